@@ -1,0 +1,66 @@
+# Everything that can be built, tested, shown and installed. `make help` lists the goals.
+#
+#   make demo     set up, build, start the demonstration site        make test     set up, build, run every test
+#   make          build                                              make check    layers, sizes, formatting
+#
+# BUILD= names another output folder (make asan uses one of its own).
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CXX     ?= g++
+CXXSTD  := -std=c++20
+OPT     ?= -O2 -g
+WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror
+VERSION := 2.0.0
+LIBS    := libzmq sqlite3 simdjson spdlog
+# Library headers are system headers: their warnings are not ours. libev has no pkg-config file.
+PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
+PKG_LIBS   = $(shell pkg-config --libs $(LIBS)) -lev -lpthread
+CPPFLAGS += -I. -DM2_VERSION='"$(VERSION)"' -D_GNU_SOURCE
+CXXFLAGS += $(CXXSTD) $(OPT) $(WARN) -fno-plt -ffunction-sections -fstack-protector-strong
+LDFLAGS  += -Wl,-z,relro,-z,now -Wl,--gc-sections
+
+SOURCES      := $(sort $(shell find common proto master worker -name '*.cc'))
+MAIN_SOURCE  := master/main.cc
+LIB_OBJECTS  := $(patsubst %.cc,$(BUILD)/%.o,$(filter-out $(MAIN_SOURCE),$(SOURCES)))
+UNIT_SOURCES := $(sort $(shell find tests/unit -name '*.cc' 2>/dev/null))
+UNIT_OBJECTS := $(patsubst %.cc,$(BUILD)/%.o,$(UNIT_SOURCES))
+SERVER       := $(BUILD)/mongrel2
+UNIT_TESTS   := $(BUILD)/unit_tests
+
+.PHONY: all help deps unit test demo install asan check clean
+all: $(SERVER) tests/config.sqlite
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+deps:
+	@scripts/install-deps
+
+$(SERVER): $(BUILD)/master/main.o $(BUILD)/libm2.a
+	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/libm2.a: $(LIB_OBJECTS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(UNIT_TESTS): $(UNIT_OBJECTS) $(BUILD)/libm2.a
+	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(PKG_LIBS)
+
+$(BUILD)/%.o: %.cc Makefile
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(PKG_CFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# The database of the manual's first test run (2.4, 3.2).
+tests/config.sqlite: tests/sample_conf.py $(wildcard scripts/m2sh scripts/mongrel2/*.py)
+	@scripts/m2sh config -db $@ -config tests/sample_conf.py
+
+# FILTER= takes a GoogleTest pattern.
+unit: $(UNIT_TESTS)
+	$(UNIT_TESTS) --gtest_brief=1 $(if $(FILTER),--gtest_filter='$(FILTER)')
+
+clean:
+	rm -rf build build-* tests/config.sqlite

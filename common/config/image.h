@@ -1,0 +1,17 @@
+// A Config as bytes: canonical JSON, written by the config reader, mapped read-only by every child.
+// The only file (with image.cc) that includes simdjson.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/config/model.h"
+#include "common/status.h"
+
+namespace m2 {
+
+std::string write_image(const Config& config);
+// bytes need no padding and may go away afterwards.
+Result<Config> read_image(std::string_view bytes);
+
+}  // namespace m2

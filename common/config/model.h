@@ -1,0 +1,90 @@
+// The model of one configuration: plain structs, filled from the database by master/store, carried
+// to the children as an image (image.h). Names are those of the tables of Mongrel2 1.x. Everything
+// in a Config has been checked: who reads one need not check again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/config/settings.h"
+
+namespace m2 {
+
+enum class TargetKind : uint8_t { kDir, kProxy, kHandler };
+enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
+
+struct DirRow {
+  int64_t id = 0;
+  std::string base;  // relative to the chroot; ends in '/'
+  std::string index_file;
+  std::string default_ctype;
+  uint32_t cache_ttl_s = 0;
+  bool operator==(const DirRow&) const = default;
+};
+
+struct ProxyRow {
+  int64_t id = 0;
+  std::string addr;  // as written
+  uint16_t port = 0;
+  std::vector<std::string> addresses;  // numeric, resolved outside the jail; at least one
+  bool operator==(const ProxyRow&) const = default;
+};
+
+struct HandlerRow {
+  int64_t id = 0;
+  std::string send_spec;
+  std::string send_ident;
+  std::string recv_spec;
+  std::string recv_ident;
+  bool raw_payload = false;
+  HeaderFormat protocol = HeaderFormat::kJson;
+  bool operator==(const HandlerRow&) const = default;
+};
+
+struct RouteRow {
+  int64_t id = 0;
+  std::string path;  // literal prefix, then an optional pattern from the first '(' on
+  TargetKind kind = TargetKind::kDir;
+  uint32_t target = 0;  // index into Config::dirs, proxies or handlers
+};
+
+struct HostRow {
+  int64_t id = 0;
+  std::string name;
+  std::string matching;  // suffix pattern for the Host header
+  std::vector<RouteRow> routes;
+};
+
+struct MimeRow {
+  std::string extension;  // lower case, with its leading dot
+  std::string type;
+};
+
+struct ServerRow {
+  int64_t id = 0;
+  std::string uuid;
+  std::string name;
+  std::string access_log;  // relative to the chroot, conventionally with a leading '/'
+  std::string error_log;
+  std::string chroot;
+  std::string pid_file;
+  std::string default_host;
+  std::string bind_addr;  // numeric IPv4 or IPv6
+  uint16_t port = 0;
+  std::string control_port;  // endpoint; "" means none
+  int error_log_level = 2;
+};
+
+struct Config {
+  ServerRow server;
+  std::vector<HostRow> hosts;
+  uint32_t default_host = 0;  // index into hosts
+  std::vector<DirRow> dirs;
+  std::vector<ProxyRow> proxies;
+  std::vector<HandlerRow> handlers;
+  std::vector<MimeRow> mimetypes;
+  Settings settings;
+};
+
+}  // namespace m2

@@ -1,0 +1,71 @@
+#include "common/log.h"
+
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <memory>
+
+namespace m2 {
+namespace {
+
+// One write() a line: O_APPEND keeps lines of several processes whole.
+class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  int fd = -1;
+  uint64_t lost = 0;
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ++lost;
+  }
+  void flush_() override {}
+};
+
+std::shared_ptr<DescriptorSink> sink;
+std::shared_ptr<spdlog::logger> logger;
+
+spdlog::level::level_enum to_spdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kWarn: return spdlog::level::warn;
+    case LogLevel::kInfo: return spdlog::level::info;
+    case LogLevel::kDebug: return spdlog::level::debug;
+  }
+  return spdlog::level::info;
+}
+
+}  // namespace
+
+void log_open(std::string_view who, int fd, LogLevel level) {
+  sink = std::make_shared<DescriptorSink>();
+  sink->fd = fd;
+  logger = std::make_shared<spdlog::logger>(std::string(who), sink);
+  // Names and order as in Mongrel2 1.x: "Sun, 22 Nov 2026 06:12:10 GMT [INFO] (worker 1) text".
+  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+      "%a, %d %b %Y %H:%M:%S GMT [%l] (%n) %v", spdlog::pattern_time_type::utc));
+  logger->set_error_handler([](const std::string&) { ++sink->lost; });
+  log_set_level(level);
+}
+
+void log_redirect(int fd) {
+  if (sink) sink->fd = fd;
+}
+
+void log_set_level(LogLevel level) {
+  if (logger) logger->set_level(to_spdlog(level));
+}
+
+bool log_enabled(LogLevel level) { return logger && logger->should_log(to_spdlog(level)); }
+
+uint64_t log_lines_lost() { return sink ? sink->lost : 0; }
+
+void log_line(LogLevel level, std::string_view text) {
+  if (logger) logger->log(to_spdlog(level), "{}", text);
+}
+
+}  // namespace m2

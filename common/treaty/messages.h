@@ -1,0 +1,52 @@
+// Every message between our processes: the map of all conversations.
+//
+//   reload (also the first start, and a child that is born later, alone):
+//     master -> child    kOffer*  then kPrepare      a generation and the descriptors it needs
+//     child  -> master   kReady | kFailed            built beside the old one | why not
+//     master -> child    kCommit | kAbort            swap | forget it
+//     child  -> master   kSwapped                    the new generation serves
+//   config reader (ends after its verdict):
+//     reader -> master   kFinding* then kPlan | kRefused
+//   relay and workers (only with more than one worker):
+//     master -> relay    kWorkerUp, kWorkerDown      connect to, let go of a worker's endpoints
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace m2 {
+
+inline constexpr size_t kMessageTextMax = 32 * 1024;
+inline constexpr size_t kMessageDescriptorsMax = 64;
+// Beyond this many unsent messages a peer counts as hung.
+inline constexpr size_t kChannelQueueMax = 4096;
+
+enum class MessageType : uint32_t {
+  // text: keys, one a line, of the descriptors attached, in order (keys: see plan.h).
+  kOffer = 1,
+  // descriptors: [image]. number: workers in this generation.
+  kPrepare,
+  kReady,
+  kFailed,   // text: why
+  kCommit,
+  kAbort,
+  kSwapped,
+  // Graceful end: accept nothing new, finish what is in flight within number ms, exit 0.
+  kDrain,
+  // New log files. descriptors: [error_log] or [error_log, access_log].
+  kLogs,
+  // To the relay. slot and number (incarnation) of a worker that has swapped to this generation;
+  // its endpoints follow from them (private_endpoint in plan.h).
+  kWorkerUp,
+  // slot, number (incarnation): dead, its endpoints are gone, tell its handlers.
+  kWorkerDown,
+  // From the config reader. text: one finding, a line for people. number: 1 error, 0 warning.
+  kFinding,
+  // descriptors: [plan, image], both sealed memory files. The plan is master's (plan.h).
+  kPlan,
+  kRefused,
+  // From a child to the master, for the heartbeat and status; number: connections open.
+  kAlive,
+};
+
+}  // namespace m2

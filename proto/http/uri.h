@@ -1,0 +1,17 @@
+// Paths as files: percent-decoding and splitting, for targets that map a path to something else.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace m2 {
+
+// Decodes %XX once ('+' stays). False: a bad escape, or a NUL in the result; out is then unspecified.
+bool percent_decode(std::string_view raw, std::string& out);
+
+// A relative file path without dot segments and empty segments, from a decoded path, so that it can
+// be opened beneath a directory: "/a//b/./c/../d" -> "a/b/d". A trailing '/' stays. False: the path climbs above its
+// start.
+bool remove_dot_segments(std::string_view decoded, std::string& out);
+
+}  // namespace m2
