@@ -113,6 +113,7 @@ void Clients::end_of_turn() {
   doomed_.clear();
   for (Connection* connection : buried_) delete connection;
   buried_.clear();
+  if (draining_ && count_ == 0) loop_.stop();
 }
 
 }  // namespace m2

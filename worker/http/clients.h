@@ -42,7 +42,7 @@ class Clients {
   Connection* find(ConnectionId id) const { return ids_.find(id); }
   size_t count() const { return count_; }
 
-  // Closes idle clients now; the others after the answer they wait for.
+  // Closes idle clients now, the others after the answer they wait for; then stops the loop.
   void drain();
   bool draining() const { return draining_; }
 

@@ -130,7 +130,7 @@ std::string_view Connection::date() { return clients_.date(); }
 
 void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
   for (const auto& told : told_) {
-    if (told == handler) return;
+    if (told->pair() == handler->pair()) return;
   }
   told_.push_back(std::move(handler));
 }

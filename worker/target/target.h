@@ -52,6 +52,8 @@ class Responder {
 class ToldHandler {
  public:
   virtual void client_left(ConnectionId id) = 0;
+  // The same for all that would tell the same handlers: a pair hears once.
+  virtual const void* pair() const = 0;
 
  protected:
   ~ToldHandler() = default;
