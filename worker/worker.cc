@@ -62,9 +62,9 @@ void Worker::take_offer(Message message) {
 
 Status Worker::prepare(Message& message) {
   if (message.descriptors.size() != 1) return Status::error("prepare without an image");
-  const auto bytes = read_sealed(message.descriptors[0].get());
-  if (!bytes.ok()) return Status::error("image: " + bytes.message());
-  const auto config = read_image(bytes.value());
+  const auto image = SealedView::map(message.descriptors[0].get(), kImageBytesMax);
+  if (!image.ok()) return Status::error("image: " + image.message());
+  const auto config = read_image(image.value().bytes());
   if (!config.ok()) return Status::error("image: " + config.message());
 
   auto prepared = std::make_unique<Prepared>();
