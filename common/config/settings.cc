@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "common/in_quotes.h"
 
 namespace m2 {
 namespace {
@@ -125,7 +126,7 @@ constexpr SettingSpec kSpecs[] = {
            "Memory for the content of small files, in each worker."),
 
     // Bounds of the configuration itself.
-    number("limits.host_name", 256, 16, 4096, "bytes",
+    number("limits.host_name", 256, 16, 256, "bytes",
            "A host's name and matching must be shorter than this."),
     number("limits.dir_max_path", 256, 16, 4096, "bytes",
            "A directory's base, and the prefix of a route to one, must be shorter than this."),
@@ -199,7 +200,7 @@ const SettingSpec* find_setting(string_view key) {
 
 Status Settings::set(string_view key, string_view value) {
   const SettingSpec* spec = find_setting(key);
-  const std::string place = std::string(key) + " \"" + std::string(value) + '"';
+  const std::string place = std::string(key) + " " + in_quotes(value);
   if (spec == nullptr) return Status::error(place + ": there is no such setting");
   if (spec->type != SettingType::kText) {
     const std::optional<int64_t> number = parse_number(value);
