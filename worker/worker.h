@@ -45,9 +45,9 @@ class Worker final : private ChannelUser {
   Deadlines deadlines_;
   OwnedFd error_log_;
   AccessLog access_log_;
+  HandlerLinks links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
   Clients clients_;
   HandlerReplies replies_;
-  HandlerLinks links_;
   Targets targets_;
   Channel channel_;
   TimerWatcher drain_timer_;

@@ -136,11 +136,9 @@ size_t expected_bytes(const Config& config) {
 class Members {
  public:
   Members(element from, std::string_view where, Status& status) : where_(where), status_(status) {
-    if (from.get(object_) != simdjson::SUCCESS) {
-      fail("is not an object");
-    } else {
-      valid_ = true;
-    }
+    if (!status_.ok()) return;  // from may be nothing at all
+    valid_ = from.get(object_) == simdjson::SUCCESS;
+    if (!valid_) fail("is not an object");
   }
 
   std::string text(std::string_view key) {
@@ -176,6 +174,7 @@ class Members {
     return static_cast<size_t>(found - names.begin());
   }
 
+  // Look at status before looking at what comes back.
   element member(std::string_view key) {
     element value;
     if (!valid_ || object_[key].get(value) != simdjson::SUCCESS) fail(key);
@@ -299,6 +298,7 @@ MimeRow read_mimetype(element from, Status& status) {
 
 Settings read_settings(element from, Status& status) {
   Settings settings;
+  if (!status.ok()) return settings;  // from may be nothing at all
   object entries;
   if (from.get(entries) != simdjson::SUCCESS) {
     status = Status::error("image: settings is not an object");
@@ -374,14 +374,14 @@ Result<Config> read_image(std::string_view bytes) {
   Config config;
   Members members(document, "document", status);
   members.number<int64_t>("format", kFormat, kFormat);
-  if (status.ok()) config.server = read_server(members.member("server"), status);
+  config.server = read_server(members.member("server"), status);
   config.hosts = members.rows("hosts", read_host);
   config.default_host = members.number<uint32_t>("default_host");
   config.dirs = members.rows("dirs", read_dir);
   config.proxies = members.rows("proxies", read_proxy);
   config.handlers = members.rows("handlers", read_handler);
   config.mimetypes = members.rows("mimetypes", read_mimetype);
-  if (status.ok()) config.settings = read_settings(members.member("settings"), status);
+  config.settings = read_settings(members.member("settings"), status);
   if (status.ok()) status = check_references(config);
   if (!status.ok()) return status;
   return config;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "common/in_quotes.h"
 
 namespace m2 {
 namespace {
@@ -82,6 +83,9 @@ constexpr SettingSpec kSpecs[] = {
     time_ms("limits.idle_ms", 120000, "A keep-alive connection without a request is closed then."),
     time_ms("limits.write_ms", 30000,
             "A client that takes none of the bytes owed to it is cut off then."),
+    flag("pipelining", false,
+         "1: a request that arrives before the one ahead of it is answered is served after it; 0: "
+         "it is not read, and the connection is closed after the answer."),
     flag("close_after_answer", true,
          "Close clients that speak HTTP/1.0 or sent 'Connection: close' when a handler's answer is "
          "complete; 0 leaves the closing to the handler, as Mongrel2 1.x does."),
@@ -125,7 +129,7 @@ constexpr SettingSpec kSpecs[] = {
            "Memory for the content of small files, in each worker."),
 
     // Bounds of the configuration itself.
-    number("limits.host_name", 256, 16, 4096, "bytes",
+    number("limits.host_name", 256, 16, 256, "bytes",
            "A host's name and matching must be shorter than this."),
     number("limits.dir_max_path", 256, 16, 4096, "bytes",
            "A directory's base, and the prefix of a route to one, must be shorter than this."),
@@ -199,7 +203,7 @@ const SettingSpec* find_setting(string_view key) {
 
 Status Settings::set(string_view key, string_view value) {
   const SettingSpec* spec = find_setting(key);
-  const std::string place = std::string(key) + " \"" + std::string(value) + '"';
+  const std::string place = std::string(key) + " " + in_quotes(value);
   if (spec == nullptr) return Status::error(place + ": there is no such setting");
   if (spec->type != SettingType::kText) {
     const std::optional<int64_t> number = parse_number(value);

@@ -87,7 +87,7 @@ class Database:
             cursor = self._connection.execute(
                 f"SELECT * FROM {table}{where} ORDER BY id", (value,) if column else ()
             )
-            names = [item[0] for item in cursor.description]
+            names = [item[0].lower() for item in cursor.description]  # 1.0 wrote pid_File
             rows = []
             for values in cursor:
                 row = dict(_DEFAULTS[table])

@@ -78,6 +78,7 @@ std::unique_ptr<Exchange> Clients::acquire_exchange() {
   if (spare_exchanges_.empty()) return std::make_unique<Exchange>(parser_limits_);
   std::unique_ptr<Exchange> exchange = std::move(spare_exchanges_.back());
   spare_exchanges_.pop_back();
+  exchange->parser.reset(parser_limits_);  // a reload may have changed them
   return exchange;
 }
 

@@ -61,7 +61,8 @@ def _is_server(pid: int, uuid: str) -> bool:
             line = file.read()
     except OSError:  # gone in this moment, or a system that does not tell
         return _is_alive(pid)
-    return b"mongrel2" in line or os.fsencode(uuid) in line
+    name = (line.partition(b"\0")[0].split() or [b""])[0]
+    return b"mongrel2" in os.path.basename(name) or os.fsencode(uuid) in line
 
 
 def _is_alive(pid: int) -> bool:

@@ -154,7 +154,8 @@ def _check(options: Options) -> int:
         return 1
     program = process.program()
     sys.stdout.flush()
-    return _run_all([[program, "--check", options.db, server["uuid"]] for server in servers])
+    # One after the other, so that what they print does not mix; each of them, whatever it says.
+    return max([_run_all([[program, "--check", options.db, server["uuid"]]]) for server in servers])
 
 
 _MANY = [DB, *select.ONE, select.EVERY]
