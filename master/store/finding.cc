@@ -21,6 +21,10 @@ void Findings::warn(std::string_view place, std::string_view what) {
 }
 
 void Findings::add(Finding::Severity severity, std::string line) {
+  // Values are quoted already; SQLite's own words and the name of the file may hold anything.
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
   if (kept_.size() == kKept) {
     ++dropped_;
   } else {
