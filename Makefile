@@ -2,6 +2,8 @@
 #
 #   make demo     set up, build, start the demonstration site        make test     set up, build, run every test
 #   make          build                                              make check    layers, sizes, formatting
+#   make install  PREFIX= DESTDIR=                                   make asan     unit tests with sanitizers
+#   make unit     unit tests alone, FILTER= chooses                  make deps     install what is needed
 #
 # BUILD= names another output folder (make asan uses one of its own).
 
@@ -13,6 +15,12 @@ CXXSTD  := -std=c++20
 OPT     ?= -O2 -g
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror
 VERSION := 2.0.0
+JOBS    := $(shell nproc)
+# Debian's own, which has the packages that install-deps brings, and the place where it looks for ours.
+# Below a PREFIX of another kind m2sh finds its package by itself.
+PYTHON     := /usr/bin/python3
+PYTHON_DIR ?= $(if $(filter /usr/local,$(PREFIX)),$(shell $(PYTHON) -c \
+  'import sysconfig; print(sysconfig.get_path("purelib"))'),$(PREFIX)/lib/python3/dist-packages)
 LIBS    := libzmq sqlite3 simdjson spdlog
 # Library headers are system headers: their warnings are not ours. libev has no pkg-config file.
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
@@ -55,12 +63,44 @@ $(BUILD)/%.o: %.cc Makefile
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # The database of the manual's first test run (2.4, 3.2).
-tests/config.sqlite: tests/sample_conf.py $(wildcard scripts/m2sh scripts/mongrel2/*.py)
+tests/config.sqlite: tests/sample_conf.py $(wildcard scripts/m2sh scripts/mongrel2/*)
 	@scripts/m2sh config -db $@ -config tests/sample_conf.py
 
 # FILTER= takes a GoogleTest pattern.
 unit: $(UNIT_TESTS)
 	$(UNIT_TESTS) --gtest_brief=1 $(if $(FILTER),--gtest_filter='$(FILTER)')
+
+# The build runs again inside, because deps may have brought what this one did not find.
+test: deps
+	@$(MAKE) -j$(JOBS) all $(UNIT_TESTS)
+	@scripts/run-tests $(BUILD)
+
+demo: deps
+	@$(MAKE) -j$(JOBS) all
+	@MONGREL2_BIN="$${MONGREL2_BIN:-$(SERVER)}" deploy/demo/run
+
+# Faults end a test at once. In a folder of its own, so that it does not undo the other build.
+asan:
+	@$(MAKE) -j$(JOBS) BUILD=build-asan OPT='-O1 -g -fno-omit-frame-pointer \
+	  -fsanitize=address,undefined -fno-sanitize-recover=undefined' unit FILTER='$(FILTER)'
+
+# All of them run, so that one call shows everything.
+check: $(SERVER)
+	@status=0; \
+	scripts/check_layers || status=1; \
+	scripts/check_sizes || status=1; \
+	scripts/format -check || status=1; \
+	scripts/check_docs $(SERVER) || status=1; \
+	exit $$status
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PYTHON_DIR)
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/mongrel2
+	install -m 755 scripts/m2sh $(DESTDIR)$(PREFIX)/bin/m2sh
+	rm -rf $(DESTDIR)$(PYTHON_DIR)/mongrel2
+	cd scripts && find mongrel2 -name '*.py' -o -name 'mimetypes.txt' | while read -r file; do \
+	  install -D -m 644 $$file $(DESTDIR)$(PYTHON_DIR)/$$file; done
+	$(PYTHON) -m compileall -q -s '$(DESTDIR)' -p / $(DESTDIR)$(PYTHON_DIR)/mongrel2
 
 clean:
 	rm -rf build build-* tests/config.sqlite

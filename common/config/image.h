@@ -2,6 +2,7 @@
 // The only file (with image.cc) that includes simdjson.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,9 @@
 #include "common/status.h"
 
 namespace m2 {
+
+// A million routes take about half of this.
+inline constexpr size_t kImageBytesMax = 512u << 20;
 
 std::string write_image(const Config& config);
 // bytes need no padding and may go away afterwards.

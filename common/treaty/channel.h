@@ -20,16 +20,17 @@ struct Message {
   MessageType type{};
   uint64_t generation = 0;
   uint32_t slot = 0;
-  uint64_t number = 0;         // meaning depends on the type
-  std::string text;            // at most kMessageTextMax bytes
+  uint64_t number = 0;               // meaning depends on the type
+  std::string text;                  // at most kMessageTextMax bytes
   std::vector<OwnedFd> descriptors;  // at most kMessageDescriptorsMax
 };
 
 class ChannelUser {
  public:
-  // A message that is not well formed ends the channel: channel_closed is called.
+  // Must not destroy the channel. A message that is not well formed ends it: channel_closed.
   virtual void channel_message(Message message) = 0;
-  // The peer is gone (or broken). The channel is dead afterwards; it may be destroyed in the call.
+  // The peer is gone (or broken), after everything that it sent has been delivered. Always called
+  // from the loop, never from inside send(). The channel may be destroyed in the call.
   virtual void channel_closed(const std::string& why) = 0;
 
  protected:
@@ -41,12 +42,17 @@ class Channel {
   // user must outlive the channel. fd: one end of channel_pair().
   Channel(Loop& loop, OwnedFd fd, ChannelUser& user);
   ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
   // Messages leave in order. After the peer is gone, sends are dropped.
   void send(Message message);
 
  private:
   void on_ready(int revents);
-  bool flush();
+  void receive();
+  void flush();
+  void give_up(const std::string& why);
   void fail(const std::string& why);
 
   Loop& loop_;
@@ -54,9 +60,13 @@ class Channel {
   ChannelUser& user_;
   IoWatcher watcher_;
   std::deque<Message> outbound_;
+  std::string broken_;  // why nothing more is sent; reported from the loop
 };
 
 // Both ends non-blocking and close-on-exec: first for the master, second for the child.
 Result<std::pair<OwnedFd, OwnedFd>> channel_pair();
+
+// For a child that has no loop (the config reader): sends and waits until the peer takes it.
+Status send_and_wait(int channel, const Message& message);
 
 }  // namespace m2

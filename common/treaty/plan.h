@@ -1,6 +1,6 @@
-// The plan: what the master itself must know of a configuration, and nothing else. The config reader
-// writes it, the master reads it; the master never looks into the image. Both ends stand side by
-// side. A fixed sequence of length-prefixed fields; anything else is refused.
+// The plan: what the master itself must know of a configuration, and nothing else. The config
+// reader writes it, the master reads it; the master never looks into the image. Both ends stand
+// side by side. A fixed sequence of length-prefixed fields; anything else is refused.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,14 @@ struct Plan {
   int error_log_level = 2;
   uint32_t workers = 0;  // 0: as many as there are cores
   bool daemonize = true;
-  bool allow_root = false;           // serve as root when the chroot belongs to root
-  uint32_t drain_ms = 0;             // limit of a graceful stop
-  uint32_t prepare_ms = 0;           // limit for all children to answer PREPARE
-  std::string control_port;          // 0MQ endpoint; "" : none
+  bool allow_root = false;             // serve as root when the chroot belongs to root
+  uint32_t drain_ms = 0;               // limit of a graceful stop
+  uint32_t prepare_ms = 0;             // limit for all children to answer PREPARE
+  std::string control_port;            // 0MQ endpoint; "" : none
   std::vector<std::string> listeners;  // HTTP: "tcp://127.0.0.1:6767", "tcp://[::]:80"
-  std::vector<std::string> endpoints;  // 0MQ, bound by the master: send_spec and recv_spec of each pair
-  uint32_t file_limit = 0;           // RLIMIT_NOFILE wanted (superpoll.max_fd)
+  // 0MQ, bound by the master: send_spec and recv_spec of each pair.
+  std::vector<std::string> endpoints;
+  uint32_t file_limit = 0;  // RLIMIT_NOFILE wanted (superpoll.max_fd)
   bool operator==(const Plan&) const = default;
 };
 
@@ -39,7 +40,7 @@ Result<Plan> read_plan(std::string_view bytes);
 
 // Keys under which the master offers descriptors to children.
 //   "http tcp://127.0.0.1:6767"   listening HTTP socket      -> workers
-//   "zmq ipc://run/handler"       listening 0MQ socket       -> the worker, or the relay when workers > 1
+//   "zmq ipc://run/handler"       listening 0MQ socket       -> the worker; with several, the relay
 //   "control ipc://run/control"   listening 0MQ socket       -> relay
 std::string http_key(std::string_view listener);
 std::string zmq_key(std::string_view endpoint);
@@ -47,9 +48,11 @@ std::string control_key(std::string_view endpoint);
 
 enum class PrivateSide : uint8_t { kRequests, kReplies };
 // The private 0MQ endpoint of one worker for one handler pair when there is more than one worker:
-// "ipc://<run>/m2-<slot>-<incarnation>-<pair>-q". pair_id is stable over generations: it is made from the
-// two specs, not from a row number.
+// "ipc://<run>/m2-<slot>-<incarnation>-<pair>-q" (requests) or "-r" (replies). <pair> is the same
+// over generations: it is made from the two specs, not from a row number. A run directory of up to
+// 50 bytes gives a path below 100.
 std::string private_endpoint(std::string_view run_directory, unsigned slot, uint64_t incarnation,
-                             std::string_view send_spec, std::string_view recv_spec, PrivateSide side);
+                             std::string_view send_spec, std::string_view recv_spec,
+                             PrivateSide side);
 
 }  // namespace m2

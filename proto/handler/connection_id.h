@@ -1,6 +1,6 @@
-// Connection ids: what handlers see as an opaque decimal number of at most 53 bits. The slot of the worker
-// stands in the high bits, so that a relay can tell whose a reply is; the rest grows from a clock, so
-// that an id of an earlier run or an earlier worker never comes back.
+// Connection ids: what handlers see as an opaque decimal number of at most 53 bits. The slot of the
+// worker stands in the high bits, so that a relay can tell whose a reply is; the rest grows from a
+// clock, so that an id of an earlier run or an earlier worker never comes back.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Writes what a handler receives: "UUID ID PATH SIZE:HEADERS,SIZE:BODY," (manual 5.3, docs/handler-protocol.md),
-// headers as JSON or as a tnetstring.
+// Writes what a handler receives: "UUID ID PATH SIZE:HEADERS,SIZE:BODY," (manual 5.3,
+// docs/handler-protocol.md), headers as JSON or as a tnetstring.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +16,22 @@ namespace m2 {
 struct HandlerRequest {
   std::string_view send_ident;
   ConnectionId id = 0;
-  const char* base = nullptr;         // the bytes that head points into
+  const char* base = nullptr;  // the bytes that head points into
   const RequestHead* head = nullptr;
-  std::string_view pattern;           // the route as configured
+  std::string_view pattern;  // the route as configured
   std::string_view remote_addr;
   std::string_view scheme = "http";
   std::string_view body;
-  bool keep_client_xff = false;       // no_clobber_xff
+  bool keep_client_xff = false;  // no_clobber_xff
 };
 
-// Replaces the contents of out (its capacity is kept). Header names are lower-cased, several fields of a name
-// become an array in order of arrival, values are valid JSON in valid UTF-8 whatever a client sent; names
-// that only the server may set (x-mongrel2-*) are left out.
+// Replaces the contents of out (its capacity is kept). Header names are lower-cased, several fields
+// of a name become an array in order of arrival, values are valid JSON in valid UTF-8 whatever a
+// client sent; names that only the server may set (x-mongrel2-*) are left out.
 void write_request(const HandlerRequest& request, HeaderFormat format, std::string& out);
 
 // "UUID ID @* 17:{"METHOD":"JSON"},21:{"type":"disconnect"},"
-void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format, std::string& out);
+void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,
+                      std::string& out);
 
 }  // namespace m2

@@ -13,8 +13,10 @@ struct ConditionFields {  // values as received; absent: data() == nullptr
   std::string_view if_match, if_none_match, if_modified_since, if_unmodified_since;
 };
 
-// etag: strong, with its quotes. A bare token without quotes is accepted too (Mongrel2 1.x clients).
-// Order of precedence as in RFC 9110, 13.2.2; the method is GET or HEAD.
-Condition evaluate_conditions(const ConditionFields& fields, std::string_view etag, std::time_t modified);
+// etag: strong, with its quotes. A bare token without quotes is accepted too (Mongrel2 1.x
+// clients). Order of precedence as in RFC 9110, 13.2.2; the method is GET or HEAD. Dates that are
+// none are ignored. A field that came more than once is given as one, joined by commas.
+Condition evaluate_conditions(const ConditionFields& fields, std::string_view etag,
+                              std::time_t modified);
 
 }  // namespace m2

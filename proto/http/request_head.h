@@ -26,18 +26,18 @@ enum class BodyFraming : uint8_t { kNone, kLength, kChunked };
 struct RequestHead {
   Slice method;
   Slice target;    // the request-target as received
-  Slice path;      // raw, not decoded; absolute-form: the path of the URI; "*" and authority-form: whole
+  Slice path;      // raw, not decoded, never empty; absolute-form: the path of the URI; or "*"
   Slice query;     // after '?'
   Slice fragment;  // after '#': no client should send one, Mongrel2 hands it on
-  Slice host;      // Host value or the authority of absolute-form, with its port
+  Slice host;      // Host value or the authority of absolute-form, with its port; may be empty
   uint8_t minor_version = 1;  // HTTP/1.minor
   bool has_query = false;
   bool has_fragment = false;
   bool has_host = false;
   bool keep_alive = true;        // Connection and version, by RFC 9112 9.3
-  bool expect_continue = false;  // Expect: 100-continue
+  bool expect_continue = false;  // Expect: 100-continue, from an HTTP/1.1 client
   bool expect_other = false;     // any other expectation: 417
-  bool upgrade = false;          // Connection: upgrade with an Upgrade field
+  bool upgrade = false;          // Connection: upgrade with an Upgrade field, HTTP/1.1
   BodyFraming framing = BodyFraming::kNone;
   uint64_t content_length = 0;
   std::vector<HeaderField> fields;  // in order of arrival; capacity is kept over clear()

@@ -6,12 +6,14 @@
 
 namespace m2 {
 
-// Decodes %XX once ('+' stays). False: a bad escape, or a NUL in the result; out is then unspecified.
+// Decodes %XX once ('+' stays). out: must not share bytes with raw. False: a bad escape, or a NUL
+// in the result; out is then unspecified.
 bool percent_decode(std::string_view raw, std::string& out);
 
 // A relative file path without dot segments and empty segments, from a decoded path, so that it can
-// be opened beneath a directory: "/a//b/./c/../d" -> "a/b/d". A trailing '/' stays. False: the path climbs above its
-// start.
+// be opened beneath a directory: "/a//b/./c/../d" -> "a/b/d". A trailing '/' stays, and stands for
+// a trailing dot segment (RFC 3986 5.2.4); the start itself is "". out: must not share bytes with
+// decoded. False: the path climbs above its start.
 bool remove_dot_segments(std::string_view decoded, std::string& out);
 
 }  // namespace m2

@@ -1,0 +1,390 @@
+// Both directions of an image, side by side: write_X and read_X name the same members in the same
+// order. Reading checks form, bounds and references between rows, so that damaged bytes are an
+// error and never a wild index; what the rows mean was checked before the image was written.
+#include "common/config/image.h"
+
+// Errors are codes here; what throws does not even compile.
+#define SIMDJSON_EXCEPTIONS 0
+#include <simdjson.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "common/check.h"
+#include "common/json_writer.h"
+
+namespace m2 {
+namespace {
+
+using simdjson::dom::array;
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+constexpr int64_t kFormat = 1;
+constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};  // by TargetKind
+constexpr std::string_view kFormats[] = {"json", "tnetstring"};     // by HeaderFormat
+
+// ---- writing
+
+void put(JsonWriter& json, std::string_view key, std::string_view value) {
+  json.key(key);
+  json.text(value);
+}
+
+void put(JsonWriter& json, std::string_view key, int64_t value) {
+  json.key(key);
+  json.number(value);
+}
+
+template <typename Rows, typename WriteRow>
+void put_rows(JsonWriter& json, std::string_view key, const Rows& rows, WriteRow write_row) {
+  json.key(key);
+  json.begin_array();
+  for (const auto& row : rows) {
+    json.begin_object();
+    write_row(json, row);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_server(JsonWriter& json, const ServerRow& row) {
+  put(json, "id", row.id);
+  put(json, "uuid", row.uuid);
+  put(json, "name", row.name);
+  put(json, "access_log", row.access_log);
+  put(json, "error_log", row.error_log);
+  put(json, "chroot", row.chroot);
+  put(json, "pid_file", row.pid_file);
+  put(json, "default_host", row.default_host);
+  put(json, "bind_addr", row.bind_addr);
+  put(json, "port", row.port);
+  put(json, "control_port", row.control_port);
+  put(json, "error_log_level", row.error_log_level);
+}
+
+void write_route(JsonWriter& json, const RouteRow& row) {
+  put(json, "id", row.id);
+  put(json, "path", row.path);
+  put(json, "kind", kKinds[static_cast<size_t>(row.kind)]);
+  put(json, "target", row.target);
+}
+
+void write_host(JsonWriter& json, const HostRow& row) {
+  put(json, "id", row.id);
+  put(json, "name", row.name);
+  put(json, "matching", row.matching);
+  put_rows(json, "routes", row.routes, write_route);
+}
+
+void write_dir(JsonWriter& json, const DirRow& row) {
+  put(json, "id", row.id);
+  put(json, "base", row.base);
+  put(json, "index_file", row.index_file);
+  put(json, "default_ctype", row.default_ctype);
+  put(json, "cache_ttl_s", row.cache_ttl_s);
+}
+
+void write_proxy(JsonWriter& json, const ProxyRow& row) {
+  put(json, "id", row.id);
+  put(json, "addr", row.addr);
+  put(json, "port", row.port);
+  json.key("addresses");
+  json.begin_array();
+  for (const std::string& address : row.addresses) json.text(address);
+  json.end_array();
+}
+
+void write_handler(JsonWriter& json, const HandlerRow& row) {
+  put(json, "id", row.id);
+  put(json, "send_spec", row.send_spec);
+  put(json, "send_ident", row.send_ident);
+  put(json, "recv_spec", row.recv_spec);
+  put(json, "recv_ident", row.recv_ident);
+  json.key("raw_payload");
+  json.boolean(row.raw_payload);
+  put(json, "protocol", kFormats[static_cast<size_t>(row.protocol)]);
+}
+
+void write_mimetype(JsonWriter& json, const MimeRow& row) {
+  put(json, "extension", row.extension);
+  put(json, "type", row.type);
+}
+
+void write_settings(JsonWriter& json, const Settings& settings) {
+  json.key("settings");
+  json.begin_object();
+  for (const SettingSpec& spec : setting_specs()) {  // the table's order, not the hash's
+    const auto found = settings.explicit_values().find(std::string(spec.key));
+    if (found != settings.explicit_values().end()) put(json, found->first, found->second);
+  }
+  json.end_object();
+}
+
+// About what the bytes will be, so that a large configuration is not copied again and again.
+size_t expected_bytes(const Config& config) {
+  size_t routes = 0;
+  for (const HostRow& host : config.hosts) routes += host.routes.size();
+  return 4096 + 128 * (config.hosts.size() + routes + config.mimetypes.size()) +
+         256 * (config.dirs.size() + config.proxies.size() + config.handlers.size());
+}
+
+// ---- reading
+
+// Members of one object. The first thing wrong is kept, everything after it gives empty values, so
+// that a reader of a row need not ask after each member.
+class Members {
+ public:
+  Members(element from, std::string_view where, Status& status) : where_(where), status_(status) {
+    if (!status_.ok()) return;  // from may be nothing at all
+    valid_ = from.get(object_) == simdjson::SUCCESS;
+    if (!valid_) fail("is not an object");
+  }
+
+  std::string text(std::string_view key) {
+    std::string_view value;
+    if (!valid_ || object_[key].get(value) != simdjson::SUCCESS) fail(key);
+    return std::string(value);
+  }
+
+  template <typename Number>
+  Number number(std::string_view key, int64_t least = std::numeric_limits<Number>::min(),
+                int64_t most = std::numeric_limits<Number>::max()) {
+    int64_t value = 0;
+    if (!valid_ || object_[key].get(value) != simdjson::SUCCESS || value < least || value > most) {
+      fail(key);
+      return 0;
+    }
+    return static_cast<Number>(value);
+  }
+
+  bool boolean(std::string_view key) {
+    bool value = false;
+    if (!valid_ || object_[key].get(value) != simdjson::SUCCESS) fail(key);
+    return value;
+  }
+
+  // Where the text stands among the names; 0 when it is not there (and the reading has failed).
+  size_t choice(std::string_view key, std::span<const std::string_view> names) {
+    const auto found = std::find(names.begin(), names.end(), text(key));
+    if (found == names.end()) {
+      fail(key);
+      return 0;
+    }
+    return static_cast<size_t>(found - names.begin());
+  }
+
+  // Look at status before looking at what comes back.
+  element member(std::string_view key) {
+    element value;
+    if (!valid_ || object_[key].get(value) != simdjson::SUCCESS) fail(key);
+    return value;
+  }
+
+  template <typename Row>
+  std::vector<Row> rows(std::string_view key, Row (*read_row)(element, Status&)) {
+    std::vector<Row> all;
+    array items;
+    if (!valid_ || object_[key].get(items) != simdjson::SUCCESS) {
+      fail(key);
+      return all;
+    }
+    all.reserve(items.size());
+    for (const element item : items) {
+      if (!status_.ok()) break;
+      all.push_back(read_row(item, status_));
+    }
+    return all;
+  }
+
+ private:
+  void fail(std::string_view what) {
+    if (!status_.ok()) return;
+    status_ =
+        Status::error("image, " + std::string(where_) + ": bad or missing: " + std::string(what));
+  }
+
+  std::string_view where_;
+  Status& status_;
+  object object_;
+  bool valid_ = false;
+};
+
+ServerRow read_server(element from, Status& status) {
+  Members members(from, "server", status);
+  ServerRow row;
+  row.id = members.number<int64_t>("id");
+  row.uuid = members.text("uuid");
+  row.name = members.text("name");
+  row.access_log = members.text("access_log");
+  row.error_log = members.text("error_log");
+  row.chroot = members.text("chroot");
+  row.pid_file = members.text("pid_file");
+  row.default_host = members.text("default_host");
+  row.bind_addr = members.text("bind_addr");
+  row.port = members.number<uint16_t>("port");
+  row.control_port = members.text("control_port");
+  row.error_log_level = members.number<int>("error_log_level", 0, 3);
+  return row;
+}
+
+RouteRow read_route(element from, Status& status) {
+  Members members(from, "route", status);
+  RouteRow row;
+  row.id = members.number<int64_t>("id");
+  row.path = members.text("path");
+  row.kind = static_cast<TargetKind>(members.choice("kind", kKinds));
+  row.target = members.number<uint32_t>("target");
+  return row;
+}
+
+HostRow read_host(element from, Status& status) {
+  Members members(from, "host", status);
+  HostRow row;
+  row.id = members.number<int64_t>("id");
+  row.name = members.text("name");
+  row.matching = members.text("matching");
+  row.routes = members.rows("routes", read_route);
+  return row;
+}
+
+DirRow read_dir(element from, Status& status) {
+  Members members(from, "directory", status);
+  DirRow row;
+  row.id = members.number<int64_t>("id");
+  row.base = members.text("base");
+  row.index_file = members.text("index_file");
+  row.default_ctype = members.text("default_ctype");
+  row.cache_ttl_s = members.number<uint32_t>("cache_ttl_s");
+  return row;
+}
+
+std::string read_address(element from, Status& status) {
+  std::string_view text;
+  if (from.get(text) != simdjson::SUCCESS) status = Status::error("image, proxy: bad address");
+  return std::string(text);
+}
+
+ProxyRow read_proxy(element from, Status& status) {
+  Members members(from, "proxy", status);
+  ProxyRow row;
+  row.id = members.number<int64_t>("id");
+  row.addr = members.text("addr");
+  row.port = members.number<uint16_t>("port");
+  row.addresses = members.rows("addresses", read_address);
+  return row;
+}
+
+HandlerRow read_handler(element from, Status& status) {
+  Members members(from, "handler", status);
+  HandlerRow row;
+  row.id = members.number<int64_t>("id");
+  row.send_spec = members.text("send_spec");
+  row.send_ident = members.text("send_ident");
+  row.recv_spec = members.text("recv_spec");
+  row.recv_ident = members.text("recv_ident");
+  row.raw_payload = members.boolean("raw_payload");
+  row.protocol = static_cast<HeaderFormat>(members.choice("protocol", kFormats));
+  return row;
+}
+
+MimeRow read_mimetype(element from, Status& status) {
+  Members members(from, "mimetype", status);
+  MimeRow row;
+  row.extension = members.text("extension");
+  row.type = members.text("type");
+  return row;
+}
+
+Settings read_settings(element from, Status& status) {
+  Settings settings;
+  if (!status.ok()) return settings;  // from may be nothing at all
+  object entries;
+  if (from.get(entries) != simdjson::SUCCESS) {
+    status = Status::error("image: settings is not an object");
+    return settings;
+  }
+  for (const auto entry : entries) {
+    std::string_view value;
+    if (entry.value.get(value) != simdjson::SUCCESS) {
+      status = Status::error("image: setting " + std::string(entry.key) + " is not text");
+      return settings;
+    }
+    status = settings.set(entry.key, value).in("image");
+    if (!status.ok()) return settings;
+  }
+  return settings;
+}
+
+size_t target_count(const Config& config, TargetKind kind) {
+  switch (kind) {
+    case TargetKind::kDir:
+      return config.dirs.size();
+    case TargetKind::kProxy:
+      return config.proxies.size();
+    case TargetKind::kHandler:
+      return config.handlers.size();
+  }
+  return 0;
+}
+
+Status check_references(const Config& config) {
+  if (config.default_host >= config.hosts.size()) {
+    return Status::error("image: default_host names no host");
+  }
+  for (const HostRow& host : config.hosts) {
+    for (const RouteRow& route : host.routes) {
+      if (route.target >= target_count(config, route.kind)) {
+        return Status::error("image: route " + std::to_string(route.id) + " names no target");
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string write_image(const Config& config) {
+  JsonWriter json(expected_bytes(config));
+  json.begin_object();
+  put(json, "format", kFormat);
+  json.key("server");
+  json.begin_object();
+  write_server(json, config.server);
+  json.end_object();
+  put_rows(json, "hosts", config.hosts, write_host);
+  put(json, "default_host", config.default_host);
+  put_rows(json, "dirs", config.dirs, write_dir);
+  put_rows(json, "proxies", config.proxies, write_proxy);
+  put_rows(json, "handlers", config.handlers, write_handler);
+  put_rows(json, "mimetypes", config.mimetypes, write_mimetype);
+  write_settings(json, config.settings);
+  json.end_object();
+  return json.take();
+}
+
+Result<Config> read_image(std::string_view bytes) {
+  simdjson::dom::parser parser;
+  element document;
+  const auto parsed = parser.parse(bytes.data(), bytes.size()).get(document);
+  if (parsed != simdjson::SUCCESS) {
+    return Status::error(std::string("image: ") + simdjson::error_message(parsed));
+  }
+  Status status;
+  Config config;
+  Members members(document, "document", status);
+  members.number<int64_t>("format", kFormat, kFormat);
+  config.server = read_server(members.member("server"), status);
+  config.hosts = members.rows("hosts", read_host);
+  config.default_host = members.number<uint32_t>("default_host");
+  config.dirs = members.rows("dirs", read_dir);
+  config.proxies = members.rows("proxies", read_proxy);
+  config.handlers = members.rows("handlers", read_handler);
+  config.mimetypes = members.rows("mimetypes", read_mimetype);
+  config.settings = read_settings(members.member("settings"), status);
+  if (status.ok()) status = check_references(config);
+  if (!status.ok()) return status;
+  return config;
+}
+
+}  // namespace m2

@@ -1,0 +1,244 @@
+// The table of settings and the typed values behind it. docs/settings.md is made from this table
+// (settings_page.cc); the checker reports what Settings::set refuses.
+#include "common/config/settings.h"
+
+#include <charconv>
+#include <optional>
+#include <vector>
+
+#include "common/check.h"
+#include "common/in_quotes.h"
+
+namespace m2 {
+namespace {
+
+using std::string_view;
+
+constexpr int64_t kDayMs = 24 * 3600 * 1000;
+
+constexpr SettingSpec number(string_view key, int64_t standard, int64_t least, int64_t most,
+                             string_view unit, string_view help) {
+  return {key, SettingType::kNumber, standard, "", least, most, unit, help, true};
+}
+
+// Never endless: every wait has a limit.
+constexpr SettingSpec time_ms(string_view key, int64_t standard, string_view help) {
+  return number(key, standard, 100, kDayMs, "ms", help);
+}
+
+constexpr SettingSpec flag(string_view key, bool standard, string_view help) {
+  return {key, SettingType::kFlag, standard ? 1 : 0, "", 0, 1, "", help, true};
+}
+
+constexpr SettingSpec text(string_view key, string_view standard, string_view help) {
+  return {key, SettingType::kText, 0, standard, 0, 0, "", help, true};
+}
+
+constexpr SettingSpec no_effect(SettingSpec spec) {
+  spec.has_effect = false;
+  return spec;
+}
+
+// A number of Mongrel2 1.x without effect: what was legal there is accepted here.
+constexpr SettingSpec old_number(string_view key, int64_t standard, string_view unit,
+                                 string_view help) {
+  return no_effect(number(key, standard, 0, int64_t{1} << 53, unit, help));
+}
+
+constexpr SettingSpec kSpecs[] = {
+    // The server as a whole.
+    text("control_port", "ipc://run/control",
+         "0MQ endpoint of the control port; a server's own control_port column comes first, and an "
+         "empty value here means no control port."),
+    number("workers", 0, 0, 64, "processes",
+           "Worker processes; 0 means one for each core that the server may use."),
+    flag("server.daemonize", true,
+         "Started as root, go into the background; 0 stays in the foreground and still drops "
+         "privileges."),
+    flag("allow_root", false,
+         "Serve although the chroot belongs to root, so that no privilege is dropped; meant for "
+         "containers that know only root."),
+    time_ms("drain_ms", 30000,
+            "Limit of a graceful stop: what is still in flight then is cut off."),
+    time_ms("reload.prepare_ms", 10000,
+            "How long all children may take to build a new configuration before the reload is "
+            "given up and the old one stays."),
+    number("superpoll.max_fd", 10240, 256, 1048576, "descriptors",
+           "Open files that each process may have (RLIMIT_NOFILE)."),
+    number("zeromq.threads", 1, 1, 16, "threads", "0MQ I/O threads of each process that uses 0MQ."),
+
+    // Clients.
+    number("limits.buffer_size", 4096, 512, 1048576, "bytes",
+           "Request line and headers together (431 beyond), and the head of a backend's answer."),
+    number("limits.content_length", 20480, 0, 1073741824, "bytes",
+           "Longest request body; a longer one is refused with 413."),
+    number("limits.url_path", 2048, 16, 1048576, "bytes",
+           "Longest path of a request, without its query (414 beyond)."),
+    number("limits.header_count", 1280, 8, 65536, "headers",
+           "Header fields of one request (431 beyond)."),
+    number("limits.connections", 10240, 1, 1048576, "connections",
+           "Client connections that each worker holds open at a time."),
+    time_ms("limits.head_ms", 20000, "Time for a client to send a whole request head."),
+    time_ms("limits.body_ms", 60000, "Longest pause while a client sends a request body."),
+    time_ms("limits.idle_ms", 120000, "A keep-alive connection without a request is closed then."),
+    time_ms("limits.write_ms", 30000,
+            "A client that takes none of the bytes owed to it is cut off then."),
+    flag("pipelining", false,
+         "1: a request that arrives before the one ahead of it is answered is served after it; 0: "
+         "it is not read, and the connection is closed after the answer."),
+    flag("close_after_answer", true,
+         "Close clients that speak HTTP/1.0 or sent 'Connection: close' when a handler's answer is "
+         "complete; 0 leaves the closing to the handler, as Mongrel2 1.x does."),
+    flag("no_clobber_xff", false,
+         "Keep the client's own X-Forwarded-For instead of overwriting it with its address."),
+    flag("request.relaxed", false, "Accept { } and ^ in request targets too."),
+    flag("net.tcp_keepalive", false, "SO_KEEPALIVE on client connections."),
+
+    // Access log.
+    flag("disable.access_logging", false, "Write no access log."),
+    number("access_log.flush_ms", 1000, 0, 60000, "ms",
+           "Lines of the access log are gathered for this long before they are written; 0 writes "
+           "each at once."),
+
+    // Handlers.
+    number("limits.handler_targets", 128, 1, 65536, "ids",
+           "Connection ids that one handler message may name; a message with more is dropped."),
+    number("handler.wait_ms", 5000, 0, kDayMs, "ms",
+           "How long a request waits for a handler to come before it is answered 503."),
+    number("handler.queue", 1000, 1, 1048576, "requests",
+           "Requests that wait for the handlers of one pair, in each worker; one more is answered "
+           "503."),
+    number("handler.send_mark", 64, 1, 1048576, "messages",
+           "0MQ high-water mark towards each handler: what a hung handler can hold back."),
+    number("handler.recv_mark", 1000, 1, 1048576, "messages",
+           "0MQ high-water mark of the replies from each handler."),
+    number("handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
+           "Bytes from handlers that one slow client may leave untaken before it is cut off."),
+
+    // Proxy.
+    time_ms("proxy.connect_ms", 5000, "Time for a connection to a backend (504 beyond)."),
+    time_ms("proxy.answer_ms", 60000, "Longest silence of a backend that owes an answer (504)."),
+    time_ms("proxy.idle_ms", 15000, "An unused backend connection is closed then."),
+    number("proxy.pool", 128, 0, 65536, "connections",
+           "Unused connections kept to each backend, in each worker."),
+
+    // Directories.
+    number("dir.cache_files", 1024, 0, 1048576, "files",
+           "Open files that each worker remembers; 0 remembers none."),
+    number("dir.cache_bytes", 33554432, 0, int64_t{1} << 36, "bytes",
+           "Memory for the content of small files, in each worker."),
+
+    // Bounds of the configuration itself.
+    number("limits.host_name", 256, 16, 256, "bytes",
+           "A host's name and matching must be shorter than this."),
+    number("limits.dir_max_path", 256, 16, 4096, "bytes",
+           "A directory's base, and the prefix of a route to one, must be shorter than this."),
+    number("limits.mime_ext_len", 128, 2, 4096, "bytes",
+           "A MIME extension must be shorter than this."),
+
+    // Known from Mongrel2 1.x, without effect.
+    no_effect(text("upload.temp_store", "", "Large bodies are refused (limits.content_length).")),
+    no_effect(text("upload.temp_store_mode", "0600", "There are no upload files.")),
+    no_effect(flag("upload.stream", false, "Large bodies are refused (limits.content_length).")),
+    no_effect(flag("download.flow_control", false, "Handlers get no credits.")),
+    old_number("limits.client_read_retries", 5, "reads",
+               "A request may come in any number of pieces; limits.head_ms bounds its time."),
+    old_number("limits.proxy_read_retries", 100, "reads",
+               "An answer may come in any number of pieces; proxy.answer_ms bounds its pauses."),
+    old_number("limits.proxy_read_retry_warn", 10, "reads", "See limits.proxy_read_retries."),
+    old_number("limits.tick_timer", 10, "s", "Each deadline is kept for itself, without a sweep."),
+    old_number("limits.min_ping", 120, "s", "limits.idle_ms closes idle connections."),
+    old_number("limits.min_read_rate", 300, "bytes/s",
+               "limits.head_ms and limits.body_ms bound slow senders."),
+    old_number("limits.min_write_rate", 300, "bytes/s", "limits.write_ms bounds slow readers."),
+    old_number("limits.kill_limit", 2, "criteria", "Each deadline closes a connection by itself."),
+    old_number("limits.connection_stack_size", 32768, "bytes", "There are no coroutines."),
+    old_number("limits.fdtask_stack", 102400, "bytes", "There are no coroutines."),
+    old_number("limits.handler_stack", 102400, "bytes", "There are no coroutines."),
+    old_number("limits.dir_send_buffer", 16384, "bytes", "The kernel sends files itself."),
+    old_number("superpoll.hot_dividend", 4, "ratio", "epoll alone watches the descriptors."),
+    no_effect(text("certdir", "", "There is no TLS; end it in front of the server.")),
+    no_effect(text("ssl_ciphers", "", "There is no TLS; end it in front of the server.")),
+    no_effect(
+        flag("ssl.verify_optional", false, "There is no TLS; end it in front of the server.")),
+    no_effect(
+        flag("ssl.verify_required", false, "There is no TLS; end it in front of the server.")),
+    no_effect(text("ssl.ca_chain", "", "There is no TLS; end it in front of the server.")),
+};
+
+// Digits only: no sign but a leading minus, no space, no other base.
+std::optional<int64_t> parse_number(string_view value) {
+  int64_t number = 0;
+  const char* end = value.data() + value.size();
+  const auto parsed = std::from_chars(value.data(), end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return number;
+}
+
+// "must be a whole number from 512 to 1048576 (bytes)".
+std::string expectation(const SettingSpec& spec) {
+  if (spec.type == SettingType::kFlag) return "must be 0 or 1";
+  std::string text = "must be a whole number from " + std::to_string(spec.least) + " to " +
+                     std::to_string(spec.most);
+  if (!spec.unit.empty()) text.append(" (").append(spec.unit).append(")");
+  return text;
+}
+
+const SettingSpec& known(string_view key, SettingType type) {
+  const SettingSpec* spec = find_setting(key);
+  CHECK(spec != nullptr && spec->type == type);
+  return *spec;
+}
+
+}  // namespace
+
+std::span<const SettingSpec> setting_specs() { return kSpecs; }
+
+const SettingSpec* find_setting(string_view key) {
+  for (const SettingSpec& spec : kSpecs) {
+    if (spec.key == key) return &spec;
+  }
+  return nullptr;
+}
+
+Status Settings::set(string_view key, string_view value) {
+  const SettingSpec* spec = find_setting(key);
+  const std::string place = std::string(key) + " " + in_quotes(value);
+  if (spec == nullptr) return Status::error(place + ": there is no such setting");
+  if (spec->type != SettingType::kText) {
+    const std::optional<int64_t> number = parse_number(value);
+    if (!number || *number < spec->least || *number > spec->most) {
+      return Status::error(place + ": " + expectation(*spec) + "; the default is " +
+                           std::to_string(spec->default_number));
+    }
+  }
+  values_.insert_or_assign(std::string(key), std::string(value));
+  return {};
+}
+
+int64_t Settings::number(string_view key) const {
+  const SettingSpec& spec = known(key, SettingType::kNumber);
+  const auto found = values_.find(std::string(key));
+  return found == values_.end() ? spec.default_number : *parse_number(found->second);
+}
+
+bool Settings::flag(string_view key) const {
+  const SettingSpec& spec = known(key, SettingType::kFlag);
+  const auto found = values_.find(std::string(key));
+  return (found == values_.end() ? spec.default_number : *parse_number(found->second)) != 0;
+}
+
+const std::string& Settings::text(string_view key) const {
+  // The defaults as strings, so that a reference can be given out; in the order of the table.
+  static const std::vector<std::string> defaults = [] {
+    std::vector<std::string> all;
+    for (const SettingSpec& spec : kSpecs) all.emplace_back(spec.default_text);
+    return all;
+  }();
+  const SettingSpec& spec = known(key, SettingType::kText);
+  const auto found = values_.find(std::string(key));
+  if (found != values_.end()) return found->second;
+  return defaults[static_cast<size_t>(&spec - kSpecs)];
+}
+
+}  // namespace m2

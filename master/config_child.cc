@@ -1,0 +1,135 @@
+#include "master/config_child.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/config/image.h"
+#include "common/jail.h"
+#include "common/sealed_memory.h"
+#include "common/treaty/channel.h"
+#include "common/treaty/plan.h"
+#include "master/store/load.h"
+
+namespace m2 {
+namespace {
+
+// More than the largest configuration needs, so that a hostile file cannot take the machine.
+constexpr rlim_t kMemoryBytes = rlim_t{2} << 30;
+constexpr rlim_t kFileBytes = rlim_t{1} << 30;
+constexpr rlim_t kCpuSeconds = 25;
+constexpr rlim_t kOpenFiles = 256;
+
+Status limit(int resource, rlim_t most, const char* name) {
+  rlimit now{};
+  if (::getrlimit(resource, &now) != 0) return Status::from_errno(name, errno);
+  if (now.rlim_max != RLIM_INFINITY && now.rlim_max < most) most = now.rlim_max;
+  const rlimit lower{most, most};
+  return ::setrlimit(resource, &lower) == 0 ? Status() : Status::from_errno(name, errno);
+}
+
+Status limit_resources() {
+#ifndef __SANITIZE_ADDRESS__  // which maps terabytes of shadow
+  if (Status s = limit(RLIMIT_DATA, kMemoryBytes, "RLIMIT_DATA"); !s.ok()) return s;
+#endif
+  if (Status s = limit(RLIMIT_FSIZE, kFileBytes, "RLIMIT_FSIZE"); !s.ok()) return s;
+  if (Status s = limit(RLIMIT_CPU, kCpuSeconds, "RLIMIT_CPU"); !s.ok()) return s;
+  if (Status s = limit(RLIMIT_CORE, 0, "RLIMIT_CORE"); !s.ok()) return s;
+  return limit(RLIMIT_NOFILE, kOpenFiles, "RLIMIT_NOFILE");
+}
+
+// Out of the chroot, if there is one: the file may have been replaced since the start, and the
+// resolver's files are outside.
+Status go_back(const ReaderTask& task, const Origin& origin) {
+  if (task.as_root) {
+    if (::fchdir(origin.root.get()) != 0) return Status::from_errno("back to /", errno);
+    if (::chroot(".") != 0) return Status::from_errno("chroot back to /", errno);
+  }
+  if (::fchdir(origin.folder.get()) != 0) {
+    return Status::from_errno("back to the folder of the start", errno);
+  }
+  return {};
+}
+
+// A file that root owns is read as root; any other as its owner, who can do no more with what a
+// hostile file makes of SQLite than he could before.
+Status become_owner(const ReaderTask& task, const Origin& origin) {
+  struct stat file;
+  Jail jail;
+  if (task.as_root && ::stat(task.database.c_str(), &file) == 0 && file.st_uid != 0) {
+    jail = Jail{true, file.st_uid, file.st_gid};
+  }
+  if (Status entered = enter_jail(jail); !entered.ok()) return entered;
+  if (!jail.drop) return {};
+  const bool back = ::fchdir(origin.folder.get()) == 0 || task.database.starts_with('/');
+  if (!back || ::access(task.database.c_str(), R_OK) != 0) {
+    return Status::error(task.database + ": is read as its owner, uid " + std::to_string(jail.uid) +
+                         ", who cannot reach it: " + std::strerror(errno) +
+                         " (chown the file to root, or move it)");
+  }
+  return {};
+}
+
+Message finding(bool error, std::string text) {
+  if (text.size() > kMessageTextMax) text.resize(kMessageTextMax);
+  Message message;
+  message.type = MessageType::kFinding;
+  message.number = error ? 1 : 0;
+  message.text = std::move(text);
+  return message;
+}
+
+Status send_refusal(int channel) {
+  Message message;
+  message.type = MessageType::kRefused;
+  return send_and_wait(channel, message);
+}
+
+Status send_plan(int channel, const Config& config) {
+  Result<OwnedFd> plan = seal_bytes("mongrel2-plan", write_plan(make_plan(config)));
+  if (!plan.ok()) return std::move(plan).status();
+  Result<OwnedFd> image = seal_bytes("mongrel2-image", write_image(config));
+  if (!image.ok()) return std::move(image).status();
+  Message message;
+  message.type = MessageType::kPlan;
+  message.descriptors.push_back(std::move(plan).value());
+  message.descriptors.push_back(std::move(image).value());
+  return send_and_wait(channel, message);
+}
+
+}  // namespace
+
+Result<Origin> Origin::remember() {
+  Origin origin;
+  origin.root.reset(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!origin.root.valid()) return Status::from_errno("open /", errno);
+  origin.folder.reset(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!origin.folder.valid()) return Status::from_errno("open the current folder", errno);
+  return origin;
+}
+
+int read_configuration(const ReaderTask& task, const Origin& origin, int channel) {
+  Status ready = limit_resources();
+  if (ready.ok()) ready = go_back(task, origin);
+  if (ready.ok()) ready = become_owner(task, origin);
+  if (!ready.ok()) {
+    const bool told = send_and_wait(channel, finding(true, ready.message())).ok();
+    return told && send_refusal(channel).ok() ? 0 : 1;
+  }
+  const Loaded loaded = load_config(task.database, task.server, task.as_root);
+  for (const Finding& found : loaded.findings) {
+    const bool error = found.severity == Finding::Severity::kError;
+    if (!send_and_wait(channel, finding(error, found.text)).ok()) return 1;
+  }
+  if (!loaded.config) return send_refusal(channel).ok() ? 0 : 1;
+  const Status sent = send_plan(channel, *loaded.config);
+  if (sent.ok()) return 0;
+  const bool told = send_and_wait(channel, finding(true, sent.message())).ok();
+  return told && send_refusal(channel).ok() ? 0 : 1;
+}
+
+}  // namespace m2

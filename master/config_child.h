@@ -1,0 +1,31 @@
+// What runs in the config reader: back to the original root, down to the owner of the database,
+// read, and tell the master. The only place from which the database is opened. config_reader.h is
+// the master's end.
+#pragma once
+
+#include <string>
+
+#include "common/owned_fd.h"
+#include "common/status.h"
+
+namespace m2 {
+
+// Where the server was started, kept over the chroot: the only things that lead out of it. Every
+// child but the config reader closes them.
+struct Origin {
+  OwnedFd root;
+  OwnedFd folder;  // current directory
+
+  static Result<Origin> remember();
+};
+
+struct ReaderTask {
+  std::string database;  // as typed; relative to the folder of the origin
+  std::string server;
+  bool as_root = false;
+};
+
+// Exit status of the child. channel: its end, to the master.
+int read_configuration(const ReaderTask& task, const Origin& origin, int channel);
+
+}  // namespace m2

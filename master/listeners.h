@@ -1,0 +1,61 @@
+// Every public socket of the server, HTTP and 0MQ alike: made, bound and kept by the master as long
+// as some generation needs it. Children get duplicates; nobody else ever binds one.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/owned_fd.h"
+#include "common/status.h"
+#include "common/treaty/plan.h"
+#include "master/privileges.h"
+
+namespace m2 {
+
+class Listeners {
+ public:
+  struct Count {
+    unsigned listeners = 0;  // HTTP
+    unsigned endpoints = 0;  // 0MQ, the control port among them
+  };
+
+  // jail: who shall own the files of ipc endpoints.
+  explicit Listeners(const Jail& jail) : jail_(jail) {}
+  ~Listeners() { close_all(); }
+  Listeners(const Listeners&) = delete;
+  Listeners& operator=(const Listeners&) = delete;
+
+  // Opens what the plan needs and is not open yet; all of it or nothing. An error names the
+  // endpoint, the reason and the way out.
+  Result<Count> open(const Plan& plan);
+  // Closes what the plan does not need, with its socket file.
+  Count keep_only(const Plan& plan);
+  // Graceful stop: nothing new is accepted, handlers stay reachable.
+  void close_http();
+  void close_all();
+
+  // Key as in plan.h. -1: not open.
+  int fd(const std::string& key) const;
+
+ private:
+  struct Socket {
+    OwnedFd fd;
+    bool http = false;
+    std::string path;  // of the socket file; "" for tcp
+    dev_t device = 0;  // which file it was, so that only ours is removed
+    ino_t inode = 0;
+  };
+
+  Result<Socket> listen_on(const std::string& spec, bool http, bool v6_only) const;
+  void close(Socket& socket) const;
+
+  const Jail jail_;
+  std::map<std::string, Socket> open_;
+};
+
+// The keys of a plan that a worker, or the relay, is offered.
+std::vector<std::string> worker_keys(const Plan& plan, unsigned workers);
+std::vector<std::string> relay_keys(const Plan& plan, unsigned workers);
+
+}  // namespace m2

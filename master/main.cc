@@ -1,0 +1,176 @@
+// The story of the master, from its arguments to its end. Each step says what is true after it; the
+// only place of the program that prints to the terminal and exits.
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "common/config/settings_page.h"
+#include "common/log.h"
+#include "master/arguments.h"
+#include "master/config_child.h"
+#include "master/config_reader.h"
+#include "master/pid_file.h"
+#include "master/supervisor.h"
+
+namespace m2 {
+namespace {
+
+constexpr unsigned kReadingMs = 30'000;
+// What a starter grants a daemon beyond the limit of the first generation.
+constexpr unsigned kLauncherGraceMs = 15'000;
+
+int fail(const std::string& why) {
+  std::fprintf(stderr, "mongrel2: %s\n", why.c_str());
+  return 1;
+}
+
+void print_findings(std::FILE* out, const Reading& reading) {
+  for (const Reading::Line& line : reading.findings) {
+    std::fprintf(out, "%s: %s\n", line.error ? "error" : "warning", line.text.c_str());
+  }
+}
+
+int print_check(const Reading& reading) {
+  print_findings(stdout, reading);
+  if (reading.plan) std::printf("ok: server %s\n", reading.plan->uuid.c_str());
+  return reading.plan ? 0 : 1;
+}
+
+// Descriptors 0, 1 and 2 exist, so that no socket ever takes one of their numbers, and no others: a
+// starter that reads a pipe to its end must not wait for a daemon. No signal is ignored by habit.
+Status tidy_inheritance() {
+  if (::close_range(3, ~0u, 0) != 0) return Status::from_errno("close inherited files", errno);
+  const OwnedFd null(::open("/dev/null", O_RDWR));
+  if (!null.valid()) return Status::from_errno("open /dev/null", errno);
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) < 0 && ::dup2(null.get(), fd) < 0) {
+      return Status::from_errno("open stdout and stderr", errno);
+    }
+  }
+  if (::dup2(null.get(), STDIN_FILENO) < 0) return Status::from_errno("open stdin", errno);
+  ::signal(SIGCHLD, SIG_DFL);
+  ::signal(SIGPIPE, SIG_IGN);
+  return {};
+}
+
+int serve(const Arguments& arguments, Reading first, const Origin& origin,
+          const ConfigReader::Body& read) {
+  const Plan& plan = *first.plan;
+  const std::string who = plan.name.empty() ? plan.uuid : plan.name + " (" + plan.uuid + ")";
+
+  // Where the server lives and as whom; nothing is changed yet.
+  Result<Place> looked_at = inspect_place(plan);
+  if (!looked_at.ok()) return fail(looked_at.message());
+  Place place = std::move(looked_at).value();
+
+  // Into the background, if so: the starter waits until we serve. Not under a service manager,
+  // which follows the process it started.
+  Notify notify = Notify::from_environment();
+  const bool foreground = !place.as_root || !plan.daemonize || notify.active();
+  Launcher launcher;
+  if (!foreground) {
+    Result<Launcher> detached = Launcher::detach(plan.prepare_ms + kLauncherGraceMs);
+    if (!detached.ok()) return fail(detached.message());
+    launcher = std::move(detached).value();
+  }
+
+  // From here on every path is one of the folder; as root it is all there is.
+  if (Status entered = enter_place(place); !entered.ok()) return fail(entered.message());
+  place.directory.reset();
+
+  // From here on signals are events, and no other master serves with this pid file.
+  Result<OwnedFd> held = hold_signals();
+  if (!held.ok()) return fail(held.message());
+  const std::string pid_path = inside(plan.pid_file);
+  Result<PidFile> taken = PidFile::take(pid_path, place.outside(pid_path), origin.root.get());
+  if (!taken.ok()) return fail(taken.message());
+  PidFile pid_file = std::move(taken).value();
+
+  Result<Logs> logs = open_logs(plan, place, foreground);
+  if (!logs.ok()) {
+    pid_file.remove();
+    return fail(logs.message());
+  }
+  log_open("master", logs.value().error.get(), static_cast<LogLevel>(plan.error_log_level));
+  log_info("Mongrel2 " M2_VERSION ", server " + who + ", process " + std::to_string(::getpid()));
+  for (const std::string& warning : place.warnings) log_warn(warning);
+  if (pid_file.stale_pid() != 0) {
+    log_warn("process " + std::to_string(pid_file.stale_pid()) + " ended without removing " +
+             place.outside(pid_path) + "; replaced");
+  }
+  if (const uint64_t files = raise_file_limit(plan.file_limit); files < plan.file_limit) {
+    log_warn("superpoll.max_fd wants " + std::to_string(plan.file_limit) +
+             " open files, the system allows " + std::to_string(files) + " (ulimit -n)");
+  }
+
+  // Sockets, children and the first generation; then the loop, until somebody says stop.
+  const Children::Kit kit{place.jail, run_directory(plan), worker_main, relay_main};
+  Status served;
+  {
+    Loop loop;
+    Supervisor supervisor(loop, {.place = std::move(place),
+                                 .kit = kit,
+                                 .read = read,
+                                 .reader_keeps = {origin.root.get(), origin.folder.get()},
+                                 .workers = arguments.workers,
+                                 .foreground = foreground,
+                                 .held_signals = std::move(held).value(),
+                                 .logs = std::move(logs).value(),
+                                 .launcher = std::move(launcher),
+                                 .notify = std::move(notify)});
+    served = supervisor.run(std::move(first));
+    pid_file.remove();
+    if (served.ok()) log_info("ended");
+  }
+  return served.ok() ? 0 : fail(served.message());
+}
+
+int run(const Arguments& arguments) {
+  if (Status tidy = tidy_inheritance(); !tidy.ok()) return fail(tidy.message());
+  Result<Origin> remembered = Origin::remember();
+  if (!remembered.ok()) return fail(remembered.message());
+  const Origin origin = std::move(remembered).value();
+
+  // The configuration, read by a child; the master never opens the database.
+  const ReaderTask task{arguments.database, arguments.server, ::geteuid() == 0};
+  const ConfigReader::Body read = [&](int channel) {
+    return read_configuration(task, origin, channel);
+  };
+  Reading first = read_once(read, {origin.root.get(), origin.folder.get()}, kReadingMs);
+  if (arguments.command == Arguments::Command::kCheck) return print_check(first);
+  if (!first.plan) {
+    print_findings(stderr, first);
+    return fail("server " + arguments.server + " is not started, because of these errors in " +
+                arguments.database);
+  }
+  return serve(arguments, std::move(first), origin, read);
+}
+
+}  // namespace
+}  // namespace m2
+
+int main(int argc, char** argv) {
+  const std::span<const char* const> words(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);
+  const m2::Result<m2::Arguments> arguments = m2::parse_arguments(words);
+  if (!arguments.ok()) {
+    std::fprintf(stderr, "mongrel2: %s; %s\n", arguments.message().c_str(), m2::kUsage);
+    return 1;
+  }
+  switch (arguments.value().command) {
+    case m2::Arguments::Command::kHelp:
+      std::fputs(m2::kHelp, stdout);
+      return 0;
+    case m2::Arguments::Command::kVersion:
+      std::puts("mongrel2 " M2_VERSION);
+      return 0;
+    case m2::Arguments::Command::kSettings:
+      m2::print_settings_markdown(stdout);
+      return std::fflush(stdout) == 0 ? 0 : 1;
+    default:
+      return m2::run(arguments.value());
+  }
+}

@@ -1,0 +1,49 @@
+#include "master/notify.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+namespace m2 {
+
+Notify Notify::from_environment() {
+  Notify notify;
+  const char* name = std::getenv("NOTIFY_SOCKET");
+  if (name == nullptr) return notify;
+  const std::string path = name;
+  ::unsetenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) return notify;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (path[0] == '@') address.sun_path[0] = '\0';  // abstract name
+  const socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  OwnedFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return notify;
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0) {
+    notify.socket_ = std::move(fd);
+  }
+  return notify;
+}
+
+void Notify::ready(const std::string& status) const { send("READY=1\nSTATUS=" + status); }
+
+void Notify::reloading() const {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const long long microseconds = now.tv_sec * 1'000'000LL + now.tv_nsec / 1000;
+  send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds));
+}
+
+void Notify::stopping() const { send("STOPPING=1"); }
+
+// A manager that does not listen is not waited for.
+void Notify::send(const std::string& text) const {
+  if (socket_.valid()) ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+}
+
+}  // namespace m2

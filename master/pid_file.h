@@ -1,0 +1,34 @@
+// The pid file: decimal, no newline, as in Mongrel2 1.x; and a lock on it, which says what a number
+// alone cannot: whether that process still lives. The lock is the master's, children never have it.
+#pragma once
+
+#include <string>
+
+#include "common/owned_fd.h"
+#include "common/status.h"
+
+namespace m2 {
+
+class PidFile {
+ public:
+  // path: inside the folder of the server, shown: the same for people. original_root: a descriptor
+  // of the real "/", for /proc. Refused while another server holds it ("Process N is still
+  // running, ..."), also one without a lock (Mongrel2 1.x). What a dead one left is replaced.
+  static Result<PidFile> take(const std::string& path, const std::string& shown, int original_root);
+  PidFile(PidFile&&) = default;
+  PidFile& operator=(PidFile&&) = default;
+
+  // At a clean end. Leaves a file alone that is not ours any more.
+  void remove();
+  // The pid that a dead server left in the file; 0: none.
+  long stale_pid() const { return stale_pid_; }
+
+ private:
+  PidFile() = default;
+
+  std::string path_;
+  OwnedFd fd_;
+  long stale_pid_ = 0;
+};
+
+}  // namespace m2

@@ -1,0 +1,23 @@
+// The rules that a configuration must keep beyond the form of its cells. Each is one finding with
+// the row it is about; docs/configuration.md lists them. Pure: looks at nothing but the Config.
+#pragma once
+
+#include <string_view>
+
+#include "common/config/model.h"
+#include "master/store/finding.h"
+
+namespace m2 {
+
+// config: read from a database with its targets linked; it need not be free of errors. as_root: the
+// server will run in its chroot.
+void check_config(const Config& config, bool as_root, Findings& findings);
+
+// Parts of check_config, each in a file of its own.
+void check_hosts(const Config& config, Findings& findings);      // check_hosts.cc: hosts, routes
+void check_endpoints(const Config& config, Findings& findings);  // check_endpoints.cc: handlers
+
+// True: may stand in a header field, on one line without control characters.
+bool is_header_text(std::string_view text);
+
+}  // namespace m2

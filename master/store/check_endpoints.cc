@@ -1,0 +1,86 @@
+// Rules of handlers: their endpoints, which the server binds, and their idents, which stand in
+// messages.
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+
+#include "common/in_quotes.h"
+#include "common/treaty/plan.h"
+#include "master/store/check.h"
+#include "master/store/endpoint.h"
+
+namespace m2 {
+namespace {
+
+// Two bound sockets and two in each worker for every pair; no plan is made for more.
+constexpr size_t kHandlerPairsMax = 4096;
+// What 0MQ takes as the identity of a socket.
+constexpr size_t kIdentBytesMax = 255;
+
+void check_idents(const HandlerRow& handler, Findings& findings) {
+  const std::string& send = handler.send_ident;
+  const bool is_word = std::all_of(send.begin(), send.end(), [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && c != 0x7F;
+  });
+  if (send.empty() || !is_word || send.size() > kIdentBytesMax) {
+    findings.error(at_cell("handler", handler.id, "send_ident", send),
+                   "must be 1 to 255 characters without spaces; m2sh uuid makes one");
+  } else if (!send.starts_with(handler.recv_ident)) {
+    findings.warn(at_cell("handler", handler.id, "recv_ident", handler.recv_ident),
+                  "lets no reply through that begins with the send_ident " + in_quotes(send) +
+                      "; write that, or leave it empty");
+  }
+}
+
+// Every endpoint is bound once, so two uses of one cannot both work.
+class Uses {
+ public:
+  explicit Uses(Findings& findings) : findings_(findings) {}
+
+  void add(const std::string& endpoint, const std::string& place, std::string user) {
+    if (endpoint.empty()) return;
+    const auto first = by_endpoint_.try_emplace(endpoint, std::move(user));
+    if (first.second) return;
+    findings_.error(place, "is " + first.first->second +
+                               " already, and an endpoint can be bound only once; choose another");
+  }
+
+ private:
+  Findings& findings_;
+  std::unordered_map<std::string, std::string> by_endpoint_;
+};
+
+}  // namespace
+
+void check_endpoints(const Config& config, Findings& findings) {
+  Uses uses(findings);
+  for (const std::string& listener : make_plan(config).listeners) {
+    uses.add(listener, "", "the address of the HTTP port");
+  }
+  const ServerRow& server = config.server;
+  uses.add(server.control_port, at_cell("server", server.id, "control_port", server.control_port),
+           "the control port");
+  for (const HandlerRow& handler : config.handlers) {
+    const std::string row = "of " + at_row("handler", handler.id);
+    const auto check = [&](std::string_view column, const std::string& endpoint,
+                           const std::string& user) {
+      const std::string place = at_cell("handler", handler.id, column, endpoint);
+      const Status status = check_endpoint(endpoint);
+      if (!status.ok()) findings.error(place, status.message());
+      uses.add(endpoint, place, user);
+    };
+    // A handler pair is known by both endpoints together; half a pair cannot be shared.
+    check("send_spec", handler.send_spec,
+          "the send_spec " + row + " (whose recv_spec is " + in_quotes(handler.recv_spec) + ")");
+    check("recv_spec", handler.recv_spec,
+          "the recv_spec " + row + " (whose send_spec is " + in_quotes(handler.send_spec) + ")");
+    check_idents(handler, findings);
+  }
+  if (config.handlers.size() > kHandlerPairsMax) {
+    findings.error("table handler", std::to_string(config.handlers.size()) +
+                                        " pairs of endpoints are routed to; at most " +
+                                        std::to_string(kHandlerPairsMax) + " can be bound");
+  }
+}
+
+}  // namespace m2

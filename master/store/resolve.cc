@@ -1,0 +1,121 @@
+// getaddrinfo_a, because plain getaddrinfo has no limit that a caller could set.
+#include "master/store/resolve.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <time.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "master/store/endpoint.h"
+
+namespace m2 {
+namespace {
+
+constexpr size_t kAddressesMax = 16;
+
+// The C library works on this until every request is done, perhaps longer than we wait.
+struct Batch {
+  addrinfo hints{};
+  std::vector<std::string> names;
+  std::vector<gaicb> requests;
+  std::vector<gaicb*> pointers;
+
+  explicit Batch(std::vector<std::string> all) : names(std::move(all)), requests(names.size()) {
+    hints.ai_flags = AI_ADDRCONFIG;
+    hints.ai_socktype = SOCK_STREAM;
+    for (size_t at = 0; at < names.size(); ++at) {
+      requests[at] = gaicb{};
+      requests[at].ar_name = names[at].c_str();
+      requests[at].ar_request = &hints;
+      pointers.push_back(&requests[at]);
+    }
+  }
+  ~Batch() {
+    for (const gaicb& request : requests) {
+      if (request.ar_result != nullptr) freeaddrinfo(request.ar_result);
+    }
+  }
+  bool is_done() {
+    return std::none_of(pointers.begin(), pointers.end(),
+                        [](gaicb* request) { return gai_error(request) == EAI_INPROGRESS; });
+  }
+};
+
+int64_t now_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+void wait_for(Batch& batch, int limit_ms) {
+  const int64_t end_ms = now_ms() + limit_ms;
+  while (!batch.is_done()) {
+    const int64_t left_ms = end_ms - now_ms();
+    if (left_ms <= 0) return;
+    const timespec left{left_ms / 1000, left_ms % 1000 * 1'000'000};
+    gai_suspend(batch.pointers.data(), static_cast<int>(batch.pointers.size()), &left);
+  }
+}
+
+std::vector<std::string> numeric_addresses(const addrinfo* list) {
+  std::vector<std::string> addresses;
+  for (const int family : {AF_INET, AF_INET6}) {
+    for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
+      if (one->ai_family != family || addresses.size() == kAddressesMax) continue;
+      char text[NI_MAXHOST];
+      if (getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof text, nullptr, 0,
+                      NI_NUMERICHOST) != 0) {
+        continue;
+      }
+      if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) {
+        addresses.emplace_back(text);
+      }
+    }
+  }
+  return addresses;
+}
+
+}  // namespace
+
+void resolve_proxies(std::vector<ProxyRow>& proxies, int limit_ms, Findings& findings) {
+  std::map<std::string, gaicb*> requests;  // one look-up a name, however many rows have it
+  for (ProxyRow& proxy : proxies) {
+    if (is_numeric_address(proxy.addr)) {
+      proxy.addresses = {proxy.addr};
+    } else if (!proxy.addr.empty()) {
+      requests.emplace(proxy.addr, nullptr);
+    }
+  }
+  if (requests.empty()) return;
+
+  std::vector<std::string> names;
+  for (const auto& [name, none] : requests) names.push_back(name);
+  auto batch = std::make_unique<Batch>(std::move(names));
+  size_t next = 0;
+  for (auto& [name, request] : requests) request = batch->pointers[next++];
+  const int started = getaddrinfo_a(GAI_NOWAIT, batch->pointers.data(),
+                                    static_cast<int>(batch->pointers.size()), nullptr);
+  if (started == 0) wait_for(*batch, limit_ms);
+
+  for (ProxyRow& proxy : proxies) {
+    if (proxy.addr.empty() || !proxy.addresses.empty()) continue;
+    gaicb* request = requests[proxy.addr];
+    const int error = started != 0 ? started : gai_error(request);
+    if (error == 0) proxy.addresses = numeric_addresses(request->ar_result);
+    if (!proxy.addresses.empty()) continue;
+    const std::string why = error == EAI_INPROGRESS
+                                ? "no answer within " + std::to_string(limit_ms) + " ms"
+                            : error != 0 ? gai_strerror(error)
+                                         : "no address";
+    findings.error(at_cell("proxy", proxy.id, "addr", proxy.addr),
+                   "cannot be resolved (" + why + "); correct the name or write a numeric address");
+  }
+  // What is not done still writes into the batch: it is left behind on purpose.
+  if (started == 0 && !batch->is_done()) (void)batch.release();
+}
+
+}  // namespace m2

@@ -1,0 +1,142 @@
+// One function a table; where a row's id leads is remembered in an index, which then links routes.
+#include "master/store/targets.h"
+
+#include <limits>
+#include <string>
+#include <unordered_map>
+
+#include "common/in_quotes.h"
+
+namespace m2 {
+namespace {
+
+constexpr uint32_t kNotRead = UINT32_MAX;
+
+// By row id: index into the vector of the Config. Begins with every wanted id and kNotRead.
+using Index = std::unordered_map<int64_t, uint32_t>;
+
+// Whether the reader's row is wanted and has not been read; an id that comes twice counts once.
+bool is_due(const RowReader& row, const Index& index) {
+  const auto found = index.find(row.id());
+  return found != index.end() && found->second == kNotRead;
+}
+
+void load_directories(ReadContext& context, Index& index, std::vector<DirRow>& dirs) {
+  RowReader row(context, kDirectoryTable);
+  while (row.next()) {
+    if (!is_due(row, index)) continue;
+    DirRow dir;
+    dir.id = row.id();
+    dir.base = row.text("base");
+    dir.index_file = row.text("index_file");
+    dir.default_ctype = row.text("default_ctype");
+    if (dir.default_ctype.empty()) dir.default_ctype = "text/plain";
+    dir.cache_ttl_s =
+        static_cast<uint32_t>(row.number("cache_ttl", 0, std::numeric_limits<uint32_t>::max()));
+    index[dir.id] = static_cast<uint32_t>(dirs.size());
+    dirs.push_back(std::move(dir));
+  }
+}
+
+void load_proxies(ReadContext& context, Index& index, std::vector<ProxyRow>& proxies) {
+  RowReader row(context, kProxyTable);
+  while (row.next()) {
+    if (!is_due(row, index)) continue;
+    ProxyRow proxy;
+    proxy.id = row.id();
+    proxy.addr = row.text("addr");
+    proxy.port = static_cast<uint16_t>(row.number("port", 1, 65535));
+    index[proxy.id] = static_cast<uint32_t>(proxies.size());
+    proxies.push_back(std::move(proxy));
+  }
+}
+
+HandlerRow read_handler(RowReader& row, Findings& findings) {
+  constexpr auto kLeast = std::numeric_limits<int64_t>::min();
+  constexpr auto kMost = std::numeric_limits<int64_t>::max();
+  HandlerRow handler;
+  handler.id = row.id();
+  handler.send_spec = row.text("send_spec");
+  handler.send_ident = row.text("send_ident");
+  handler.recv_spec = row.text("recv_spec");
+  handler.recv_ident = row.text("recv_ident");
+  handler.raw_payload = row.number("raw_payload", kLeast, kMost) == 1;
+  const std::string protocol = row.text("protocol");
+  if (protocol == "tnetstring") {
+    handler.protocol = HeaderFormat::kTnetstring;
+  } else if (protocol != "json" && !protocol.empty()) {
+    findings.warn(row.place("protocol"), "counts as \"json\"; write \"json\" or \"tnetstring\"");
+  }
+  return handler;
+}
+
+// One pair of sockets has one behaviour: the first thing in which two rows disagree is a finding.
+void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings& findings) {
+  const auto format = [](const HandlerRow& row) {
+    return row.protocol == HeaderFormat::kJson ? "json" : "tnetstring";
+  };
+  const auto raw = [](const HandlerRow& row) { return row.raw_payload ? "1" : "0"; };
+  const auto compare = [&](std::string_view column, std::string_view a, std::string_view b) {
+    if (a == b) return true;
+    findings.error(at_cell("handler", second.id, column, b),
+                   "row " + std::to_string(first.id) +
+                       " has the same send_spec and recv_spec but " + in_quotes(a) +
+                       " here; make both equal, or give this row its own endpoints");
+    return false;
+  };
+  (void)(compare("send_ident", first.send_ident, second.send_ident) &&
+         compare("recv_ident", first.recv_ident, second.recv_ident) &&
+         compare("raw_payload", raw(first), raw(second)) &&
+         compare("protocol", format(first), format(second)));
+}
+
+void load_handlers(ReadContext& context, Index& index, std::vector<HandlerRow>& handlers) {
+  std::unordered_map<std::string, uint32_t> pairs;  // by both endpoints: index into handlers
+  RowReader row(context, kHandlerTable);
+  while (row.next()) {
+    if (!is_due(row, index)) continue;
+    HandlerRow handler = read_handler(row, context.findings);
+    const auto place = static_cast<uint32_t>(handlers.size());
+    const auto pair = pairs.try_emplace(handler.send_spec + '\n' + handler.recv_spec, place);
+    index[handler.id] = pair.first->second;
+    if (pair.second) {
+      handlers.push_back(std::move(handler));
+    } else {
+      check_same_pair(handlers[pair.first->second], handler, context.findings);
+    }
+  }
+}
+
+}  // namespace
+
+void load_targets(ReadContext& context, const std::vector<RouteTarget>& wanted, Config& config) {
+  Index indexes[3];  // by TargetKind
+  const auto route_of = [&](const RouteTarget& target) -> RouteRow& {
+    return config.hosts[target.host].routes[target.route];
+  };
+  const auto index_of = [&](TargetKind kind) -> Index& {
+    return indexes[static_cast<size_t>(kind)];
+  };
+  for (const RouteTarget& target : wanted) index_of(route_of(target).kind)[target.id] = kNotRead;
+
+  load_directories(context, index_of(TargetKind::kDir), config.dirs);
+  load_proxies(context, index_of(TargetKind::kProxy), config.proxies);
+  load_handlers(context, index_of(TargetKind::kHandler), config.handlers);
+
+  constexpr std::string_view kTables[] = {"directory", "proxy", "handler"};  // by TargetKind
+  for (const RouteTarget& target : wanted) {
+    RouteRow& route = route_of(target);
+    const uint32_t index = index_of(route.kind)[target.id];
+    if (index != kNotRead) {
+      route.target = index;
+    } else if (!context.failed) {
+      const std::string id = std::to_string(target.id);
+      context.findings.error(at_row("route", route.id) + ", target_id " + id,
+                             "there is no row " + id + " in table " +
+                                 std::string(kTables[static_cast<size_t>(route.kind)]) +
+                                 "; point the route at one that is there, or remove it");
+    }
+  }
+}
+
+}  // namespace m2

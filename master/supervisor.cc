@@ -1,0 +1,211 @@
+// What comes in: signals, children, the end. The reload's side is in supervisor_reload.cc.
+#include "master/supervisor.h"
+
+#include <signal.h>
+
+#include <utility>
+
+#include "common/log.h"
+#include "master/endpoint.h"
+
+namespace m2 {
+namespace {
+
+// The relay has only to hand on what workers said last.
+constexpr uint64_t kRelayDrainMs = 2000;
+// Beyond its own limits the end of the server waits this long for the kernel to end processes.
+constexpr uint64_t kEndMs = 5000;
+
+double in_seconds(uint64_t ms) { return static_cast<double>(ms) / 1000; }
+
+}  // namespace
+
+Supervisor::Supervisor(Loop& loop, Setup setup)
+    : loop_(loop),
+      setup_(std::move(setup)),
+      signals_(loop, std::move(setup_.held_signals), *this),
+      listeners_(setup_.place.jail),
+      children_(loop, setup_.kit, *this) {}
+
+Status Supervisor::run(Reading first) {
+  {
+    const AsJailUser rights(setup_.place.jail);
+    remove_stale_sockets(setup_.kit.run_directory, "m2-");  // of a master that was killed
+  }
+  first_ = std::move(first);
+  carry_out(reload_.request());
+  if (!ended_) loop_.run();
+  listeners_.close_all();
+  return failure_.empty() ? Status() : Status::error(failure_);
+}
+
+// ---- signals
+
+void Supervisor::signal_arrived(int number) {
+  switch (number) {
+    case SIGCHLD:
+      return children_.reap();
+    case SIGHUP:
+      if (mode_ != Mode::kRunning) return log_info("HUP: no reload, the server is stopping");
+      reopen_logs();
+      return carry_out(reload_.request());
+    case SIGUSR1:
+      return reopen_logs();
+    case SIGQUIT:
+      return stop_now();
+    case SIGTERM:
+    case SIGINT:
+      return mode_ == Mode::kRunning ? stop_gracefully() : stop_now();
+    default:
+      return;
+  }
+}
+
+void Supervisor::reopen_logs() {
+  if (current_.number == 0) return;
+  Result<Logs> logs = open_logs(current_.plan, setup_.place, setup_.foreground);
+  if (!logs.ok()) {
+    return log_error("logs are not reopened, the old ones go on: " + logs.message());
+  }
+  use_logs(std::move(logs).value());
+  log_info("logs reopened");
+}
+
+void Supervisor::use_logs(Logs logs) {
+  setup_.logs = std::move(logs);
+  log_redirect(setup_.logs.error.get());
+  if (!setup_.foreground && !setup_.launcher.waiting()) {
+    ::dup2(setup_.logs.error.get(), STDOUT_FILENO);
+    ::dup2(setup_.logs.error.get(), STDERR_FILENO);
+  }
+  children_.each([this](Child& child) {
+    Message message;
+    message.type = MessageType::kLogs;
+    message.descriptors.push_back(setup_.logs.error.duplicate());
+    if (child.role() == Role::kWorker && setup_.logs.access.valid()) {
+      message.descriptors.push_back(setup_.logs.access.duplicate());
+    }
+    for (const OwnedFd& fd : message.descriptors) {
+      if (!fd.valid()) return log_error(child.name() + " keeps its logs: no descriptors left");
+    }
+    child.send(std::move(message));
+  });
+}
+
+// ---- children
+
+void Supervisor::equip_child(ChildStart& start) {
+  const Plan& plan = current_.number != 0 ? current_.plan : candidate_.plan;
+  start.log_level = static_cast<LogLevel>(plan.error_log_level);
+  start.error_log = setup_.logs.error.duplicate();
+  if (start.role == Role::kWorker && setup_.logs.access.valid()) {
+    start.access_log = setup_.logs.access.duplicate();
+  }
+}
+
+void Supervisor::child_born(Child& child) {
+  carry_out(reload_.child_born(child.id(), child.name()));
+}
+
+void Supervisor::child_message(Child& child, Message message) {
+  if (child.leaving) return;
+  switch (message.type) {
+    case MessageType::kReady:
+      child.answered();
+      return carry_out(reload_.child_ready(child.id(), message.generation));
+    case MessageType::kFailed:
+      child.answered();
+      return carry_out(reload_.child_failed(child.id(), message.generation, message.text));
+    case MessageType::kSwapped:
+      child.answered();
+      child.mark_served(message.generation, loop_.now());
+      carry_out(reload_.child_swapped(child.id(), message.generation));
+      return announce_workers();
+    case MessageType::kAlive:
+      child.connections = message.number;
+      return;
+    default:
+      log_error(child.name() + " sent a message that no child sends, and is killed");
+      child.kill();
+  }
+}
+
+void Supervisor::child_silent(Child& child) { carry_out(reload_.child_silent(child.id())); }
+
+void Supervisor::child_gone(Child& child, const std::string& why) {
+  const std::string who = child.name() + " (process " + std::to_string(child.pid()) + ")";
+  if (child.leaving) {
+    log_info(who + " has left: " + why);
+  } else {
+    log_error(who + " died: " + why);
+  }
+  if (child.role() == Role::kRelay) {
+    children_.each([](Child& other) { other.announced = false; });
+  } else {
+    if (Child* relay = children_.relay(); child.announced && relay != nullptr) {
+      Message message;
+      message.type = MessageType::kWorkerDown;
+      message.slot = child.slot();
+      message.number = child.id();
+      relay->send(std::move(message));
+    }
+    const AsJailUser rights(setup_.place.jail);
+    remove_stale_sockets(setup_.kit.run_directory, "m2-" + std::to_string(child.slot()) + "-" +
+                                                       std::to_string(child.id()) + "-");
+  }
+  carry_out(reload_.child_gone(child.id(), "died: " + why));
+  if (mode_ != Mode::kRunning) advance_stop();
+}
+
+// ---- the end
+
+void Supervisor::stop_gracefully() {
+  if (current_.number == 0) {
+    failure_ = "told to stop before it served";
+    return stop_now();
+  }
+  mode_ = Mode::kDraining;
+  const uint64_t drain_ms = current_.plan.drain_ms;
+  log_info("stops: what is in flight has " + std::to_string(drain_ms) + " ms to finish");
+  setup_.notify.stopping();
+  reader_.reset();
+  carry_out(reload_.stop());
+  children_.stop_replacing();
+  listeners_.close_http();
+  children_.each([drain_ms](Child& child) {
+    if (child.role() == Role::kWorker && !child.leaving) child.drain(drain_ms);
+  });
+  end_limit_.start<&Supervisor::stop_now>(loop_, in_seconds(drain_ms + kRelayDrainMs + kEndMs), 0,
+                                          this);
+  advance_stop();
+}
+
+// Called again while it already ends, it waits no longer.
+void Supervisor::stop_now() {
+  if (mode_ == Mode::kEnding) {
+    ended_ = true;
+    return loop_.stop();
+  }
+  mode_ = Mode::kEnding;
+  log_info("stops now");
+  setup_.notify.stopping();
+  reader_.reset();
+  carry_out(reload_.stop());
+  children_.stop_replacing();
+  children_.kill_all();
+  end_limit_.start<&Supervisor::stop_now>(loop_, in_seconds(kEndMs), 0, this);
+  advance_stop();
+}
+
+// The relay is last: until then it carries answers of handlers and the notices of workers that end.
+void Supervisor::advance_stop() {
+  bool workers = false;
+  children_.each([&workers](Child& child) { workers |= child.role() == Role::kWorker; });
+  Child* relay = children_.relay();
+  if (!workers && relay != nullptr && !relay->leaving) relay->drain(kRelayDrainMs);
+  if (!children_.empty()) return;
+  ended_ = true;
+  loop_.stop();
+}
+
+}  // namespace m2

@@ -1,0 +1,103 @@
+// The master at work: one loop in which signals, the words of children and the verdicts of the
+// config reader become actions. It decides nothing about a reload itself (reload.h does) and reads
+// nothing that a stranger wrote. Built and run by main.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/loop.h"
+#include "common/treaty/child.h"
+#include "master/children.h"
+#include "master/config_reader.h"
+#include "master/listeners.h"
+#include "master/log_files.h"
+#include "master/notify.h"
+#include "master/planned_generation.h"
+#include "master/privileges.h"
+#include "master/reload.h"
+#include "master/signals.h"
+#include "master/spawn.h"
+
+namespace m2 {
+
+class Supervisor final : public SignalUser, public ChildrenUser, public ReadingUser {
+ public:
+  // What main has put in place.
+  struct Setup {
+    Place place;
+    Children::Kit kit;
+    ConfigReader::Body read;  // see ConfigReader
+    std::vector<int> reader_keeps;
+    unsigned workers = 0;  // -w
+    bool foreground = true;
+    OwnedFd held_signals;
+    Logs logs;
+    Launcher launcher;
+    Notify notify;
+  };
+
+  Supervisor(Loop& loop, Setup setup);
+
+  // Brings the first generation up and serves until told to stop; afterwards no child, no socket
+  // and no socket file is left. An error: it never served, and why.
+  Status run(Reading first);
+
+ private:
+  enum class Mode : uint8_t { kRunning, kDraining, kEnding };
+
+  // supervisor.cc: what comes in
+  void signal_arrived(int number) override;
+  void equip_child(ChildStart& start) override;
+  void child_born(Child& child) override;
+  void child_message(Child& child, Message message) override;
+  void child_silent(Child& child) override;
+  void child_gone(Child& child, const std::string& why) override;
+  void reading_done(Reading reading) override;
+  void reopen_logs();
+  void use_logs(Logs logs);
+  void stop_gracefully();
+  void stop_now();
+  void advance_stop();
+
+  // supervisor_reload.cc: what a reload asks for
+  void carry_out(Reload::Actions actions);
+  void act(const Reload::Action& action);
+  void start_reading();
+  void open_candidate(uint64_t number);
+  void prepare(Child& child, uint64_t generation);
+  Status offer(Child& child, const PlannedGeneration& generation);
+  void adopt();
+  void discard();
+  void retire(unsigned workers, uint64_t drain_ms);
+  void announce_workers();
+  void report_serves();
+  void report_refused(const std::string& why);
+
+  Loop& loop_;
+  Setup setup_;
+  Signals signals_;
+  Listeners listeners_;
+  Children children_;
+  Reload reload_;
+  std::deque<Reload::Action> pending_;  // actions not yet carried out
+  bool acting_ = false;
+  std::optional<Reading> first_;
+  std::unique_ptr<ConfigReader> reader_;
+  PlannedGeneration current_;
+  PlannedGeneration candidate_;
+  std::optional<Logs> candidate_logs_;
+  Listeners::Count opened_;
+  Listeners::Count closed_;
+  double reload_began_s_ = 0;
+
+  Mode mode_ = Mode::kRunning;
+  bool ended_ = false;
+  TimerWatcher end_limit_;
+  std::string failure_;  // why it never served
+};
+
+}  // namespace m2

@@ -1,0 +1,241 @@
+// What a reload asks for, carried out: reading, opening, offering, adopting, and saying what came
+// of it. When to do what is decided in reload.cc.
+#include <fcntl.h>
+
+#include <cmath>
+#include <utility>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "master/supervisor.h"
+
+namespace m2 {
+namespace {
+
+using Kind = Reload::Action::Kind;
+
+// The config reader limits itself to less: locked file, slow names.
+constexpr unsigned kReadingMs = 30'000;
+
+Message message_of(MessageType type, uint64_t generation) {
+  Message message;
+  message.type = type;
+  message.generation = generation;
+  return message;
+}
+
+std::string summary_of(const Listeners::Count& count, const char* what) {
+  std::string text;
+  if (count.listeners != 0) text += ", " + count_of(count.listeners, "listener") + what;
+  if (count.endpoints != 0) text += ", " + count_of(count.endpoints, "endpoint") + what;
+  return text;
+}
+
+}  // namespace
+
+// An action may cause the next event at once; its actions follow in order.
+void Supervisor::carry_out(Reload::Actions actions) {
+  for (Reload::Action& action : actions) pending_.push_back(std::move(action));
+  if (acting_) return;
+  acting_ = true;
+  while (!pending_.empty()) {
+    const Reload::Action action = std::move(pending_.front());
+    pending_.pop_front();
+    act(action);
+  }
+  acting_ = false;
+}
+
+void Supervisor::act(const Reload::Action& action) {
+  Child* child = action.child == 0 ? nullptr : children_.find(action.child);
+  if (action.child != 0 && (child == nullptr || child->leaving)) return;
+  switch (action.kind) {
+    case Kind::kRead:
+      return start_reading();
+    case Kind::kOpen:
+      return open_candidate(action.generation);
+    case Kind::kPrepare:
+      return prepare(*child, action.generation);
+    case Kind::kCommit:
+      child->send(message_of(MessageType::kCommit, action.generation));
+      return child->expect_answer(current_.number != 0 ? current_.plan.prepare_ms
+                                                       : candidate_.plan.prepare_ms);
+    case Kind::kAbort:
+      child->send(message_of(MessageType::kAbort, action.generation));
+      return child->answered();
+    case Kind::kKill:
+      log_error(child->name() + " " + action.text + "; it is killed");
+      return child->kill();
+    case Kind::kAdopt:
+      return adopt();
+    case Kind::kDiscard:
+      return discard();
+    case Kind::kServes:
+      return report_serves();
+    case Kind::kRefused:
+      return report_refused(action.text);
+  }
+}
+
+void Supervisor::start_reading() {
+  reload_began_s_ = loop_.now();
+  if (first_) return reading_done(*std::exchange(first_, std::nullopt));
+  log_info("reload: reading the configuration");
+  setup_.notify.reloading();
+  reader_ = std::make_unique<ConfigReader>(loop_, setup_.read, setup_.reader_keeps, *this);
+  reader_->start(kReadingMs);
+}
+
+void Supervisor::reading_done(Reading reading) {
+  reader_.reset();
+  for (const Reading::Line& line : reading.findings) {
+    log_line(line.error ? LogLevel::kError : LogLevel::kWarn, line.text);
+  }
+  if (!reading.plan) return carry_out(reload_.plan_refused(reading.first_error()));
+  if (current_.number != 0) {
+    const Status changeable = check_changeable(current_.plan, *reading.plan);
+    if (!changeable.ok()) return carry_out(reload_.plan_refused(changeable.message()));
+  }
+  candidate_.plan = std::move(*reading.plan);
+  candidate_.image = std::move(reading.image);
+  candidate_.workers = worker_count(candidate_.plan, setup_.workers);
+  carry_out(reload_.plan_accepted());
+}
+
+// First whatever can fail without anybody noticing, then the children that are missing.
+void Supervisor::open_candidate(uint64_t number) {
+  candidate_.number = number;
+  const Plan& plan = candidate_.plan;
+  const bool other_logs = current_.number != 0 && (plan.error_log != current_.plan.error_log ||
+                                                   plan.access_log != current_.plan.access_log);
+  if (other_logs) {
+    Result<Logs> logs = open_logs(plan, setup_.place, setup_.foreground);
+    if (!logs.ok()) return carry_out(reload_.open_failed(logs.message()));
+    candidate_logs_ = std::move(logs).value();
+  }
+  Result<Listeners::Count> opened = listeners_.open(plan);
+  if (!opened.ok()) return carry_out(reload_.open_failed(opened.message()));
+  opened_ = opened.value();
+  if (Status staffed = children_.staff(candidate_.workers); !staffed.ok()) {
+    return carry_out(reload_.open_failed(staffed.message()));
+  }
+  std::vector<Reload::ChildId> participants;
+  children_.each([&](Child& child) {
+    const bool stays = child.role() == Role::kRelay || child.slot() < candidate_.workers;
+    if (stays && !child.leaving) participants.push_back(child.id());
+  });
+  carry_out(reload_.opened(participants));
+}
+
+void Supervisor::prepare(Child& child, uint64_t generation) {
+  const PlannedGeneration& wanted = generation == candidate_.number ? candidate_ : current_;
+  CHECK(wanted.number == generation);
+  Status offered = offer(child, wanted);
+  Message message = message_of(MessageType::kPrepare, generation);
+  message.number = wanted.workers;
+  message.descriptors.push_back(wanted.image.duplicate());
+  if (offered.ok() && !message.descriptors.back().valid()) {
+    offered = Status::error("no descriptors left in the master");
+  }
+  if (!offered.ok()) {
+    return carry_out(reload_.child_failed(child.id(), generation, offered.message()));
+  }
+  child.send(std::move(message));
+  child.expect_answer(wanted.plan.prepare_ms);
+}
+
+// Everything the generation needs, each time: a child keeps what it has and closes the duplicates.
+Status Supervisor::offer(Child& child, const PlannedGeneration& generation) {
+  const std::vector<std::string> keys = child.role() == Role::kRelay
+                                            ? relay_keys(generation.plan, generation.workers)
+                                            : worker_keys(generation.plan, generation.workers);
+  Message message = message_of(MessageType::kOffer, generation.number);
+  for (const std::string& key : keys) {
+    const bool full = message.descriptors.size() == kMessageDescriptorsMax ||
+                      message.text.size() + key.size() + 1 > kMessageTextMax;
+    if (full) {
+      child.send(std::exchange(message, message_of(MessageType::kOffer, generation.number)));
+    }
+    OwnedFd socket(::fcntl(listeners_.fd(key), F_DUPFD_CLOEXEC, 0));
+    if (!socket.valid()) return Status::error("no descriptors left in the master");
+    if (!message.text.empty()) message.text += '\n';
+    message.text += key;
+    message.descriptors.push_back(std::move(socket));
+  }
+  if (!message.descriptors.empty()) child.send(std::move(message));
+  return {};
+}
+
+void Supervisor::adopt() {
+  closed_ = listeners_.keep_only(candidate_.plan);
+  current_ = std::exchange(candidate_, {});
+  log_set_level(static_cast<LogLevel>(current_.plan.error_log_level));
+  if (candidate_logs_) use_logs(*std::exchange(candidate_logs_, std::nullopt));
+  raise_file_limit(current_.plan.file_limit);
+  retire(current_.workers, current_.plan.drain_ms);
+  // With one worker the relay lets go of it by itself; with several again, it is told again. Those
+  // that leave stay known, so that their end is told.
+  if (current_.workers > 1) return;
+  children_.each([](Child& child) { child.announced = child.announced && child.leaving; });
+}
+
+void Supervisor::discard() {
+  candidate_ = {};
+  candidate_logs_.reset();
+  if (current_.number == 0) return;  // the server ends
+  listeners_.keep_only(current_.plan);
+  retire(current_.workers, 0);
+}
+
+void Supervisor::retire(unsigned workers, uint64_t drain_ms) {
+  children_.each([&](Child& child) {
+    if (child.role() == Role::kRelay || child.slot() < workers || child.leaving) return;
+    carry_out(reload_.child_gone(child.id(), "is told to leave"));
+  });
+  children_.retire(workers, drain_ms);
+}
+
+// A relay that serves is told once of each worker that serves.
+void Supervisor::announce_workers() {
+  Child* relay = children_.relay();
+  if (current_.workers < 2 || relay == nullptr || relay->serves != current_.number) return;
+  children_.each([&](Child& child) {
+    const bool due = child.role() == Role::kWorker && child.serves == current_.number;
+    if (!due || child.announced || child.leaving) return;
+    Message message = message_of(MessageType::kWorkerUp, current_.number);
+    message.slot = child.slot();
+    message.number = child.id();
+    relay->send(std::move(message));
+    child.announced = true;
+  });
+}
+
+void Supervisor::report_serves() {
+  const bool first = current_.number == 1;
+  const double ms = std::round((loop_.now() - reload_began_s_) * 1000);
+  const std::string text = "generation " + std::to_string(current_.number) +
+                           " serves: " + count_of(current_.workers, "worker") +
+                           summary_of(opened_, " opened") + summary_of(closed_, " closed") + "; " +
+                           std::to_string(static_cast<long long>(ms)) + " ms";
+  log_info((first ? "start: " : "reload: ") + text);
+  setup_.notify.ready(text);
+  if (!setup_.launcher.waiting()) return;
+  // From here on nobody waits at the terminal: what still goes to stderr belongs into the log.
+  ::dup2(setup_.logs.error.get(), STDOUT_FILENO);
+  ::dup2(setup_.logs.error.get(), STDERR_FILENO);
+  setup_.launcher.ready();
+}
+
+void Supervisor::report_refused(const std::string& why) {
+  if (current_.number == 0) {
+    failure_ = why;  // main says so on stderr, which in the foreground is the error log
+    if (!setup_.foreground) log_error("start refused: " + why);
+    return stop_now();
+  }
+  const std::string text =
+      "reload refused, generation " + std::to_string(current_.number) + " goes on: " + why;
+  log_error(text);
+  setup_.notify.ready(text);
+}
+
+}  // namespace m2

@@ -1,0 +1,21 @@
+// A request body without its framing. Called by a client connection for each piece received.
+#include "proto/http/body_reader.h"
+
+#include <algorithm>
+
+namespace m2 {
+
+void BodyReader::start(BodyFraming framing, uint64_t content_length) {
+  framing_ = framing;
+  remaining_ = framing == BodyFraming::kLength ? content_length : 0;
+  if (chunked()) chunks_.start();
+}
+
+BodyReader::Step BodyReader::read(std::string_view input) {
+  if (chunked()) return chunks_.read(input);
+  const size_t length = std::min<uint64_t>(remaining_, input.size());
+  remaining_ -= length;
+  return {length, input.substr(0, length)};
+}
+
+}  // namespace m2

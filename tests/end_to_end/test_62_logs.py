@@ -1,0 +1,88 @@
+"""Log files: rotation by USR1 and HUP, levels, and who writes where."""
+
+import os
+import signal
+
+import pytest
+
+from lib.deployment import IS_ROOT
+from lib.server import Server
+from lib.waiting import wait_until
+
+
+# Goal: after a rename, USR1 and HUP open the files anew: no line is lost, later lines stand in the new
+# file. Method: requests before and after, both files counted.
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
+def test_reopen(deployment, workers, number):
+    deployment.configure()
+    with Server(deployment, workers=workers) as server, server.client() as client:
+        total = 0
+        for turn in range(3):
+            for _ in range(10):
+                assert client.request(path=f"/{turn}").status == 404
+                total += 1
+            server.wait_access(10)
+            os.rename(deployment.path("logs/access.log"), deployment.path(f"logs/access.{turn}"))
+            server.send_signal(number)
+            wait_until(lambda: os.path.exists(deployment.path("logs/access.log")), "a new file")
+
+            def reopened():
+                assert client.request(path="/probe").status == 404
+                return deployment.read("logs/access.log")
+            wait_until(reopened, "lines in the new file")
+            os.unlink(deployment.path("logs/access.log"))
+            server.send_signal(number)
+            wait_until(lambda: os.path.exists(deployment.path("logs/access.log")), "a new file")
+
+            def clean():
+                server.get("/sync")
+                return server.access_log() and server.access_log()[-1][5] == b"/sync"
+            wait_until(clean, "lines in the newest file")
+            with open(deployment.path("logs/access.log"), "r+b") as file:
+                file.truncate(0)
+            assert len(server.access_log(f"logs/access.{turn}")) >= 10
+        assert total == 30
+
+
+# Goal: root's daemon writes its error log into the folder, as its user, and reopens it.
+def test_error_log_of_daemon(deployment, root):
+    deployment.configure()
+    server = Server(deployment, workers=2, as_root=True, start=False)
+    assert server.start_daemon() == 0
+    path = deployment.path("logs/error.log")
+    assert os.stat(path).st_size > 0
+    os.rename(path, path + ".1")
+    server.send_signal(signal.SIGUSR1)
+    wait_until(lambda: os.path.exists(path), "a new error log")
+    with server.client() as client:
+        client.send("nonsense\r\n\r\n").answer()
+    wait_until(lambda: b"bad request" in deployment.read("logs/error.log"), "a line in it")
+    assert deployment.read("stderr0") == b"" or b"[ERROR]" not in deployment.read("stderr0")
+
+
+# Goal: error_log_level is honoured, and changes with a reload.
+def test_level(deployment):
+    deployment.configure()
+    deployment.sql("UPDATE server SET error_log_level = 0")
+    with Server(deployment, workers=1) as server:
+        with server.client() as client:
+            client.send("nonsense\r\n\r\n").answer()
+        server.wait_access(1)
+        assert "bad request" not in server.log()
+        deployment.sql("UPDATE server SET error_log_level = 3")
+        server.reload()
+        with server.client() as client:
+            client.send("nonsense\r\n\r\n").answer()
+        wait_until(lambda: "bad request" in server.log(), "the line")
+
+
+# Goal: every line of the error log has time, level and who wrote it.
+def test_form(deployment):
+    deployment.configure()
+    with Server(deployment, workers=2) as server:
+        with server.client() as client:
+            client.send("nonsense\r\n\r\n").answer()
+        wait_until(lambda: "bad request" in server.log(), "the line")
+        for line in server.log().splitlines():
+            assert any(f"[{level}]" in line for level in ("ERROR", "WARN", "INFO", "DEBUG")), line
+    assert IS_ROOT or os.getuid() != 0

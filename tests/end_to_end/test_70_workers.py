@@ -1,0 +1,97 @@
+"""Several workers: they share the port, and one more or less is nobody's business."""
+
+import os
+
+from lib.deployment import dir_, handler
+from lib.handler import Answering, Handler, http
+from lib.server import Server
+from lib.waiting import wait_until
+
+
+# Goal: all workers take clients. Method: many connections open at once; each process has some.
+def test_all_take_clients(deployment):
+    deployment.configure()
+    with Server(deployment, workers=3) as server:
+        clients = [server.client() for _ in range(300)]
+        for client in clients:
+            client.send_request()
+        for client in clients:
+            assert client.answer().status == 200
+
+        def sockets(pid):
+            count = 0
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    count += os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")
+                except OSError:
+                    pass
+            return count
+        assert all(sockets(pid) > 10 for pid in server.workers())
+        for client in clients:
+            client.close()
+
+
+# Goal: answers find their client whichever worker has it, in one message for many workers too. Method:
+# 64 clients over 4 workers, one message to all, then one to each.
+def test_ids_over_workers(deployment):
+    deployment.configure({"/h": handler()})
+    with Server(deployment, workers=4) as server, Handler(deployment) as on:
+        clients = [server.client().send_request(path="/h") for _ in range(64)]
+        ids = [on.recv().id for _ in clients]
+        assert len(set(ids)) == 64
+        on.send(ids, http("to all"))
+        for client in clients:
+            assert client.answer().body == b"to all"
+        for client in clients:
+            client.send_request(path="/h")
+        for _ in clients:
+            request = on.recv()
+            on.reply(request, request.id)
+        assert sorted(client.answer().body.decode() for client in clients) == sorted(ids)
+
+
+# Goal: through the relay nothing is dropped at full speed. Method: 64 connections ask 100 times each.
+def test_nothing_dropped(deployment):
+    deployment.configure({"/h": handler()})
+    with Server(deployment, workers=4) as server, \
+            Answering(deployment, lambda request: http(request.path)) as on:
+        clients = [server.client() for _ in range(64)]
+        for turn in range(50):
+            for number, client in enumerate(clients):
+                client.send_request(path=f"/h/{turn}/{number}")
+            for number, client in enumerate(clients):
+                assert client.answer().body == f"/h/{turn}/{number}".encode()
+        assert len(on.seen) == 64 * 50
+
+
+# Goal: the processes have names that an operator understands.
+def test_names(deployment):
+    deployment.configure({"/": dir_()})
+    with Server(deployment, workers=2) as server:
+        assert len(server.workers()) == 2
+        assert len(server.relay()) == 1
+        wait_until(lambda: len(server.children()) == 3, "nothing else")
+
+
+# Goal: large bodies pass the relay both ways.
+def test_large_through_relay(deployment):
+    deployment.configure({"/h": handler()}, settings={"limits.content_length": 8 << 20})
+    content = os.urandom(1 << 20) * 5
+    with Server(deployment, workers=2) as server, \
+            Answering(deployment, lambda request: http(request.body)), server.client() as client:
+        for _ in range(3):
+            assert client.request("POST", "/h", body=content).body == content
+
+
+# Goal: pairs are apart: handlers of one never see requests of another, with any number of workers.
+def test_pairs_are_apart(deployment):
+    names = [f"p{number}" for number in range(8)]
+    deployment.configure({f"/{name}": handler(name) for name in names})
+    with Server(deployment, workers=2) as server:
+        handlers = [Answering(deployment, lambda request, name=name: http(name), name=name)
+                    for name in names]
+        for _ in range(5):
+            for name in names:
+                assert server.get(f"/{name}").body == name.encode()
+        for on in handlers:
+            on.close()

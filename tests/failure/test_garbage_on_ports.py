@@ -1,0 +1,106 @@
+"""Garbage, half requests and silence on every port, HTTP and 0MQ, tcp and ipc."""
+
+import os
+import random
+import socket
+
+from lib.deployment import dir_, handler
+from lib.handler import Answering, http
+from lib.server import Server
+from lib.waiting import free_port, wait_until
+
+
+def throw(address, family, data, reset=False):
+    with socket.socket(family) as peer:
+        peer.settimeout(10)
+        peer.connect(address)
+        try:
+            peer.sendall(data)
+            if reset:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            else:
+                peer.shutdown(socket.SHUT_WR)
+                while peer.recv(65536):
+                    pass
+        except (ConnectionError, TimeoutError):
+            pass
+
+
+# Goal: after garbage of every kind on every port the same processes serve as before, without lost
+# memory or descriptors.
+def test_every_port(deployment, workers):
+    specs = [f"tcp://127.0.0.1:{free_port()}" for _ in range(2)]
+    deployment.configure({"/": dir_(), "/h": handler(),
+                          "/t": handler(send_spec=specs[0], recv_spec=specs[1])})
+    noise = random.Random(7)
+    with Server(deployment, workers=workers) as server, \
+            Answering(deployment, lambda request: http("h")), \
+            Answering(deployment, lambda request: http("t"), specs=specs):
+        assert server.get("/h").body == b"h" and server.get("/t").body == b"t"
+        pids = server.children()
+        ports = [(("127.0.0.1", deployment.port), socket.AF_INET)]
+        ports += [(("127.0.0.1", int(spec.split(":")[2])), socket.AF_INET) for spec in specs]
+        ports += [(deployment.path(f"run/{name}"), socket.AF_UNIX)
+                  for name in ("h-q", "h-r", "control") if os.path.exists(
+                      deployment.path(f"run/{name}"))]
+        assert len(ports) >= 5
+        samples = [b"", b"\x00", b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n",
+                   b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03", b"\x16\x03\x01\x02\x00\x01",
+                   b"\xff" + b"\x00" * 8 + b"\x7f\x03\x00NULL" + b"\x00" * 48 + b"\x04\xff",
+                   b"A" * 100_000] + [noise.randbytes(noise.randrange(1, 3000)) for _ in range(12)]
+        for address, family in ports:
+            for number, data in enumerate(samples):
+                throw(address, family, data, reset=number % 2 == 1)
+        assert server.get("/h").body == b"h" and server.get("/t").body == b"t"
+        assert server.children() == pids
+
+        def descriptors():
+            return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+        before = descriptors()
+        for address, family in ports:
+            for data in samples:
+                throw(address, family, data, reset=True)
+        wait_until(lambda: descriptors() <= before + 5, "descriptors to be given back")
+        assert server.get("/h").body == b"h"
+
+
+# Goal: thousands of connections that are opened and dropped cost nothing.
+def test_connect_and_go(deployment, workers):
+    deployment.configure()
+    with Server(deployment, workers=workers) as server:
+        for number in range(3000):
+            with socket.socket() as peer:
+                peer.connect(("127.0.0.1", deployment.port))
+                if number % 2:
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        assert server.get().status == 200
+
+
+# Goal: random mutations of good requests never end a worker.
+def test_mutations(deployment):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings={"handler.wait_ms": 100,
+                                                                  "limits.body_ms": 100,
+                                                                  "limits.head_ms": 100})
+    noise = random.Random(3)
+    seeds = [b"GET /index.html?x=1 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: \"x\"\r\n\r\n",
+             b"POST /h HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+             b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+             b"GET http://localhost/%2e%2e/ HTTP/1.0\r\nConnection: keep-alive, x\r\n\r\n"]
+    with Server(deployment, workers=1) as server, Answering(deployment, lambda request: http("h")):
+        pids = server.children()
+        for number in range(1500):
+            data = bytearray(noise.choice(seeds))
+            for _ in range(noise.randrange(1, 4)):
+                at = noise.randrange(len(data))
+                action = noise.randrange(3)
+                if action == 0:
+                    data[at] = noise.randrange(256)
+                elif action == 1:
+                    del data[at:at + noise.randrange(1, 5)]
+                else:
+                    data[at:at] = noise.choice((b"\r\n", b" ", b":", b"\x00", b"9", b"%"))
+                if not data:
+                    data = bytearray(b"x")
+            throw(("127.0.0.1", deployment.port), socket.AF_INET, bytes(data), reset=number % 3 == 0)
+        assert server.get().status == 200
+        assert server.children() == pids

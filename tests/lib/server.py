@@ -1,0 +1,240 @@
+"""A server as a real process: started like an operator does it, watched through the notify socket of
+systemd, ended by pid."""
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from lib.client import Client
+from lib.deployment import GID, IS_ROOT, TOP, UID, UUID
+from lib.tnetstring import parse_all
+from lib.waiting import DEADLINE, is_alive, wait_until
+
+_copy = None
+
+
+def program():
+    """The program under test, at a place that an ordinary user can reach wherever the checkout is."""
+    global _copy
+    if _copy is None:
+        built = os.environ.get("MONGREL2_BIN") or os.path.join(TOP, "build", "mongrel2")
+        assert os.path.isfile(built), f"{built}: build it first (make)"
+        folder = tempfile.mkdtemp(prefix="m2-program-", dir="/tmp")
+        os.chmod(folder, 0o755)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        _copy = shutil.copy(built, os.path.join(folder, "mongrel2"))
+        os.chmod(_copy, 0o755)
+    return _copy
+
+
+def command(*arguments, as_root=False):
+    words = [program(), *arguments]
+    if IS_ROOT and not as_root:
+        words = ["setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups", *words]
+    return words
+
+
+def run(*arguments, as_root=False, **more):
+    """Runs the program to its end; stdout and stderr together as text."""
+    return subprocess.run(command(*arguments, as_root=as_root), stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE, **more)
+
+
+class Notifications:
+    """The other end of NOTIFY_SOCKET (sd_notify(3))."""
+
+    def __init__(self, path):
+        self.path = path
+        self.seen = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        os.chmod(path, 0o777)
+        self.socket.settimeout(0.05)
+
+    def next(self):
+        """The next message as a dictionary; None if there is none for a moment."""
+        try:
+            data = self.socket.recv(65536)
+        except socket.timeout:
+            return None
+        message = dict(line.split("=", 1) for line in data.decode().splitlines() if "=" in line)
+        self.seen.append(message)
+        return message
+
+
+class Server:
+    """One running server. `with Server(deployment, workers=2) as server:` starts it and waits until
+    it serves; leaving the block ends it at once."""
+
+    def __init__(self, deployment, *options, workers=None, as_root=False, name=UUID, start=True):
+        self.deployment = deployment
+        self.as_root = as_root
+        self.arguments = (["-w", str(workers)] if workers else []) + list(options)
+        self.arguments += [deployment.database, name]
+        number = len(deployment.servers)
+        deployment.servers.append(self)
+        self.notify = Notifications(deployment.path(f"notify{number}"))
+        self.stderr = deployment.path(f"stderr{number}")
+        self.process = None
+        self.pid = 0
+        self.known = set()  # every pid seen, so that none can stay behind
+        if start:
+            self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end_now()
+
+    def launch(self, **more):
+        """Starts it and does not wait. In the foreground the process is the master."""
+        environment = {**os.environ, "NOTIFY_SOCKET": self.notify.path}
+        with open(self.stderr, "ab") as output:
+            self.process = subprocess.Popen(
+                command(*self.arguments, as_root=self.as_root), stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, env=environment, cwd=self.deployment.folder,
+                start_new_session=True, **more)
+        self.pid = self.process.pid
+        self.known.add(self.pid)
+        return self
+
+    def start(self, **more):
+        self.launch(**more)
+        self.wait_notified("READY")
+        return self
+
+    def start_daemon(self):
+        """As root, in the background: returns the exit status of the parent."""
+        self.launch()
+        status = self.process.wait(DEADLINE)
+        text = self.deployment.read("run/mongrel2.pid")
+        self.pid = int(text) if text.isdigit() else 0
+        self.known.add(self.pid)
+        return status
+
+    def wait_notified(self, key):
+        """The next notification with this key."""
+        def look():
+            message = self.notify.next()
+            if message is not None and key in message:
+                return message
+            assert message is not None or is_alive(self.pid), (
+                f"the server ended before {key}:\n{self.log()}")
+            return None
+        message = wait_until(look, f"{key} from the server")
+        self.children()
+        return message
+
+    def reload(self):
+        """HUP, then waits for the verdict; returns its status text."""
+        self.send_signal(signal.SIGHUP)
+        self.wait_notified("RELOADING")
+        return self.wait_notified("READY").get("STATUS", "")
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def wait_end(self, deadline=DEADLINE):
+        """The exit status of a server in the foreground."""
+        try:
+            status = self.process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the server does not end:\n{self.log()}") from None
+        return status
+
+    def stop(self, number=signal.SIGTERM):
+        self.children()
+        self.send_signal(number)
+        return self.wait_end()
+
+    def end_now(self):
+        """Leaves nothing behind: all that was ever seen of it ends."""
+        if self.process is None:
+            return
+        if self.pid:
+            self.children()
+        for pid in self.known - {0}:
+            if is_alive(pid) and self.is_ours(pid):
+                os.kill(pid, signal.SIGKILL)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(DEADLINE)
+        self.notify.socket.close()
+        self.process = None
+
+    @staticmethod
+    def is_ours(pid):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                return b"mongrel2" in file.read()
+        except OSError:
+            return False
+
+    def children(self):
+        """{pid: name} of the children that live now."""
+        found = {}
+        try:
+            with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
+                pids = [int(word) for word in file.read().split()]
+        except OSError:
+            pids = []
+        for pid in pids:
+            try:
+                with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                    name = file.read().strip()
+            except OSError:
+                continue
+            if is_alive(pid):
+                found[pid] = name
+        self.known.update(found)
+        return found
+
+    def workers(self):
+        return sorted(pid for pid, name in self.children().items() if "worker" in name)
+
+    def relay(self):
+        return [pid for pid, name in self.children().items() if "relay" in name]
+
+    def log(self):
+        """Everything it said, on stderr and in its error log."""
+        text = b""
+        for name in (os.path.basename(self.stderr), "logs/error.log"):
+            text += self.deployment.read(name)
+        return text.decode("utf-8", "replace")
+
+    def client(self, port=None):
+        return Client(port or self.deployment.port)
+
+    def get(self, path="/", **more):
+        """One request on a connection of its own."""
+        with self.client() as client:
+            return client.request("GET", path, **more)
+
+    def access_log(self, name="logs/access.log"):
+        """The lines of the access log as lists, in the form of Mongrel2 1.x."""
+        data = self.deployment.read(name)
+        return [parse_all(line) for line in data.split(b"\n")[:-1]]
+
+    def wait_access(self, count, name="logs/access.log"):
+        wait_until(lambda: len(self.access_log(name)) >= count, f"{count} lines in the access log")
+        return self.access_log(name)
+
+
+def process_facts(pid):
+    """What /proc says of the privileges of a process."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        status = dict(line.rstrip("\n").split(":", 1) for line in file)
+    return {
+        "uids": status["Uid"].split(),
+        "gids": status["Gid"].split(),
+        "groups": status["Groups"].split(),
+        "no_new_privs": status["NoNewPrivs"].strip(),
+        "capabilities": int(status["CapEff"].strip(), 16) | int(status["CapPrm"].strip(), 16),
+        "root": os.readlink(f"/proc/{pid}/root"),
+        "cwd": os.readlink(f"/proc/{pid}/cwd"),
+    }

@@ -1,0 +1,51 @@
+"""Waiting for conditions, never for a time: every wait has a deadline and says what it waited for."""
+
+import os
+import socket
+import time
+
+DEADLINE = 30.0
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Returns the first true value of condition(); fails with what after the deadline."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline:.0f} s: {what}")
+        time.sleep(0.01)
+
+
+def is_alive(pid):
+    """False for a zombie too: nobody serves there any more."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+_next_port = 20000 + os.getpid() * 7 % 10000
+
+
+def free_port():
+    """A port nobody has, below those that the system gives to outgoing connections."""
+    global _next_port
+    for _ in range(5000):
+        _next_port = 20000 + (_next_port - 20000 + 1) % 12000
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", _next_port))
+                return _next_port
+            except OSError:
+                continue
+    raise AssertionError("no free port")
+
+
+def can_connect(port, host="127.0.0.1"):
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((host, port)) == 0

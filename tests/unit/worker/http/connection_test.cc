@@ -1,0 +1,323 @@
+// One client's connection, in memory: bytes in at one end of a socket pair, scripted targets behind it.
+#include "worker/http/connection.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "worker/http/clients.h"
+#include "worker/target/target.h"
+
+namespace m2 {
+namespace {
+
+// Answers "METHOD PATH BODY", at once or when told to.
+class FakeTarget final : public Target, public Responder {
+ public:
+  explicit FakeTarget(BodyPolicy policy) : policy_(policy) {}
+  BodyPolicy body_policy() const override { return policy_; }
+  void start(Exchange& exchange) override {
+    ++started;
+    request = std::string(exchange.method()) + " " + std::string(exchange.path());
+    received = exchange.body();
+    waiting = &exchange;
+    exchange.set_responder(this);
+    if (policy_ == BodyPolicy::kStream && exchange.head().framing != BodyFraming::kNone) return;
+    if (!hold) answer();
+  }
+  void body(std::string_view bytes, bool last) override {
+    received += bytes;
+    if (last && !hold) answer();
+  }
+  void pull() override {}
+  void stop() override { ++stopped, waiting = nullptr; }
+  void client_half_closed() override { ++half_closed; }
+  void answer() {
+    const std::string text = request + " " + received;
+    Exchange& exchange = *waiting;
+    waiting = nullptr;
+    exchange.set_status(200);
+    exchange.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(text.size()) + "\r\n" +
+                  std::string(exchange.connection_field()) + "\r\n" + text);
+    exchange.complete();
+  }
+
+  bool hold = false;
+  int started = 0, stopped = 0, half_closed = 0;
+  std::string request, received;
+  Exchange* waiting = nullptr;
+
+ private:
+  BodyPolicy policy_;
+};
+
+class FakeSource final : public TargetSource {
+ public:
+  std::shared_ptr<FakeTarget> whole = std::make_shared<FakeTarget>(BodyPolicy::kWhole);
+  std::shared_ptr<FakeTarget> stream = std::make_shared<FakeTarget>(BodyPolicy::kStream);
+  std::shared_ptr<FakeTarget> ignore = std::make_shared<FakeTarget>(BodyPolicy::kIgnore);
+  Result<std::shared_ptr<Target>> directory(const DirRow&, std::shared_ptr<const MimeTable>) override {
+    return std::shared_ptr<Target>(ignore);
+  }
+  Result<std::shared_ptr<Target>> proxy(const ProxyRow&) override {
+    return std::shared_ptr<Target>(stream);
+  }
+  Result<std::shared_ptr<Target>> handler(const HandlerRow&) override {
+    return std::shared_ptr<Target>(whole);
+  }
+};
+
+class ConnectionTest : public testing::Test {
+ protected:
+  ConnectionTest()
+      : deadlines(loop), log(loop, OwnedFd()), clients(loop, deadlines, log, first_connection_id(0, 1)) {
+    use({});
+  }
+
+  void use(const std::vector<std::pair<std::string, std::string>>& settings) {
+    Config config;
+    config.dirs.resize(1);
+    config.proxies.resize(1);
+    config.handlers.resize(1);
+    config.hosts.push_back({1, "localhost", "localhost",
+                            {{1, "/whole", TargetKind::kHandler, 0},
+                             {2, "/stream", TargetKind::kProxy, 0},
+                             {3, "/ignore", TargetKind::kDir, 0}}});
+    EXPECT_TRUE(config.settings.set("limits.content_length", "50").ok());
+    for (const auto& [key, value] : settings) EXPECT_TRUE(config.settings.set(key, value).ok());
+    auto generation = Generation::build(1, config, source);
+    ASSERT_TRUE(generation.ok());
+    clients.use(std::move(generation).value());
+  }
+
+  void connect() {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    client.reset(ends[1]);
+    sockaddr_storage peer{};
+    clients.accepted(OwnedFd(ends[0]), peer);
+  }
+  void turns(int count = 3) {
+    for (int i = 0; i < count; ++i) {
+      TimerWatcher soon;
+      soon.start<&ConnectionTest::nothing>(loop, 0.0, 0.0, this);
+      loop.run_once();
+    }
+  }
+  void nothing() {}
+  void say(std::string_view bytes) {
+    ASSERT_EQ(::send(client.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+    turns();
+  }
+  std::string heard() {
+    std::string all;
+    char buffer[65536];
+    ssize_t count;
+    while ((count = ::recv(client.get(), buffer, sizeof buffer, 0)) > 0) {
+      all.append(buffer, static_cast<size_t>(count));
+    }
+    closed = count == 0;
+    return all;
+  }
+  static bool has(const std::string& text, std::string_view piece) {
+    return text.find(piece) != std::string::npos;
+  }
+
+  Loop loop;
+  Deadlines deadlines;
+  AccessLog log;
+  FakeSource source;
+  Clients clients;
+  OwnedFd client;
+  bool closed = false;
+};
+
+TEST_F(ConnectionTest, KeepsAliveAndGivesNothingAnIdToNobody) {
+  connect();
+  for (int i = 0; i < 3; ++i) {
+    say("GET /whole/x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_EQ(heard(), "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nGET /whole/x ");
+    EXPECT_FALSE(closed);
+  }
+  EXPECT_EQ(clients.count(), 1u);
+}
+
+TEST_F(ConnectionTest, TakesARequestByteByByte) {
+  connect();
+  const std::string request = "POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+  for (char byte : request) say({&byte, 1});
+  EXPECT_TRUE(heard().ends_with("POST /whole hello"));
+  const std::string chunked =
+      "POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+  for (char byte : chunked) say({&byte, 1});
+  EXPECT_TRUE(heard().ends_with("POST /whole abcde"));
+  for (char byte : std::string("POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz")) {
+    say({&byte, 1});
+  }
+  EXPECT_TRUE(heard().ends_with("POST /stream xyz"));
+}
+
+TEST_F(ConnectionTest, HttpOneZeroClosesUnlessAsked) {
+  connect();
+  say("GET /whole HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_TRUE(has(heard(), "Connection: keep-alive\r\n"));
+  EXPECT_FALSE(closed);
+  say("GET /whole HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(has(heard(), "Connection: close\r\n"));
+  EXPECT_TRUE(closed);
+}
+
+TEST_F(ConnectionTest, RefusesWhatIsTooLargeBeforeReadingIt) {
+  connect();
+  say("POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 51\r\n\r\n");
+  const std::string answer = heard();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 "));
+  EXPECT_TRUE(has(answer, "Connection: close"));
+  connect();
+  say("POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n33\r\n" + std::string(51, 'x'));
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 413 "));
+  EXPECT_EQ(source.whole->started, 0);
+}
+
+TEST_F(ConnectionTest, BadRequestsAndMissingRoutes) {
+  connect();
+  say("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 404 Not Found\r\n"));
+  EXPECT_FALSE(closed);
+  say("garbage\r\n\r\n");
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 400 Bad Request\r\n"));
+  EXPECT_TRUE(closed);
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n\r\n");
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 417 "));
+}
+
+TEST_F(ConnectionTest, ContinueComesOnceTheTargetWantsTheBody) {
+  connect();
+  say("POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(heard(), "HTTP/1.1 100 Continue\r\n\r\n");
+  say("ok");
+  EXPECT_TRUE(heard().ends_with("POST /whole ok"));
+  say("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 200 OK"));  // answered without it: no 100
+}
+
+TEST_F(ConnectionTest, APipelinedRequestEndsTheConnectionPolitely) {
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\nGET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answer = heard();
+  EXPECT_TRUE(has(answer, "Connection: close"));
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(source.whole->started, 1);
+}
+
+TEST_F(ConnectionTest, PipeliningServesOneAfterTheOther) {
+  use({{"pipelining", "1"}});
+  source.whole->hold = true;
+  connect();
+  say("GET /whole/1 HTTP/1.1\r\nHost: a\r\n\r\nGET /whole/2 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(source.whole->started, 1);
+  EXPECT_EQ(source.whole->request, "GET /whole/1");
+  source.whole->answer();
+  EXPECT_EQ(source.whole->started, 2);
+  source.whole->answer();
+  const std::string answers = heard();
+  EXPECT_TRUE(has(answers, "GET /whole/1"));
+  EXPECT_TRUE(has(answers, "GET /whole/2"));
+  EXPECT_FALSE(closed);
+}
+
+TEST_F(ConnectionTest, AHalfClosedClientGetsItsAnswer) {
+  source.whole->hold = true;
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  ::shutdown(client.get(), SHUT_WR);
+  turns();
+  EXPECT_EQ(source.whole->half_closed, 1);
+  EXPECT_EQ(source.whole->stopped, 0);
+  source.whole->answer();
+  EXPECT_TRUE(heard().ends_with("GET /whole "));
+  EXPECT_TRUE(closed);
+}
+
+TEST_F(ConnectionTest, AClientThatIsGoneStopsItsTarget) {
+  source.whole->hold = true;
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.reset();
+  turns();
+  ASSERT_EQ(source.whole->half_closed, 1);  // it might only have shut down its side
+  source.whole->waiting->send("bytes for nobody");
+  turns();
+  EXPECT_EQ(source.whole->stopped, 1);
+  EXPECT_EQ(clients.count(), 0u);
+}
+
+TEST_F(ConnectionTest, ASlowClientGetsEverythingInOrder) {
+  source.whole->hold = true;
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  source.whole->received = std::string(3'000'000, 'x') + "end";
+  source.whole->answer();
+  std::string all;
+  while (!all.ends_with("end")) {
+    const std::string piece = heard();
+    ASSERT_FALSE(closed);
+    all += piece;
+    turns(1);
+  }
+  EXPECT_EQ(all.size(), all.find("\r\n\r\n") + 4 + std::string("GET /whole ").size() + 3'000'003);
+  source.whole->hold = false;
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(heard().ends_with("GET /whole "));
+}
+
+TEST_F(ConnectionTest, DrainEndsIdleClientsNowAndOthersAfterTheirAnswer) {
+  source.whole->hold = true;
+  connect();
+  OwnedFd idle = std::move(client);
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  clients.drain();
+  turns();
+  EXPECT_EQ(clients.count(), 1u);
+  source.whole->answer();
+  EXPECT_TRUE(has(heard(), "Connection: close"));
+  EXPECT_TRUE(closed);
+  turns();
+  EXPECT_EQ(clients.count(), 0u);
+}
+
+TEST_F(ConnectionTest, DeadlinesEndWhatDoesNotMove) {
+  use({{"limits.head_ms", "200"}, {"limits.idle_ms", "200"}});
+  connect();
+  say("GET /whole HTTP/1.1\r\nHo");
+  while (!closed) {
+    loop.run_once();
+    const std::string answer = heard();
+    EXPECT_TRUE(answer.empty() || answer.starts_with("HTTP/1.1 408 ")) << answer;
+  }
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_FALSE(heard().empty());
+  while (!closed) {
+    loop.run_once();
+    EXPECT_EQ(heard(), "");
+  }
+}
+
+TEST_F(ConnectionTest, TooManyClientsAreToldSo) {
+  use({{"limits.connections", "1"}});
+  connect();
+  OwnedFd first = std::move(client);
+  connect();
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 503 "));
+  EXPECT_EQ(clients.count(), 1u);
+}
+
+}  // namespace
+}  // namespace m2

@@ -1,0 +1,91 @@
+// One configuration in use: hosts, routes, targets and limits, built from a Config, never changed
+// afterwards. Exchanges keep the one they began with; it goes away with the last of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/status.h"
+#include "proto/http/mime.h"
+#include "proto/http/request_parser.h"
+#include "proto/route/route_map.h"
+#include "worker/target/target.h"
+
+namespace m2 {
+
+struct Host;
+
+struct Route {
+  std::shared_ptr<Target> target;
+  std::string pattern;  // as configured
+  const Host* host = nullptr;
+};
+
+struct Host {
+  std::string name;
+  RouteMap map;
+  std::vector<Route> routes;
+};
+
+// Settings that every request looks at, copied out once.
+struct Limits {
+  ParserLimits parser;
+  uint64_t content_length = 0;
+  uint64_t handler_output_bytes = 0;
+  uint32_t head_ms = 0;
+  uint32_t body_ms = 0;
+  uint32_t idle_ms = 0;
+  uint32_t write_ms = 0;
+  uint32_t connections = 0;
+  uint32_t handler_targets = 0;
+  bool pipelining = false;
+  bool close_after_answer = true;
+  bool keep_client_xff = false;
+  bool tcp_keepalive = false;
+  explicit Limits(const Settings& settings);
+};
+
+// Makes the targets of a generation, or finds those that an earlier one already has (targets.h).
+class TargetSource {
+ public:
+  virtual Result<std::shared_ptr<Target>> directory(const DirRow& row,
+                                                    std::shared_ptr<const MimeTable> mime) = 0;
+  virtual Result<std::shared_ptr<Target>> proxy(const ProxyRow& row) = 0;
+  virtual Result<std::shared_ptr<Target>> handler(const HandlerRow& row) = 0;
+
+ protected:
+  ~TargetSource() = default;
+};
+
+class Generation {
+ public:
+  static Result<std::shared_ptr<const Generation>> build(uint64_t number, const Config& config,
+                                                         TargetSource& targets);
+
+  // The host a Host value means: its own row, or the default host.
+  const Host& host(std::string_view host_value) const;
+  // nullptr: no route of this host matches.
+  static const Route* route(const Host& host, std::string_view path);
+
+  uint64_t number() const { return number_; }
+  const Limits& limits() const { return limits_; }
+  uint32_t access_log_flush_ms() const { return access_log_flush_ms_; }
+  bool access_logging() const { return access_logging_; }
+
+ private:
+  Generation(uint64_t number, const Settings& settings);
+
+  uint64_t number_;
+  Limits limits_;
+  uint32_t access_log_flush_ms_;
+  bool access_logging_;
+  HostMap host_map_;
+  std::vector<std::unique_ptr<Host>> hosts_;
+  uint32_t default_host_ = 0;
+};
+
+}  // namespace m2

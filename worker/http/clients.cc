@@ -1,0 +1,120 @@
+#include "worker/http/clients.h"
+
+#include <sys/socket.h>
+
+#include "common/log.h"
+#include "worker/http/connection.h"
+#include "worker/http/exchange.h"
+
+namespace m2 {
+namespace {
+
+constexpr size_t kSpareExchanges = 256;
+constexpr std::string_view kFull =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+    "Retry-After: 1\r\nContent-Length: 20\r\n\r\nService Unavailable\n";
+
+}  // namespace
+
+Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, ConnectionId first_id)
+    : loop_(loop),
+      deadlines_(deadlines),
+      access_log_(access_log),
+      read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
+      next_id_(first_id) {
+  end_of_turn_.start<&Clients::end_of_turn>(loop_, this);
+}
+
+Clients::~Clients() {
+  while (first_ != nullptr) first_->close("the worker ends");
+  end_of_turn();
+}
+
+void Clients::use(std::shared_ptr<const Generation> generation) {
+  generation_ = std::move(generation);
+  parser_limits_ = generation_->limits().parser;
+  access_log_.set_flush_ms(generation_->access_log_flush_ms());
+  access_log_.set_enabled(generation_->access_logging());
+}
+
+void Clients::accepted(OwnedFd socket, const sockaddr_storage& peer) {
+  if (count_ >= limits().connections) {
+    if (refused_++ == 0) {
+      log_warn("limits.connections=" + std::to_string(limits().connections) +
+               " reached: new clients get 503 until others leave");
+    }
+    // Best effort: an empty socket buffer takes these few bytes.
+    (void)!::send(socket.get(), kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return;
+  }
+  new Connection(*this, std::move(socket), peer);
+}
+
+void Clients::drain() {
+  draining_ = true;
+  for (Connection* connection = first_; connection != nullptr;) {
+    Connection* next = connection->next_;
+    connection->drain();
+    connection = next;
+  }
+}
+
+std::string_view Clients::date() {
+  const int64_t second = static_cast<int64_t>(loop_.now());
+  if (second != date_second_) {
+    date_second_ = second;
+    write_http_date(second, date_.data());
+  }
+  return {date_.data(), date_.size()};
+}
+
+ConnectionId Clients::give_id(Connection& connection) {
+  const ConnectionId id = next_id_++;
+  ids_.insert(id, &connection);
+  return id;
+}
+
+std::unique_ptr<Exchange> Clients::acquire_exchange() {
+  if (spare_exchanges_.empty()) return std::make_unique<Exchange>(parser_limits_);
+  std::unique_ptr<Exchange> exchange = std::move(spare_exchanges_.back());
+  spare_exchanges_.pop_back();
+  exchange->parser.reset(parser_limits_);  // a reload may have changed them
+  return exchange;
+}
+
+void Clients::release_exchange(std::unique_ptr<Exchange> exchange) {
+  if (spare_exchanges_.size() >= kSpareExchanges) return;
+  exchange->reset();
+  spare_exchanges_.push_back(std::move(exchange));
+}
+
+void Clients::arrive(Connection& connection) {
+  connection.next_ = first_;
+  if (first_ != nullptr) first_->previous_ = &connection;
+  first_ = &connection;
+  ++count_;
+}
+
+void Clients::bury(Connection& connection) {
+  if (connection.id_ != 0) ids_.erase(connection.id_);
+  if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
+  (connection.previous_ != nullptr ? connection.previous_->next_ : first_) = connection.next_;
+  --count_;
+  if (refused_ != 0 && count_ < limits().connections) {
+    log_warn("clients refused for limits.connections: " + std::to_string(refused_));
+    refused_ = 0;
+  }
+  buried_.push_back(&connection);
+}
+
+void Clients::end_of_turn() {
+  for (size_t i = 0; i < doomed_.size(); ++i) {  // close() may doom others
+    if (!doomed_[i]->closed()) doomed_[i]->close("the client is gone");
+  }
+  doomed_.clear();
+  for (Connection* connection : buried_) delete connection;
+  buried_.clear();
+  if (draining_ && count_ == 0) loop_.stop();
+}
+
+}  // namespace m2

@@ -1,0 +1,88 @@
+// All clients of one worker and what they share: the configuration in use, one read buffer, a pool of
+// exchanges, the ids, the access log. Decides who may come in, and ends them all at a stop.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "common/deadlines.h"
+#include "common/loop.h"
+#include "common/owned_fd.h"
+#include "proto/http/date.h"
+#include "worker/generation.h"
+#include "worker/http/access_log.h"
+#include "worker/http/connection_table.h"
+
+struct sockaddr_storage;
+
+namespace m2 {
+
+class Connection;
+class Exchange;
+
+class Clients {
+ public:
+  // first_id: of the ids this worker gives out (connection_id.h).
+  Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, ConnectionId first_id);
+  ~Clients();
+  Clients(const Clients&) = delete;
+  Clients& operator=(const Clients&) = delete;
+
+  // Requests that begin from now on use this configuration.
+  void use(std::shared_ptr<const Generation> generation);
+  const std::shared_ptr<const Generation>& generation() const { return generation_; }
+  const Limits& limits() const { return generation_->limits(); }
+
+  // A new client. Over limits.connections it is told 503 and closed.
+  void accepted(OwnedFd socket, const sockaddr_storage& peer);
+  // nullptr: no client of this worker has this id.
+  Connection* find(ConnectionId id) const { return ids_.find(id); }
+  size_t count() const { return count_; }
+
+  // Closes idle clients now, the others after the answer they wait for; then stops the loop.
+  void drain();
+  bool draining() const { return draining_; }
+
+  // For connections.
+  Loop& loop() { return loop_; }
+  Deadlines& deadlines() { return deadlines_; }
+  AccessLog& access_log() { return access_log_; }
+  std::array<char, 64 * 1024>& read_buffer() { return *read_buffer_; }
+  std::string_view date();  // of this second, as HTTP writes it
+  ConnectionId give_id(Connection& connection);
+  std::unique_ptr<Exchange> acquire_exchange();
+  void release_exchange(std::unique_ptr<Exchange> exchange);
+  void arrive(Connection& connection);
+  // The connection is closed; it is deleted at the end of this turn, when nobody is inside it.
+  void bury(Connection& connection);
+  // To be ended at the end of this turn: its socket failed while a target was using it.
+  void doom(Connection& connection) { doomed_.push_back(&connection); }
+  void count_refused() { ++refused_; }
+
+ private:
+  void end_of_turn();
+
+  Loop& loop_;
+  Deadlines& deadlines_;
+  AccessLog& access_log_;
+  PrepareWatcher end_of_turn_;
+  std::shared_ptr<const Generation> generation_;
+  ParserLimits parser_limits_;
+  std::unique_ptr<std::array<char, 64 * 1024>> read_buffer_;
+  std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
+  ConnectionTable ids_;
+  ConnectionId next_id_;
+  Connection* first_ = nullptr;  // all connections, doubly linked
+  size_t count_ = 0;
+  uint64_t refused_ = 0;
+  bool draining_ = false;
+  std::vector<Connection*> doomed_;
+  std::vector<Connection*> buried_;
+  int64_t date_second_ = -1;
+  std::array<char, kHttpDateBytes> date_{};
+};
+
+}  // namespace m2

@@ -1,0 +1,112 @@
+// One client's connection speaking HTTP/1.x: the state machine between its socket and the targets. The file
+// to read first in this room. connection.cc takes requests in, connection_output.cc lets answers out.
+// An idle connection is this object and nothing else: no buffer, no exchange.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "common/deadlines.h"
+#include "common/loop.h"
+#include "common/owned_fd.h"
+#include "worker/http/exchange.h"
+
+struct sockaddr_storage;
+
+namespace m2 {
+
+class Clients;
+class HandlerMessage;
+enum class BodyPolicy : uint8_t;
+
+class Connection final : private ClientStream, private Deadline {
+ public:
+  // Owned by clients from here on; deletes itself through Clients::bury.
+  Connection(Clients& clients, OwnedFd socket, const sockaddr_storage& peer);
+  ~Connection() override;
+
+  // A handler's message for this client. False: nothing here waits for it; it was dropped.
+  bool handler_reply(std::string_view body, HandlerMessage& message);
+  // The request in flight was submitted to a link and reached no handler.
+  void request_refused(std::string_view why);
+  // Ends it now; an exchange in flight is stopped.
+  void close(std::string_view why);
+  // Ends it as soon as nothing is owed.
+  void drain();
+  bool closed() const { return state_ == State::kClosed; }
+
+ private:
+  friend class Clients;
+  enum class State : uint8_t {
+    kIdle,       // between requests: no exchange
+    kHead,       // a request has begun
+    kBody,       // its head is there, its body is not
+    kAnswering,  // a target has it
+    kFlushing,   // the answer is complete but not all of it has left
+    kLingering,  // our side is shut down: what the client still sends is thrown away
+    kClosed
+  };
+
+  // connection.cc: input
+  void on_io(int revents);
+  void read_input();
+  void input_ended();
+  void process(std::string_view bytes);
+  void begin_exchange();
+  std::string_view take_head(std::string_view bytes);
+  std::string_view dispatch(std::string_view rest);
+  std::string_view begin_body(BodyPolicy policy, std::string_view rest);
+  std::string_view take_body(std::string_view bytes);
+  bool keep_body(std::string_view piece);
+  void retain_head();
+  void note_pipelined(std::string_view rest);
+  void start_target();
+  void refuse(int status, std::string_view why);
+  void keep_for_later(std::string_view bytes);
+  void deadline_passed() override;
+
+  // connection_output.cc: ClientStream, and the end of an exchange
+  size_t send_now(std::string_view bytes) override;
+  void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) override;
+  void enqueue_file(int fd, uint64_t offset, uint64_t length,
+                    std::shared_ptr<const void> owner) override;
+  void answer_complete() override;
+  void answer_broken(std::string_view why) override;
+  void set_body_paused(bool paused) override;
+  ConnectionId id() override;
+  std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
+  void remember_handler(std::shared_ptr<ToldHandler> handler) override;
+  std::string_view date() override;
+  void flush();
+  void output_waits();
+  void exchange_ended();
+  void linger();
+  void write_access_log();
+  void tell_handlers();
+  void socket_failed();
+  void watch_as_needed();
+
+  Clients& clients_;
+  Connection* previous_ = nullptr;  // list of Clients
+  Connection* next_ = nullptr;
+  OwnedFd socket_;
+  State state_ = State::kIdle;
+  bool close_after_ = false;    // whatever the request said
+  bool half_closed_ = false;    // the client has shut down its sending side
+  bool doomed_ = false;         // the socket failed
+  bool processing_ = false;     // process() is on the stack
+  bool unread_input_ = false;   // the client sent what nobody will read: linger before closing
+  bool body_paused_ = false;
+  uint8_t peer_length_ = 0;
+  uint16_t peer_port_ = 0;
+  std::array<char, 46> peer_;
+  IoWatcher io_;
+  ConnectionId id_ = 0;
+  std::unique_ptr<Exchange> exchange_;
+  std::vector<std::shared_ptr<ToldHandler>> told_;  // handlers that will hear of the end
+};
+
+}  // namespace m2

@@ -1,0 +1,192 @@
+// The output side of a connection: answers to the socket, and what happens when one has ended.
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "common/log.h"
+#include "worker/http/clients.h"
+#include "worker/http/connection.h"
+#include "worker/target/target.h"
+
+namespace m2 {
+namespace {
+
+// How long a client may go on sending what nobody reads, so that it can read our last answer.
+constexpr uint64_t kLingerMs = 2000;
+
+}  // namespace
+
+size_t Connection::send_now(std::string_view bytes) {
+  if (doomed_ || state_ == State::kClosed) return bytes.size();  // nobody there to take it
+  if (!exchange_->output.empty()) return 0;
+  const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent >= 0) return static_cast<size_t>(sent);
+  if (errno == EAGAIN || errno == EINTR) return 0;
+  socket_failed();
+  return bytes.size();
+}
+
+void Connection::enqueue(std::string_view bytes, std::shared_ptr<const void> owner) {
+  if (doomed_ || state_ == State::kClosed) return;
+  exchange_->output.add(bytes, std::move(owner));
+  output_waits();
+}
+
+void Connection::enqueue_file(int fd, uint64_t offset, uint64_t length,
+                              std::shared_ptr<const void> owner) {
+  if (doomed_ || state_ == State::kClosed) return;
+  exchange_->output.add_file(fd, offset, length, std::move(owner));
+  output_waits();
+}
+
+// A target may be in the middle of using the exchange: the end comes when the turn is over.
+void Connection::socket_failed() {
+  doomed_ = true;
+  clients_.doom(*this);
+}
+
+void Connection::output_waits() {
+  watch_as_needed();
+  clients_.deadlines().set(*this, clients_.limits().write_ms);
+}
+
+void Connection::watch_as_needed() {
+  int events = 0;
+  const bool has_later = exchange_ != nullptr && !exchange_->later.empty();
+  if (!half_closed_ && !body_paused_ && !has_later) events |= EV_READ;
+  if (exchange_ != nullptr && !exchange_->output.empty()) events |= EV_WRITE;
+  io_.set_events(events);
+}
+
+void Connection::flush() {
+  if (exchange_ == nullptr) return watch_as_needed();
+  switch (exchange_->output.flush(socket_.get())) {
+    case OutputQueue::Flush::kBroken: return close("the client is gone, or a file was truncated");
+    case OutputQueue::Flush::kBlocked: return output_waits();
+    case OutputQueue::Flush::kEmpty: break;
+  }
+  watch_as_needed();
+  if (state_ == State::kFlushing) return exchange_ended();
+  if (state_ == State::kBody) return;
+  if (!half_closed_) clients_.deadlines().clear(*this);
+  if (exchange_->responder_ != nullptr) exchange_->responder_->pull();
+}
+
+void Connection::answer_complete() {
+  if (state_ == State::kBody) {  // answered before its body was read
+    exchange_->keep_alive_ = false;
+    unread_input_ = true;
+  }
+  exchange_->responder_ = nullptr;
+  write_access_log();
+  state_ = State::kFlushing;
+  if (doomed_) return;
+  if (!exchange_->output.empty()) return flush();
+  exchange_ended();
+}
+
+void Connection::answer_broken(std::string_view why) {
+  log_info("closing " + std::string(peer_address()) + ": " + std::string(why));
+  close_after_ = true;
+  answer_complete();
+}
+
+// Everything owed has left.
+void Connection::exchange_ended() {
+  const bool keep = exchange_->keep_alive_ && !close_after_ && !half_closed_ &&
+                    !clients_.draining();
+  if (!keep) return unread_input_ && !half_closed_ ? linger() : close("");
+  const std::string later = std::move(exchange_->later);
+  clients_.release_exchange(std::move(exchange_));
+  state_ = State::kIdle;
+  body_paused_ = false;
+  watch_as_needed();
+  clients_.deadlines().set(*this, clients_.limits().idle_ms);
+  if (!later.empty() && !processing_) process(later);
+}
+
+// Our answer would be lost if the socket were closed with unread input in it (RFC 9112, 9.6).
+void Connection::linger() {
+  clients_.release_exchange(std::move(exchange_));
+  state_ = State::kLingering;
+  body_paused_ = false;
+  ::shutdown(socket_.get(), SHUT_WR);
+  watch_as_needed();
+  clients_.deadlines().set(*this, kLingerMs);
+}
+
+void Connection::set_body_paused(bool paused) {
+  body_paused_ = paused;
+  watch_as_needed();
+}
+
+ConnectionId Connection::id() {
+  if (id_ == 0) id_ = clients_.give_id(*this);
+  return id_;
+}
+
+std::string_view Connection::date() { return clients_.date(); }
+
+void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
+  for (const auto& told : told_) {
+    if (told->pair() == handler->pair()) return;
+  }
+  told_.push_back(std::move(handler));
+}
+
+void Connection::tell_handlers() {
+  for (const auto& handler : std::exchange(told_, {})) handler->client_left(id_);
+}
+
+bool Connection::handler_reply(std::string_view body, HandlerMessage& message) {
+  if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
+    return exchange_->responder_->handler_reply(body, message);
+  }
+  if (!body.empty()) return false;
+  // The zero-length message that closes, behind an answer that was already complete.
+  close_after_ = true;
+  if (state_ == State::kIdle) close("");
+  return true;
+}
+
+void Connection::request_refused(std::string_view why) {
+  if (exchange_ != nullptr && exchange_->responder_ != nullptr) exchange_->responder_->refused(why);
+}
+
+void Connection::drain() {
+  close_after_ = true;
+  if (exchange_ != nullptr) exchange_->keep_alive_ = false;
+  if (state_ == State::kIdle || state_ == State::kLingering) close("");
+}
+
+void Connection::close(std::string_view why) {
+  if (state_ == State::kClosed) return;
+  if (!why.empty() && log_enabled(LogLevel::kDebug)) {
+    log_debug("closing " + std::string(peer_address()) + ": " + std::string(why));
+  }
+  if (exchange_ != nullptr) {
+    if (exchange_->responder_ != nullptr) {
+      std::exchange(exchange_->responder_, nullptr)->stop();
+      write_access_log();
+    }
+    clients_.release_exchange(std::move(exchange_));
+  }
+  state_ = State::kClosed;
+  tell_handlers();
+  io_.stop();
+  socket_.reset();
+  clients_.deadlines().clear(*this);
+  clients_.bury(*this);
+}
+
+void Connection::write_access_log() {
+  clients_.access_log().add({.host = exchange_->host_name_,
+                             .peer = peer_address(),
+                             .peer_port = peer_port_,
+                             .request = exchange_->log_request_,
+                             .status = exchange_->status_,
+                             .bytes = exchange_->answer_body_bytes_});
+}
+
+}  // namespace m2

@@ -1,0 +1,78 @@
+#include "worker/http/exchange.h"
+
+#include "common/log.h"
+#include "proto/handler/netstring.h"
+#include "proto/http/status_text.h"
+#include "worker/generation.h"
+
+namespace m2 {
+namespace {
+
+// Memory that a pooled exchange may keep for the next request.
+constexpr size_t kKeptBytes = 16 * 1024;
+
+void clear_buffer(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > kKeptBytes) buffer.shrink_to_fit();
+}
+
+}  // namespace
+
+std::string_view Exchange::field(std::string_view lower_case_name) const {
+  const HeaderField* found = head_.find(base_, lower_case_name);
+  return found == nullptr ? std::string_view() : found->value.in(base_);
+}
+
+std::string_view Exchange::connection_field() const {
+  if (!keep_alive_) return "Connection: close\r\n";
+  return is_http10() ? "Connection: keep-alive\r\n" : "";
+}
+
+void Exchange::answer_status(int status, std::string_view why, std::string_view fields) {
+  if (!why.empty()) log_info(std::to_string(status) + ": " + std::string(why));
+  const std::string_view phrase = reason_phrase(status);
+  // The body is the phrase itself, as Mongrel2 1.x has it; with two exceptions of its own.
+  const std::string_view text = status == 413 ? "Entity Too Large" : phrase;
+  const bool bodiless = status == 304 || status == 204;
+  std::string answer = "HTTP/1.1 ";
+  append_decimal(answer, static_cast<uint64_t>(status));
+  answer.append(" ").append(phrase).append("\r\n");
+  if (!bodiless) {
+    answer += "Content-Type: text/plain\r\nContent-Length: ";
+    append_decimal(answer, text.size());
+    answer += "\r\n";
+  }
+  answer.append(fields).append(connection_field());
+  answer.append("Date: ").append(client_->date()).append("\r\n");
+  answer += "Server: Mongrel2/" M2_VERSION "\r\n\r\n";
+  const bool with_body = !bodiless && !is_head_;
+  if (with_body) answer += text;
+  set_status(status);
+  add_body_bytes(with_body ? text.size() : 0);
+  send(answer);
+  complete();
+}
+
+void Exchange::reset() {
+  parser.reset();
+  body_reader.start(BodyFraming::kNone, 0);
+  output.clear();
+  clear_buffer(input);
+  clear_buffer(later);
+  head_.clear();
+  base_ = nullptr;
+  body_ = {};
+  client_ = nullptr;
+  responder_ = nullptr;
+  route_ = nullptr;
+  generation_.reset();
+  clear_buffer(body_buffer_);
+  log_request_.clear();
+  host_name_ = {};
+  answer_body_bytes_ = 0;
+  status_ = 0;
+  is_head_ = false;
+  keep_alive_ = true;
+}
+
+}  // namespace m2

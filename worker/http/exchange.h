@@ -1,0 +1,129 @@
+// One request and its answer, as targets see it. It knows what was asked and takes the answer; how
+// both travel is the business of the ClientStream behind it (an HTTP/1 connection today). Answers are
+// bytes of an HTTP/1.1 message, the form in which handlers and backends speak.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "proto/handler/connection_id.h"
+#include "proto/http/body_reader.h"
+#include "proto/http/request_head.h"
+#include "proto/http/request_parser.h"
+#include "worker/http/output_queue.h"
+
+namespace m2 {
+
+class Generation;
+class Responder;
+class ToldHandler;
+struct Route;
+
+// The client's side of an exchange.
+class ClientStream {
+ public:
+  // Sends what the client takes at once, if nothing is queued before it; returns how many bytes.
+  virtual size_t send_now(std::string_view bytes) = 0;
+  // The rest, in order. Without an owner to keep them alive the bytes are copied.
+  virtual void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) = 0;
+  virtual void enqueue_file(int fd, uint64_t offset, uint64_t length,
+                            std::shared_ptr<const void> owner) = 0;
+  virtual void answer_complete() = 0;
+  virtual void answer_broken(std::string_view why) = 0;
+  virtual void set_body_paused(bool paused) = 0;
+  // The id handlers know this client by; given out at the first call.
+  virtual ConnectionId id() = 0;
+  virtual std::string_view peer_address() const = 0;
+  // A handler hears of this client: it will be told when the client is gone.
+  virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
+  // This second, as HTTP writes it.
+  virtual std::string_view date() = 0;
+
+ protected:
+  ~ClientStream() = default;
+};
+
+class Exchange {
+ public:
+  explicit Exchange(const ParserLimits& limits) : parser(limits) {}
+
+  // The request. The bytes (base) are valid within Target::start() only.
+  const RequestHead& head() const { return head_; }
+  const char* base() const { return base_; }
+  std::string_view method() const { return head_.method.in(base_); }
+  std::string_view path() const { return head_.path.in(base_); }
+  std::string_view field(std::string_view lower_case_name) const;  // "" : not there
+  std::string_view body() const { return body_; }                  // BodyPolicy::kWhole
+  bool is_head() const { return is_head_; }
+  // HTTP/1.0 clients get a final "Connection: keep-alive", others nothing, when this is true.
+  bool keep_alive() const { return keep_alive_; }
+  void set_keep_alive(bool keep) { keep_alive_ = keep; }
+  bool is_http10() const { return head_.minor_version == 0; }
+  // "", or the Connection field that the answer should carry, with its line end.
+  std::string_view connection_field() const;
+  const Route& route() const { return *route_; }
+  const Generation& generation() const { return *generation_; }
+  ClientStream& client() { return *client_; }
+
+  // The answer.
+  // A built-in page: "Not Found" and the like, Content-Type text/plain. fields: further header lines, each with its
+  // line end. why: for the log, empty when the status says enough.
+  void answer_status(int status, std::string_view why = {}, std::string_view fields = {});
+  // Note status and size for the access log, then send() the bytes, then complete().
+  void set_status(int status) { status_ = status; }
+  int status() const { return status_; }
+  void add_body_bytes(uint64_t count) { answer_body_bytes_ += count; }
+  void send(std::string_view bytes) {
+    const size_t sent = client_->send_now(bytes);
+    if (sent < bytes.size()) client_->enqueue(bytes.substr(sent), nullptr);
+  }
+  // owner() is asked for only when bytes must be kept: it returns what keeps them alive.
+  template <typename Owner>
+  void send(std::string_view bytes, Owner&& owner) {
+    const size_t sent = client_->send_now(bytes);
+    if (sent < bytes.size()) client_->enqueue(bytes.substr(sent), owner());
+  }
+  void send_file(int fd, uint64_t offset, uint64_t length, std::shared_ptr<const void> owner) {
+    client_->enqueue_file(fd, offset, length, std::move(owner));
+  }
+  uint64_t unsent() const { return output.bytes(); }
+  // The whole answer was handed to send(); the exchange must not be touched afterwards.
+  void complete() { client_->answer_complete(); }
+  // No good end is possible any more: what was sent leaves, then the connection is closed.
+  void broken(std::string_view why) { client_->answer_broken(why); }
+
+  void set_responder(Responder* responder) { responder_ = responder; }
+  Responder* responder() const { return responder_; }
+
+  // State of the stream that carries the exchange; targets leave it alone.
+  RequestParser parser;
+  BodyReader body_reader;
+  OutputQueue output;
+  std::string input;  // a head that came in pieces, or that must outlive its read: base() points here
+  std::string later;  // what the client sent before its answer was out
+
+  // Makes it as new, ready for the next request.
+  void reset();
+
+ private:
+  friend class Connection;
+
+  RequestHead head_;
+  const char* base_ = nullptr;
+  std::string_view body_;
+  ClientStream* client_ = nullptr;
+  Responder* responder_ = nullptr;
+  const Route* route_ = nullptr;
+  std::shared_ptr<const Generation> generation_;  // the one the request began with
+  std::string body_buffer_;
+  std::string log_request_;  // method, path, version, as the access log wants them
+  std::string_view host_name_;
+  uint64_t answer_body_bytes_ = 0;
+  int status_ = 0;
+  bool is_head_ = false;
+  bool keep_alive_ = true;
+};
+
+}  // namespace m2

@@ -1,0 +1,112 @@
+#include "worker/http/output_queue.h"
+
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace m2 {
+namespace {
+
+constexpr size_t kGather = 16;  // pieces of memory in one system call
+// One file does not keep the loop from other clients for longer than this many bytes a turn.
+constexpr uint64_t kFileBytesPerTurn = 1 << 20;
+constexpr size_t kKeptSegments = 8;
+
+}  // namespace
+
+void OutputQueue::add(std::string_view bytes, std::shared_ptr<const void> owner) {
+  if (bytes.empty()) return;
+  const char* data = bytes.data();
+  if (owner == nullptr) {
+    std::shared_ptr<char[]> copy(new char[bytes.size()]);
+    std::memcpy(copy.get(), bytes.data(), bytes.size());
+    data = copy.get();
+    owner = std::move(copy);
+  }
+  bytes_ += bytes.size();
+  segments_.push_back({data, bytes.size(), 0, -1, std::move(owner)});
+}
+
+void OutputQueue::add_file(int fd, uint64_t offset, uint64_t length,
+                           std::shared_ptr<const void> owner) {
+  if (length == 0) return;
+  bytes_ += length;
+  segments_.push_back({nullptr, length, offset, fd, std::move(owner)});
+}
+
+OutputQueue::Flush OutputQueue::flush(int socket) {
+  while (!empty()) {
+    const bool is_file = segments_[first_].data == nullptr;
+    const Flush flush = is_file ? flush_file(socket) : flush_memory(socket);
+    if (flush != Flush::kEmpty) return flush;
+  }
+  clear();
+  return Flush::kEmpty;
+}
+
+OutputQueue::Flush OutputQueue::flush_memory(int socket) {
+  iovec pieces[kGather];
+  size_t count = 0;
+  size_t next = first_;
+  for (; next < segments_.size() && count < kGather && segments_[next].data != nullptr; ++next) {
+    pieces[count++] = {const_cast<char*>(segments_[next].data), segments_[next].length};
+  }
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = count;
+  const int more = next < segments_.size() ? MSG_MORE : 0;
+  const ssize_t sent = ::sendmsg(socket, &message, MSG_NOSIGNAL | more);
+  if (sent < 0) return errno == EAGAIN || errno == EINTR ? Flush::kBlocked : Flush::kBroken;
+  bytes_ -= static_cast<uint64_t>(sent);
+  uint64_t left = static_cast<uint64_t>(sent);
+  while (left > 0) {
+    Segment& segment = segments_[first_];
+    const uint64_t taken = std::min(left, segment.length);
+    segment.data += taken;
+    segment.length -= taken;
+    left -= taken;
+    if (segment.length == 0) drop_first();
+  }
+  return first_ < next ? Flush::kBlocked : Flush::kEmpty;
+}
+
+OutputQueue::Flush OutputQueue::flush_file(int socket) {
+  Segment& segment = segments_[first_];
+  uint64_t budget = kFileBytesPerTurn;
+  while (segment.length > 0) {
+    if (budget == 0) return Flush::kBlocked;
+    off_t offset = static_cast<off_t>(segment.offset);
+    const ssize_t sent = ::sendfile(socket, segment.fd, &offset, std::min(segment.length, budget));
+    if (sent < 0) return errno == EAGAIN || errno == EINTR ? Flush::kBlocked : Flush::kBroken;
+    if (sent == 0) return Flush::kBroken;  // truncated meanwhile: never send foreign bytes instead
+    segment.offset += static_cast<uint64_t>(sent);
+    segment.length -= static_cast<uint64_t>(sent);
+    bytes_ -= static_cast<uint64_t>(sent);
+    budget -= std::min(budget, static_cast<uint64_t>(sent));
+  }
+  drop_first();
+  return Flush::kEmpty;
+}
+
+void OutputQueue::drop_first() {
+  segments_[first_].owner.reset();
+  ++first_;
+  // A long stream must not grow the list by what has left already.
+  if (first_ >= 64 && first_ * 2 >= segments_.size()) {
+    segments_.erase(segments_.begin(), segments_.begin() + static_cast<ptrdiff_t>(first_));
+    first_ = 0;
+  }
+}
+
+void OutputQueue::clear() {
+  segments_.clear();
+  if (segments_.capacity() > kKeptSegments) segments_.shrink_to_fit();
+  first_ = 0;
+  bytes_ = 0;
+}
+
+}  // namespace m2

@@ -1,0 +1,45 @@
+// What one client is still owed: memory and ranges of files, in order, with a count of bytes. Memory
+// is copied only when nobody keeps it alive; sent with as few system calls as there are kinds in a row.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace m2 {
+
+class OutputQueue {
+ public:
+  enum class Flush : uint8_t { kEmpty, kBlocked, kBroken };
+
+  bool empty() const { return first_ == segments_.size(); }
+  uint64_t bytes() const { return bytes_; }
+
+  // owner keeps the bytes alive; without one they are copied.
+  void add(std::string_view bytes, std::shared_ptr<const void> owner);
+  // fd is kept open by owner.
+  void add_file(int fd, uint64_t offset, uint64_t length, std::shared_ptr<const void> owner);
+  // kBroken: the client is gone, or a file became shorter than promised.
+  Flush flush(int socket);
+  // Gives the memory back, but for what a short queue needs again.
+  void clear();
+
+ private:
+  struct Segment {
+    const char* data;  // nullptr: a file
+    uint64_t length;
+    uint64_t offset;  // into the file
+    int fd;
+    std::shared_ptr<const void> owner;
+  };
+  Flush flush_memory(int socket);
+  Flush flush_file(int socket);
+  void drop_first();
+
+  std::vector<Segment> segments_;
+  size_t first_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace m2

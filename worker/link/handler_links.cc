@@ -1,0 +1,106 @@
+#include "worker/link/handler_links.h"
+
+#include <algorithm>
+
+#include "common/treaty/plan.h"
+
+namespace m2 {
+
+HandlerLinks::HandlerLinks(Loop& loop, HandlerLinkUser& user, Place place)
+    : loop_(loop), user_(user), place_(std::move(place)) {}
+
+HandlerLinks::~HandlerLinks() = default;
+
+void HandlerLinks::offer(const std::string& key, OwnedFd socket) {
+  offers_[key] = std::move(socket);
+}
+
+void HandlerLinks::begin(uint32_t workers, const Settings& settings) {
+  const auto number = [&settings](std::string_view key) {
+    return static_cast<uint32_t>(settings.number(key));
+  };
+  // 0MQ's threads begin with the first generation; a later change of their number needs a restart.
+  if (!context_) context_ = std::make_unique<ZmqContext>(static_cast<int>(number("zeromq.threads")));
+  behind_relay_ = workers > 1;
+  marks_.send_mark = number("handler.send_mark");
+  marks_.recv_mark = number("handler.recv_mark");
+  marks_.queue_max = number("handler.queue");
+  marks_.wait_ms = number("handler.wait_ms");
+  idents_.clear();
+  for (auto& [key, entry] : entries_) entry.wanted = false;
+}
+
+Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
+  Entry& entry = entries_[key_of(row)];
+  std::shared_ptr<HandlerLink> link = entry.link.lock();
+  if (link == nullptr) {
+    auto opened = HandlerLink::open(loop_, *context_, options_for(row), user_);
+    if (!opened.ok()) return std::move(opened).status();
+    link = std::move(opened).value();
+    entry.link = link;
+  }
+  entry.wanted = true;
+  idents_.emplace_back(link, row.recv_ident);
+  return link;
+}
+
+// Links of the other placement are other links: handlers move over when the old ones stop listening.
+std::string HandlerLinks::key_of(const HandlerRow& row) const {
+  return (behind_relay_ ? "relay " : "direct ") + row.send_spec + ' ' + row.recv_spec;
+}
+
+HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
+  HandlerLinkOptions options;
+  options.send_spec = row.send_spec;
+  options.recv_spec = row.recv_spec;
+  options.recv_ident = row.recv_ident;
+  options.send_mark = marks_.send_mark;
+  options.recv_mark = marks_.recv_mark;
+  options.queue_max = marks_.queue_max;
+  options.wait_ms = marks_.wait_ms;
+  if (behind_relay_) {
+    const auto endpoint = [&](PrivateSide side) {
+      return private_endpoint(place_.run_directory, place_.slot, place_.incarnation, row.send_spec,
+                              row.recv_spec, side);
+    };
+    options.requests_endpoint = endpoint(PrivateSide::kRequests);
+    options.replies_endpoint = endpoint(PrivateSide::kReplies);
+    options.recv_ident.clear();  // the relay has subscribed already
+  } else {
+    options.requests_endpoint = row.send_spec;
+    options.requests_fd = take_offer(row.send_spec);
+    options.replies_endpoint = row.recv_spec;
+    options.replies_fd = take_offer(row.recv_spec);
+  }
+  return options;
+}
+
+OwnedFd HandlerLinks::take_offer(const std::string& endpoint) {
+  const auto found = offers_.find(zmq_key(endpoint));
+  return found == offers_.end() ? OwnedFd() : std::move(found->second);
+}
+
+void HandlerLinks::commit() {
+  for (const auto& [link, ident] : idents_) {
+    if (!behind_relay_) link->set_recv_ident(ident);
+  }
+  idents_.clear();
+  offers_.clear();
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    if (it->second.wanted) {
+      ++it;
+      continue;
+    }
+    // Whoever still waits for an answer keeps it alive; nobody finds it any more.
+    if (const auto link = it->second.link.lock()) link->stop_listening();
+    it = entries_.erase(it);
+  }
+}
+
+void HandlerLinks::abort() {
+  idents_.clear();
+  offers_.clear();
+  std::erase_if(entries_, [](const auto& item) { return item.second.link.expired(); });
+}
+
+}  // namespace m2

@@ -1,0 +1,62 @@
+// The handler links of one worker, kept over reloads: a pair that two generations name stays bound and
+// connected. Decides where a pair binds: on its own endpoints, or behind the relay.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/loop.h"
+#include "common/owned_fd.h"
+#include "common/status.h"
+#include "worker/link/handler_link.h"
+#include "worker/link/zmq_context.h"
+
+namespace m2 {
+
+class HandlerLinks {
+ public:
+  struct Place {  // of this worker
+    std::string run_directory;
+    unsigned slot = 0;
+    uint64_t incarnation = 0;
+  };
+  // loop and user outlive it.
+  HandlerLinks(Loop& loop, HandlerLinkUser& user, Place place);
+  ~HandlerLinks();
+
+  // A listening socket from the master, under zmq_key(endpoint).
+  void offer(const std::string& key, OwnedFd socket);
+
+  // One generation being built: begin, a link for each row, then commit or abort.
+  void begin(uint32_t workers, const Settings& settings);
+  Result<std::shared_ptr<HandlerLink>> link(const HandlerRow& row);
+  // Subscriptions change to those of the new generation; pairs it does not name take no new handlers.
+  void commit();
+  void abort();
+
+ private:
+  struct Entry {
+    std::weak_ptr<HandlerLink> link;
+    bool wanted = false;  // by the generation being built
+  };
+  std::string key_of(const HandlerRow& row) const;
+  HandlerLinkOptions options_for(const HandlerRow& row);
+  OwnedFd take_offer(const std::string& endpoint);
+
+  Loop& loop_;
+  HandlerLinkUser& user_;
+  const Place place_;
+  std::unique_ptr<ZmqContext> context_;
+  std::map<std::string, OwnedFd> offers_;
+  std::map<std::string, Entry> entries_;
+  bool behind_relay_ = false;
+  HandlerLinkOptions marks_;  // the settings part
+  std::vector<std::pair<std::shared_ptr<HandlerLink>, std::string>> idents_;  // to set at commit
+};
+
+}  // namespace m2

@@ -1,0 +1,27 @@
+// The story of a worker, from the master's fork to its end.
+#include <csignal>
+#include <string>
+
+#include "common/log.h"
+#include "common/treaty/child.h"
+#include "worker/worker.h"
+
+namespace m2 {
+
+int worker_main(ChildStart start) {
+  log_open("worker " + std::to_string(start.slot), start.error_log.get(), start.log_level);
+
+  // From here on: no privileges.
+  const Status jailed = enter_jail(start.jail);
+  if (!jailed.ok()) {
+    log_error("cannot give up privileges: " + jailed.message());
+    return 1;
+  }
+
+  // From here on: strangers. The first generation arrives over the channel, with its sockets.
+  Worker worker(std::move(start));
+  worker.run();
+  return 0;
+}
+
+}  // namespace m2

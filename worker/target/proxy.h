@@ -1,0 +1,48 @@
+// Proxy: a route whose requests are answered by an HTTP/1.1 server somewhere else (manual 3.4.5).
+// Owns what its exchanges share: the pool of backend connections, objects to reuse. One in each
+// worker for each row; docs/proxy.md tells operators what it does.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/deadlines.h"
+#include "common/loop.h"
+#include "worker/target/backend_pool.h"
+#include "worker/target/target.h"
+
+namespace m2 {
+
+class ProxyExchange;
+
+class Proxy final : public Target {
+ public:
+  // loop and deadlines outlive the proxy. Nothing is connected before the first request.
+  Proxy(Loop& loop, Deadlines& deadlines, const ProxyRow& row, const ProxyLimits& limits);
+  ~Proxy() override;
+
+  BodyPolicy body_policy() const override { return BodyPolicy::kStream; }
+  void start(Exchange& exchange) override;
+
+  const ProxyRow& row() const { return row_; }
+  const BackendPool& pool() const { return pool_; }
+
+ private:
+  friend class ProxyExchange;
+
+  void recycle(ProxyExchange& exchange) { spare_.push_back(&exchange); }
+  // Its head leaves with the first piece of its body, or when this turn of the loop ends.
+  void hold_head(ProxyExchange& exchange);
+  void end_of_turn();
+
+  Loop& loop_;
+  const ProxyRow row_;
+  BackendPool pool_;
+  PrepareWatcher end_of_turn_;  // runs only while heads are held
+  std::vector<ProxyExchange*> held_;
+  std::vector<std::unique_ptr<ProxyExchange>> exchanges_;  // objects are kept till the end
+  std::vector<ProxyExchange*> spare_;
+};
+
+}  // namespace m2

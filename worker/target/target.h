@@ -1,0 +1,62 @@
+// The contract between a client's connection and what can answer: a directory, a backend, a handler.
+// A target is shared by many exchanges; a responder is what it keeps for one of them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "proto/handler/connection_id.h"
+
+namespace m2 {
+
+class Exchange;
+class HandlerMessage;
+
+enum class BodyPolicy : uint8_t {
+  kIgnore,  // start() at the end of the head; the body is read and thrown away
+  kWhole,   // start() once the whole body is there, bounded by limits.content_length
+  kStream   // start() at the end of the head; Responder::body() as pieces arrive
+};
+
+class Target {
+ public:
+  virtual ~Target() = default;
+  virtual BodyPolicy body_policy() const = 0;
+  // Called once for each exchange. Answers at once, or gives the exchange a responder and answers
+  // later. The bytes of the request are valid only during the call.
+  virtual void start(Exchange& exchange) = 0;
+};
+
+// Belongs to the target; one for each exchange that was not answered within start().
+class Responder {
+ public:
+  // kStream only. last: the body ends here. To slow the client down: Exchange::pause_body().
+  virtual void body(std::string_view bytes, bool last) = 0;
+  // The client has taken what it was owed; more may be sent.
+  virtual void pull() = 0;
+  // A handler's message for this client. Default: it is not a handler that answers here; false.
+  virtual bool handler_reply(std::string_view, HandlerMessage&) { return false; }
+  // The request it was passed on as reached no handler.
+  virtual void refused(std::string_view) {}
+  // The client has shut down its sending side. It may still read; default: nothing.
+  virtual void client_half_closed() {}
+  // The exchange ends before its answer is complete (the client left, a deadline passed, the server
+  // stops now). The exchange must not be touched afterwards. Always possible, called at most once.
+  virtual void stop() = 0;
+
+ protected:
+  ~Responder() = default;
+};
+
+// Who must hear when a client leaves: a handler that was told of it.
+class ToldHandler {
+ public:
+  virtual void client_left(ConnectionId id) = 0;
+  // The same for all that would tell the same handlers: a pair hears once.
+  virtual const void* pair() const = 0;
+
+ protected:
+  ~ToldHandler() = default;
+};
+
+}  // namespace m2

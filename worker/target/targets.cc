@@ -1,0 +1,46 @@
+#include "worker/target/targets.h"
+
+#include "worker/target/directory.h"
+
+namespace m2 {
+
+void Targets::begin(const Config& config, uint32_t workers) {
+  const Settings& settings = config.settings;
+  const auto number = [&settings](std::string_view key) {
+    return static_cast<uint32_t>(settings.number(key));
+  };
+  file_limits_.files = number("dir.cache_files");
+  file_limits_.bytes = static_cast<size_t>(settings.number("dir.cache_bytes"));
+  proxy_limits_.connect_ms = number("proxy.connect_ms");
+  proxy_limits_.answer_ms = number("proxy.answer_ms");
+  proxy_limits_.idle_ms = number("proxy.idle_ms");
+  proxy_limits_.pool_max = number("proxy.pool");
+  links_.begin(workers, settings);
+  std::erase_if(writers_, [](const auto& item) { return item.second.expired(); });
+}
+
+Result<std::shared_ptr<Target>> Targets::directory(const DirRow& row,
+                                                   std::shared_ptr<const MimeTable> mime) {
+  return std::shared_ptr<Target>(
+      std::make_shared<Directory>(loop_, row, file_limits_, std::move(mime)));
+}
+
+Result<std::shared_ptr<Target>> Targets::proxy(const ProxyRow& row) {
+  return std::shared_ptr<Target>(std::make_shared<Proxy>(loop_, deadlines_, row, proxy_limits_));
+}
+
+Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {
+  auto link = links_.link(row);
+  if (!link.ok()) return std::move(link).status();
+  auto target = std::make_shared<HandlerTarget>(row, std::move(link).value());
+  writers_[&target->link()] = target;
+  return std::shared_ptr<Target>(std::move(target));
+}
+
+void Targets::unknown_client(HandlerLink& link, ConnectionId id) {
+  const auto found = writers_.find(&link);
+  if (found == writers_.end()) return;
+  if (const auto target = found->second.lock()) target->client_left(id);
+}
+
+}  // namespace m2

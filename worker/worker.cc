@@ -1,0 +1,146 @@
+#include "worker/worker.h"
+
+#include <algorithm>
+
+#include "common/config/image.h"
+#include "common/log.h"
+#include "common/sealed_memory.h"
+#include "common/treaty/plan.h"
+
+namespace m2 {
+
+Worker::Worker(ChildStart start)
+    : deadlines_(loop_),
+      error_log_(std::move(start.error_log)),
+      access_log_(loop_, std::move(start.access_log)),
+      links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
+      clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
+      replies_(loop_, clients_),
+      targets_(loop_, deadlines_, links_),
+      channel_(loop_, std::move(start.channel), *this) {
+  replies_.set_notices(targets_);
+}
+
+void Worker::channel_message(Message message) {
+  switch (message.type) {
+    case MessageType::kOffer: return take_offer(std::move(message));
+    case MessageType::kPrepare: {
+      const Status status = prepare(message);
+      if (status.ok()) return answer(MessageType::kReady, message.generation);
+      abort();
+      return answer(MessageType::kFailed, message.generation, status.message());
+    }
+    case MessageType::kCommit: return commit(message.generation);
+    case MessageType::kAbort: return abort();
+    case MessageType::kDrain: return drain(message.number);
+    case MessageType::kLogs: return take_logs(std::move(message));
+    default: return log_warn("the master sent a message that is not for workers");
+  }
+}
+
+// Finishes what is in flight; nobody is left to tell us when to stop.
+void Worker::channel_closed(const std::string& why) {
+  constexpr uint64_t kOrphanMs = 30'000;
+  log_error("the master is gone (" + why + "): finishing and ending");
+  drain(kOrphanMs);
+}
+
+void Worker::take_offer(Message message) {
+  size_t index = 0;
+  std::string_view keys = message.text;
+  while (!keys.empty() && index < message.descriptors.size()) {
+    const std::string key(keys.substr(0, keys.find('\n')));
+    keys.remove_prefix(std::min(keys.size(), key.size() + 1));
+    OwnedFd& socket = message.descriptors[index++];
+    if (key.starts_with("zmq ")) {
+      links_.offer(key, std::move(socket));
+    } else {
+      offered_listeners_[key] = std::move(socket);
+    }
+  }
+}
+
+Status Worker::prepare(Message& message) {
+  if (message.descriptors.size() != 1) return Status::error("prepare without an image");
+  const auto image = SealedView::map(message.descriptors[0].get(), kImageBytesMax);
+  if (!image.ok()) return Status::error("image: " + image.message());
+  const auto config = read_image(image.value().bytes());
+  if (!config.ok()) return Status::error("image: " + config.message());
+
+  auto prepared = std::make_unique<Prepared>();
+  targets_.begin(config.value(), static_cast<uint32_t>(message.number));
+  auto generation = Generation::build(message.generation, config.value(), targets_);
+  if (!generation.ok()) return std::move(generation).status();
+  prepared->generation = std::move(generation).value();
+  prepared->error_log_level = config.value().server.error_log_level;
+  for (const std::string& listener : make_plan(config.value()).listeners) {
+    const std::string key = http_key(listener);
+    prepared->keys.push_back(key);
+    if (acceptors_.contains(key)) continue;
+    const auto offer = offered_listeners_.find(key);
+    if (offer == offered_listeners_.end()) return Status::error(key + ": no descriptor was offered");
+    prepared->new_listeners[key] = std::move(offer->second);
+  }
+  prepared_ = std::move(prepared);
+  return {};
+}
+
+// The swap: between two events, so no request sees half of it.
+void Worker::commit(uint64_t generation) {
+  if (prepared_ == nullptr || prepared_->generation->number() != generation) {
+    return log_warn("commit of a generation that was not prepared: " + std::to_string(generation));
+  }
+  const std::unique_ptr<Prepared> prepared = std::move(prepared_);
+  offered_listeners_.clear();
+  clients_.use(prepared->generation);
+  links_.commit();
+  for (auto it = acceptors_.begin(); it != acceptors_.end();) {
+    const bool stays = std::count(prepared->keys.begin(), prepared->keys.end(), it->first) != 0;
+    if (!stays) it->second->finish();
+    it = stays ? std::next(it) : acceptors_.erase(it);
+  }
+  for (auto& [key, socket] : prepared->new_listeners) {
+    acceptors_[key] = std::make_unique<Acceptor>(clients_, key, std::move(socket));
+  }
+  log_set_level(static_cast<LogLevel>(prepared->error_log_level));
+  answer(MessageType::kSwapped, generation);
+}
+
+void Worker::abort() {
+  prepared_.reset();
+  offered_listeners_.clear();
+  links_.abort();
+}
+
+void Worker::drain(uint64_t limit_ms) {
+  abort();
+  for (auto& [key, acceptor] : acceptors_) acceptor->finish();
+  acceptors_.clear();
+  drain_timer_.start<&Worker::drain_limit_passed>(loop_, static_cast<double>(limit_ms) / 1000.0, 0.0,
+                                                  this);
+  clients_.drain();
+}
+
+void Worker::drain_limit_passed() {
+  log_warn("clients cut off at the end of the drain limit: " + std::to_string(clients_.count()));
+  loop_.stop();
+}
+
+void Worker::take_logs(Message message) {
+  if (!message.descriptors.empty()) {
+    log_redirect(message.descriptors[0].get());
+    error_log_ = std::move(message.descriptors[0]);
+  }
+  if (message.descriptors.size() > 1) access_log_.redirect(std::move(message.descriptors[1]));
+}
+
+void Worker::answer(MessageType type, uint64_t generation, std::string text) {
+  if (text.size() > kMessageTextMax) text.resize(kMessageTextMax);
+  Message message;
+  message.type = type;
+  message.generation = generation;
+  message.text = std::move(text);
+  channel_.send(std::move(message));
+}
+
+}  // namespace m2
