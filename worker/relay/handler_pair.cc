@@ -1,14 +1,11 @@
 #include "worker/relay/handler_pair.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "common/log.h"
 #include "proto/handler/reply_parser.h"
 #include "proto/handler/request_writer.h"
-#include "worker/link/private_endpoint.h"
 #include "worker/link/relay_words.h"
 #include "worker/relay/message_heads.h"
 
@@ -21,11 +18,6 @@ constexpr int64_t kHandlerIncomingMax = 64 * 1024;  // nobody speaks on the requ
 constexpr int kWorkerMark = 64;
 // For the notices of a dead worker to reach busy handlers.
 constexpr double kDepartedS = 30.0;
-
-void remove_file(std::string_view endpoint) {
-  endpoint.remove_prefix(std::min(endpoint.size(), kIpcScheme.size()));
-  ::unlink(std::string(endpoint).c_str());
-}
 
 }  // namespace
 
@@ -98,7 +90,7 @@ Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_en
   if (!opened.ok()) return std::move(opened).status().in("handler pair " + send_spec());
   Status status = from_workers_->connect(requests_endpoint);
   if (!status.ok()) return std::move(status).in("handler pair " + send_spec());
-  Hop hop{std::move(opened).value(), requests_endpoint, replies_endpoint};
+  Hop hop{std::move(opened).value(), requests_endpoint};
   if (has_handlers()) hop.hop->say(kRelayOpen);
   std::vector<WorkerHop*>& same_slot = by_slot_[worker.slot];
   const auto older = std::find_if(same_slot.begin(), same_slot.end(), [&](const WorkerHop* other) {
@@ -114,8 +106,6 @@ void HandlerPair::remove_worker(WorkerName worker) {
                                   [&](const Hop& hop) { return hop.hop->worker() == worker; });
   if (found == hops_.end()) return;
   from_workers_->disconnect(found->requests_endpoint);
-  remove_file(found->requests_endpoint);
-  remove_file(found->replies_endpoint);
   std::erase(by_slot_[worker.slot], found->hop.get());
   std::vector<ConnectionId> ids = found->hop->told().take();
   hops_.erase(found);

@@ -55,7 +55,7 @@ class HandlerPair final : ZmqSocketUser,
   // Known workers are ignored, so that every generation may name all.
   Status add_worker(WorkerName worker, const std::string& requests_endpoint,
                     const std::string& replies_endpoint);
-  // It is dead or gone: its endpoints are removed, and the handlers are told of its connections.
+  // It is dead or gone: the handlers are told of the connections that they knew of.
   void remove_worker(WorkerName worker);
 
   const std::string& send_spec() const { return options_.send_spec; }
@@ -73,7 +73,6 @@ class HandlerPair final : ZmqSocketUser,
   struct Hop {
     std::unique_ptr<WorkerHop> hop;
     std::string requests_endpoint;
-    std::string replies_endpoint;
   };
   // Connections of a dead worker that the handlers are still to be told of.
   struct Departed {

@@ -1,0 +1,24 @@
+// The story of the relay, from the master's fork to its end.
+#include "common/log.h"
+#include "common/treaty/child.h"
+#include "worker/relay/relay.h"
+
+namespace m2 {
+
+int relay_main(ChildStart start) {
+  log_open("relay", start.error_log.get(), start.log_level);
+
+  // From here on: no privileges.
+  const Status jailed = enter_jail(start.jail);
+  if (!jailed.ok()) {
+    log_error("cannot give up privileges: " + jailed.message());
+    return 1;
+  }
+
+  // From here on: strangers. The first generation arrives over the channel, with its sockets.
+  Relay relay(std::move(start));
+  relay.run();
+  return 0;
+}
+
+}  // namespace m2
