@@ -5,8 +5,9 @@ import os
 import shutil
 import subprocess
 
-import m2sh_tools
 import pytest
+
+from lib import m2sh_tools
 
 
 class Tree:

@@ -3,8 +3,9 @@
 import json
 import time
 
-import m2sh_tools
 import pytest
+
+from lib import m2sh_tools
 import zmq
 from mongrel2 import handler
 
