@@ -40,9 +40,10 @@ int print_check(const Reading& reading) {
   return reading.plan ? 0 : 1;
 }
 
-// Descriptors 0, 1 and 2 exist, so that no socket ever takes one of their numbers; nothing that the
-// starter ignored or blocked is inherited.
+// Descriptors 0, 1 and 2 exist, so that no socket ever takes one of their numbers, and no others: a
+// starter that reads a pipe to its end must not wait for a daemon. No signal is ignored by habit.
 Status tidy_inheritance() {
+  if (::close_range(3, ~0u, 0) != 0) return Status::from_errno("close inherited files", errno);
   const OwnedFd null(::open("/dev/null", O_RDWR));
   if (!null.valid()) return Status::from_errno("open /dev/null", errno);
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
@@ -79,6 +80,7 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
 
   // From here on every path is one of the folder; as root it is all there is.
   if (Status entered = enter_place(place); !entered.ok()) return fail(entered.message());
+  place.directory.reset();
 
   // From here on signals are events, and no other master serves with this pid file.
   Result<OwnedFd> held = hold_signals();
@@ -142,8 +144,8 @@ int run(const Arguments& arguments) {
   if (arguments.command == Arguments::Command::kCheck) return print_check(first);
   if (!first.plan) {
     print_findings(stderr, first);
-    return fail("server " + arguments.server + " is not started: " + arguments.database +
-                " has errors");
+    return fail("server " + arguments.server + " is not started, because of these errors in " +
+                arguments.database);
   }
   return serve(arguments, std::move(first), origin, read);
 }

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <string_view>
 
 namespace m2 {
 namespace {
@@ -27,15 +28,22 @@ long read_pid(int fd) {
   return error == std::errc() && clean && pid > 0 ? pid : 0;
 }
 
-// A server that knows no lock. The name matters: pids are used again, above all after a reboot.
+// A server that knows no lock. The name matters: pids are used again, above all after a reboot; and
+// the state: a killed server stays as a zombie for as long as its parent does not care.
 bool runs_without_lock(long pid, int original_root) {
   if (pid <= 0 || pid == ::getpid()) return false;
   if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno != EPERM) return false;
-  const std::string path = "proc/" + std::to_string(pid) + "/comm";
-  OwnedFd comm(::openat(original_root, path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!comm.valid()) return errno != ENOENT;  // no /proc to ask: the careful answer
-  char name[16] = {};
-  return ::read(comm.get(), name, sizeof name - 1) > 0 && std::strncmp(name, "mongrel2", 8) == 0;
+  const std::string path = "proc/" + std::to_string(pid) + "/stat";
+  const OwnedFd stat(::openat(original_root, path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!stat.valid()) return errno != ENOENT;  // no /proc to ask: the careful answer
+  char text[128];
+  const ssize_t size = ::read(stat.get(), text, sizeof text);
+  // "123 (mongrel2) S 1 ..."
+  const std::string_view line(text, size > 0 ? static_cast<size_t>(size) : 0);
+  const size_t name = line.find('('), end = line.rfind(')');
+  if (name == line.npos || end == line.npos || end + 2 >= line.size()) return true;
+  const char state = line[end + 2];
+  return line.substr(name + 1).starts_with("mongrel2") && state != 'Z' && state != 'X';
 }
 
 // A lock of the POSIX kind: no child inherits it, and who holds it can be asked (F_GETLK).

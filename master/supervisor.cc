@@ -82,7 +82,7 @@ void Supervisor::use_logs(Logs logs) {
     Message message;
     message.type = MessageType::kLogs;
     message.descriptors.push_back(setup_.logs.error.duplicate());
-    if (setup_.logs.access.valid()) {
+    if (child.role() == Role::kWorker && setup_.logs.access.valid()) {
       message.descriptors.push_back(setup_.logs.access.duplicate());
     }
     for (const OwnedFd& fd : message.descriptors) {

@@ -173,8 +173,10 @@ void Supervisor::adopt() {
   if (candidate_logs_) use_logs(*std::exchange(candidate_logs_, std::nullopt));
   raise_file_limit(current_.plan.file_limit);
   retire(current_.workers, current_.plan.drain_ms);
-  // With one worker the relay carries nothing; with several it is told again.
-  if (current_.workers == 1) children_.each([](Child& child) { child.announced = false; });
+  // With one worker the relay lets go of it by itself; with several again, it is told again. Those
+  // that leave stay known, so that their end is told.
+  if (current_.workers > 1) return;
+  children_.each([](Child& child) { child.announced = child.announced && child.leaving; });
 }
 
 void Supervisor::discard() {
