@@ -14,6 +14,7 @@ class Tree:
     def __init__(self, folder):
         self.folder = folder
         (folder / "scripts").mkdir()
+        (folder / "tests" / "failure").mkdir(parents=True)
 
     def write(self, path, text, mode=0o644):
         path = self.folder / path
