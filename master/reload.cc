@@ -46,9 +46,7 @@ Reload::Actions Reload::opened(const std::vector<ChildId>& participants) {
     const auto found = members_.find(id);
     CHECK(found != members_.end());
     found->second.takes_part = true;
-    // One that is still on its way to the current generation is asked when it has arrived there, so
-    // that no child ever holds two candidates.
-    if (found->second.step == Step::kSettled) prepare(actions, id, found->second, candidate_);
+    settle(actions, id, found->second);
   }
   commit_when_all_ready(actions);
   return actions;
@@ -68,10 +66,16 @@ void Reload::prepare(Actions& actions, ChildId id, Member& member, uint64_t gene
   actions.push_back({.kind = Kind::kPrepare, .child = id, .generation = generation});
 }
 
-// Brings a child that is outside a reload to the current generation.
+// What a child with nothing under way needs next: the candidate if it takes part in a reload, else
+// the current generation. One that is still on its way comes here again when it has arrived, so
+// that no child ever holds two candidates.
 void Reload::settle(Actions& actions, ChildId id, Member& member) {
-  if (stopping_ || member.takes_part || member.step != Step::kSettled) return;
-  if (current_ != 0 && member.serves != current_) prepare(actions, id, member, current_);
+  if (stopping_ || member.step != Step::kSettled) return;
+  if (member.takes_part) {
+    if (phase_ == Phase::kPreparing) prepare(actions, id, member, candidate_);
+  } else if (current_ != 0 && member.serves != current_) {
+    prepare(actions, id, member, current_);
+  }
 }
 
 // ---- what children say
@@ -134,9 +138,7 @@ Reload::Actions Reload::child_swapped(ChildId child, uint64_t generation) {
   member.step = Step::kSettled;
   if (stopping_) return {};
   Actions actions;
-  if (phase_ == Phase::kPreparing && member.takes_part) {
-    prepare(actions, child, member, candidate_);
-  } else if (phase_ == Phase::kSwapping && member.takes_part) {
+  if (phase_ == Phase::kSwapping && member.takes_part) {
     member.takes_part = false;
     finish_when_all_swapped(actions);
   } else {

@@ -83,6 +83,9 @@ constexpr SettingSpec kSpecs[] = {
     time_ms("limits.idle_ms", 120000, "A keep-alive connection without a request is closed then."),
     time_ms("limits.write_ms", 30000,
             "A client that takes none of the bytes owed to it is cut off then."),
+    flag("pipelining", false,
+         "1: a request that arrives before the one ahead of it is answered is served after it; 0: "
+         "it is not read, and the connection is closed after the answer."),
     flag("close_after_answer", true,
          "Close clients that speak HTTP/1.0 or sent 'Connection: close' when a handler's answer is "
          "complete; 0 leaves the closing to the handler, as Mongrel2 1.x does."),

@@ -13,11 +13,15 @@ import sys
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><title>Another server</title>
-<style>body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em;
-color-scheme: light dark }} pre {{ overflow: auto; padding: 1em; border: 1px solid #8886 }}</style>
+<style>
+body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em;
+  color-scheme: light dark }}
+pre {{ overflow: auto; padding: 1em; border: 1px solid #8886 }}
+</style>
 <h1>Another server wrote this page</h1>
-<p>You asked Mongrel2 for <code>{path}</code>. Its route <code>/site/</code> is a Proxy, so it passed
-your request on to process {pid}, Python's <code>http.server</code>, and the answer to you.</p>
+<p>You asked Mongrel2 for <code>{path}</code>. Its route <code>/site/</code> is a Proxy, so it
+passed your request on to process {pid}, Python's <code>http.server</code>, and its answer to
+you.</p>
 <p>Request number {count} on this connection between the two. What arrived:</p>
 <pre>{seen}</pre>
 <p><a href="/">Back to the folder</a></p></html>

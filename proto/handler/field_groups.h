@@ -18,7 +18,7 @@ class FieldGroups {
     const HeaderField* source;
     const Field* next;  // of the same name; nullptr: the last
     uint32_t tag;       // equal for equal names
-    bool starts_group;  // false: reached by next, or left out
+    bool starts_group;  // false: reached by next
   };
 
   // base and fields must outlive this. Left out: x-mongrel2-*, and x-forwarded-for unless it is

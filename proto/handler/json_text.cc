@@ -1,5 +1,6 @@
 #include "proto/handler/json_text.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -113,8 +114,7 @@ char* write_json_text(char* to, std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
   for (size_t at = 0;;) {
     const size_t special = find_special(text, at);
-    std::memcpy(to, text.data() + at, special - at);
-    to += special - at;
+    to = std::copy(text.begin() + at, text.begin() + special, to);
     if (special == text.size()) return to;
     const Step step = step_at(text.substr(special));
     const uint8_t c = static_cast<uint8_t>(text[special]);

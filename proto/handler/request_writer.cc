@@ -78,10 +78,7 @@ class Writer {
   static constexpr size_t kSlack = 16;  // room that must be there behind what will be written
 
   Writer(char* to, CleanTexts& clean) : clean_(clean), to_(to) { clean_.rewind(); }
-  void raw(std::string_view text) {
-    std::memcpy(to_, text.data(), text.size());
-    to_ += text.size();
-  }
+  void raw(std::string_view text) { to_ = std::copy(text.begin(), text.end(), to_); }
   void json(std::string_view text) {
     if (clean_.next()) return raw(text);
     to_ = write_json_text(to_, text);

@@ -48,8 +48,8 @@ class HostMap {
   // Several patterns before one suffix are tried in the order added; the first of two equal entries
   // wins. Refused: a bad pattern, '(' without ')', a suffix longer than kNameMax.
   Status add(std::string_view matching, uint32_t value);
-  // host: Host value; a port behind it is ignored ("a.b:80", "[::1]:80"). Never allocates; a name
-  // longer than kNameMax is nobody's.
+  // host: Host value; a port behind it is ignored ("a.b:80", "[::1]:80"). Allocates only where
+  // Pattern does; a name longer than kNameMax is nobody's.
   uint32_t find(std::string_view host) const;
 
  private:

@@ -63,7 +63,7 @@ class _Row:
 
 
 class Children(List[Any]):
-    """The hosts of a server, or the routes of a host: a list that tells its members whose they are."""
+    """The hosts of a server, or the routes of a host: a list whose members know whose they are."""
 
     def __init__(self, owner: Any, back: str, kind: type, items: Iterable[Any]) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Children(List[Any]):
 
 @dataclass(eq=False)
 class Dir(_Row):
-    """Serves the files below base, which is relative to the chroot of the server and ends in '/'."""
+    """Serves the files below base, which is relative to the chroot of the server; ends in '/'."""
 
     base: str
     index_file: str
@@ -105,7 +105,7 @@ class Proxy(_Row):
 
 @dataclass(eq=False)
 class Handler(_Row):
-    """Sends requests as 0MQ messages to whoever connects to send_spec; answers come by recv_spec."""
+    """Sends requests as 0MQ messages to who connects to send_spec; answers come by recv_spec."""
 
     send_spec: str
     send_ident: str

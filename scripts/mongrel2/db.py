@@ -47,7 +47,7 @@ class Database:
 
     def __init__(self, path: str) -> None:
         if not os.access(path, os.R_OK):
-            raise DatabaseError(f"{path} not readable; m2sh config -db {path} -config FILE makes it")
+            raise DatabaseError(f"{path} not readable; m2sh config -db {path} -config X makes it")
         self._path = path
         with _faults(path):
             self._connection = _open(path, "ro")

@@ -1,8 +1,8 @@
 """The configuration language of Mongrel2 1.x: `name = value`, read without running anything.
 
-Values are strings, whole numbers, lists, {'key': value} hashes, Class(key=value) objects and names of
-other variables, defined before or after. Commas are optional, `#` begins a comment. The result is
-the same Commit that a Python file makes; every message has line and column. Called by loader.py.
+Values are strings, whole numbers, lists, {'key': value} hashes, Class(key=value) objects and names
+of other variables, defined before or after. Commas are optional, `#` begins a comment. The result
+is the same Commit that a Python file makes; every message has line and column. Called by loader.py.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     while True:
         conn.reply_http(conn.recv(), "hello")
 
-The only module of the package that needs pyzmq. One thread may receive while another one sends; more
-threads than that must share a lock, since 0MQ sockets are not safe to share.
+The only module of the package that needs pyzmq. One thread may receive while another one sends;
+more threads than that must share a lock, since 0MQ sockets are not safe to share.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Text = Union[str, bytes]
 
 
 class Connection:
-    """Receives from sub_addr (send_spec of the handler row), answers to pub_addr (its recv_spec)."""
+    """Receives from sub_addr (send_spec of a handler row), answers to pub_addr (its recv_spec)."""
 
     def __init__(self, sender_id: Text, sub_addr: str, pub_addr: str,
                  context: Optional[zmq.Context] = None) -> None:
@@ -82,7 +82,7 @@ class Connection:
     def recv_json(self, timeout: Optional[float]) -> Optional[Request]: ...
 
     def recv_json(self, timeout: Optional[float] = None) -> Optional[Request]:
-        """Like recv, for requests that have a JSON body: it is in `data`, None if it is not JSON."""
+        """Like recv, for requests that have a JSON body: it is in `data`, None if it is none."""
         request = self.recv(timeout)
         if request is not None and not request.data:
             request.data = json_or(request.body, None)

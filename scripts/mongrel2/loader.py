@@ -1,7 +1,7 @@
 """A configuration file to a Commit, whichever of the two languages it is written in.
 
-Python: files named *.py, and files that import from mongrel2. All others are read as the language of
-1.x (dsl.py). Called by m2sh; writes nothing.
+Python: files named *.py, and files that import from mongrel2. All others are read as the language
+of 1.x (dsl.py). Called by m2sh; writes nothing.
 """
 
 from __future__ import annotations

@@ -88,12 +88,12 @@ class Request:
         sender, conn_id, path = (part.decode("utf-8", "surrogateescape") for part in parts[:3])
         block, kind, rest = tnetstrings.split(parts[3])
         if kind == b",":
-            # strict=False and surrogateescape: 1.x servers pass control and non-UTF-8 bytes through.
+            # Servers of 1.x pass control characters and bytes that are not UTF-8 through.
             headers = json.loads(block.decode("utf-8", "surrogateescape"), strict=False)
         elif kind == b"}":
             headers = _as_text(tnetstrings.parse(parts[3])[0])
         else:
-            raise ValueError(f"headers end in {kind!r}, which is neither JSON nor a tnetstring dict")
+            raise ValueError(f"headers end in {kind!r}, neither JSON nor a tnetstring dict")
         if not isinstance(headers, dict):
             raise ValueError(f"headers are not a dict: {block[:60]!r}")
         body, end, _ = tnetstrings.split(rest)

@@ -1,7 +1,7 @@
-# Goal: m2sh starts, finds, reloads and stops the right processes, says so in the words of the manual (3.9),
-# and its exit status can be trusted.
-# Method: a stand-in for the server: it writes its pid file, notes signals, and can be stubborn. The real
-# one is in test_m2sh_transcript.py.
+# Goal: m2sh starts, finds, reloads and stops the right processes, says so in the words of the
+# manual (3.9), and its exit status can be trusted.
+# Method: a stand-in for the server: it writes its pid file, notes signals, and can be stubborn. The
+# real one is in test_m2sh_transcript.py.
 import os
 import pathlib
 import re
@@ -49,6 +49,7 @@ def server(uuid, name, host, port):
 commit([server("u-1", "one", "localhost", 6767), server("u-2", "two", "localhost", 6768),
         server("u-3", "three", "example.org", 6769)], settings={"server.daemonize": 0})
 '''
+NO_PID_FILE = "PID file run/u-1.pid not found for server one u-1\n"
 
 
 class Place:
@@ -183,7 +184,7 @@ def test_signals_to_m2sh_are_passed_on_to_all(place):
 
 def test_running(place):
     done = place.run("running -name one")
-    assert (done.returncode, done.stdout) == (1, "PID file run/u-1.pid not found for server one u-1\n")
+    assert (done.returncode, done.stdout) == (1, NO_PID_FILE)
     child = place.start("start -name one")
     place.up("u-1")
     done = place.run("running -every")
@@ -202,7 +203,7 @@ def test_running(place):
 def test_pid_files_with_nonsense(place, text):
     (place.folder / "run" / "u-1.pid").write_text(text)
     done = place.run("running -name one")
-    assert (done.returncode, done.stdout) == (1, "PID file run/u-1.pid not found for server one u-1\n")
+    assert (done.returncode, done.stdout) == (1, NO_PID_FILE)
 
 
 def test_a_pid_that_belongs_to_somebody_else_by_now_is_left_alone(place):
@@ -252,7 +253,8 @@ def test_sudo_may_be_another_command(place):
     done = m2sh("start", "-db", "x.sqlite", "-name", "one", "-sudo", f"{wrapper} env REFUSE=u-1",
                 cwd=place.folder, MONGREL2_BIN=str(place.program))
     assert done.returncode == 3
-    assert (place.folder / "wrapped").read_text() == f"env REFUSE=u-1 {place.program} x.sqlite u-1\n"
+    expected = f"env REFUSE=u-1 {place.program} x.sqlite u-1\n"
+    assert (place.folder / "wrapped").read_text() == expected
     (place.folder / "run" / "u-1.pid").unlink()
     child = place.start("start -name one")
     place.up("u-1")

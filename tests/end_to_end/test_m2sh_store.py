@@ -1,5 +1,5 @@
-# Goal: m2sh makes databases that hold exactly what a file says, whole or not at all, and prints them in
-# the words of the manual. Debian's own m2sh is the peer: both must agree on the same file.
+# Goal: m2sh makes databases that hold exactly what a file says, whole or not at all, and prints
+# them in the words of the manual. Debian's own m2sh is the peer: both must agree on the same file.
 import os
 import re
 import shutil
@@ -17,7 +17,8 @@ site = {m2sh_tools.server_text(uuid="u-2", name="site", host="example.org", port
 app = Handler("tcp://127.0.0.1:9999", "ident", "tcp://127.0.0.1:9998", protocol="tnetstring")
 site.hosts.add(Host("b", matching="(.*).b", routes={{
     "/z": app, "/a": app, "/p": Proxy("127.0.0.1", 80), "@chat": app}}))
-commit([main, site], settings={{"zeromq.threads": 2}}, mimetypes={{".txt": "text/odd", ".new": "a/b"}})
+commit([main, site], settings={{"zeromq.threads": 2}},
+       mimetypes={{".txt": "text/odd", ".new": "a/b"}})
 '''
 
 
@@ -49,7 +50,8 @@ def bad(folder, line, **more):
 
 def test_rows(folder):
     good(folder, "config -db x.sqlite -config conf.py")
-    assert rows(folder, "SELECT uuid, name, default_host, port, bind_addr, use_ssl FROM server") == [
+    columns = "uuid, name, default_host, port, bind_addr, use_ssl"
+    assert rows(folder, f"SELECT {columns} FROM server") == [
         ("u-1", "main", "localhost", 6767, "0.0.0.0", 0),
         ("u-2", "site", "example.org", 6768, "0.0.0.0", 0)]
     assert rows(folder, "SELECT server_id, name, matching, maintenance FROM host") == [

@@ -121,7 +121,8 @@ commit([{m2sh_tools.server_text(uuid="u-2")}], settings={{"a": 2}})
 ''')
     main, other = commit.servers
     assert [host.name for host in main.hosts] == ["localhost", "second", "third"]
-    assert [(route.path, route.reversed) for route in main.hosts[1].routes] == [("/x", 0), ("/y", 1)]
+    routes = [(route.path, route.reversed) for route in main.hosts[1].routes]
+    assert routes == [("/x", 0), ("/y", 1)]
     assert main.hosts[2].matching == "(.*).third" and main.hosts[1].matching == "second"
     assert (main.port, other.uuid, commit.settings) == (99, "u-2", {"a": "2"})
 

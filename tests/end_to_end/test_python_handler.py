@@ -1,5 +1,5 @@
-# Goal: handler.Connection speaks the protocol of the manual (5.3), keeps no answer back and drops none.
-# Method: plain pyzmq sockets play the server: PUSH and SUB, bound.
+# Goal: handler.Connection speaks the protocol of the manual (5.3), keeps no answer back and drops
+# none. Method: plain pyzmq sockets play the server: PUSH and SUB, bound.
 import json
 import time
 

@@ -1,6 +1,6 @@
-// One handler pair as a worker sees it: a bound PUSH socket for requests, a bound SUB socket for
-// replies, and a bounded queue in front of the first. The same code whether handlers connect
-// directly (one worker) or the relay does (several): the endpoints are its only difference.
+// One handler pair as a worker sees it: a bound PUSH socket for requests, a bound socket for
+// replies, and a bounded queue in front of the first. Handlers connect to them (one worker) or the
+// relay does (several workers, docs/relay.md); who uses a link sees no difference.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,9 @@ namespace m2 {
 class HandlerLink;
 class ZmqContext;
 
-// One message from a handler. Valid during the call; hold() keeps its bytes alive for longer
-// without copying them (a slow browser is still owed some).
+// One message from a handler. Valid during the call; hold() keeps its bytes alive for longer, where
+// they are (a slow browser is still owed some). A held message of less than 8 KB may keep up to 8
+// KB of messages that came with it.
 class HandlerMessage {
  public:
   virtual std::string_view bytes() const = 0;
@@ -29,10 +30,12 @@ class HandlerMessage {
   ~HandlerMessage() = default;
 };
 
+// Either call may destroy the link; neither the link nor its names may be used after that.
 class HandlerLinkUser {
  public:
   virtual void handler_message(HandlerLink& link, HandlerMessage& message) = 0;
-  // A request that submit() took never reached a handler: none came within wait_ms, or all went away.
+  // A request that submit() took never reached a handler: none came within wait_ms, or all went
+  // away.
   virtual void request_refused(HandlerLink& link, ConnectionId id, std::string_view why) = 0;
 
  protected:
@@ -42,43 +45,57 @@ class HandlerLinkUser {
 struct HandlerLinkOptions {
   std::string send_spec;  // as configured: names the pair in logs
   std::string recv_spec;
-  // Where to bind. With a descriptor the endpoint is already listening and is adopted (ZMQ_USE_FD);
-  // without one it is a private ipc endpoint, bound here with mode 0600.
+  // Where to bind. With descriptors the endpoints are already listening and are adopted
+  // (ZMQ_USE_FD), and handlers connect; without, they are private ipc endpoints, made here with
+  // mode 0600, for the relay.
   std::string requests_endpoint;
   OwnedFd requests_fd;
   std::string replies_endpoint;
   OwnedFd replies_fd;
-  std::string recv_ident;     // subscription prefix; "" : everything
+  std::string recv_ident;     // subscription prefix; "" : everything. The relay subscribes for us
   uint32_t send_mark = 64;    // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
-  uint32_t recv_mark = 1000;  // ZMQ_RCVHWM of the SUB socket
+  uint32_t recv_mark = 1000;  // ZMQ_RCVHWM of the reply socket
   uint32_t queue_max = 1000;  // requests waiting here
   uint32_t wait_ms = 5000;    // how long one may wait
+};
+
+// What a link did not deliver, by cause, since it was opened.
+struct HandlerLinkDrops {
+  uint64_t requests_queue_full = 0;  // submit() said no
+  uint64_t requests_late = 0;        // refused after wait_ms here
+  uint64_t requests_relay = 0;       // refused by the relay
+  uint64_t notices = 0;              // queue full, or no handler within wait_ms
+  uint64_t multipart = 0;            // messages of several parts, which have no meaning here
 };
 
 class HandlerLink {
  public:
   // The loop, the context and the user outlive the link.
   static Result<std::unique_ptr<HandlerLink>> open(Loop& loop, ZmqContext& context,
-                                                   HandlerLinkOptions options, HandlerLinkUser& user);
+                                                   HandlerLinkOptions options,
+                                                   HandlerLinkUser& user);
   virtual ~HandlerLink() = default;
 
-  // Passes a request on, or queues it while no handler is there on both sockets or all are full. False:
-  // the queue is full; nothing was kept.
+  // Passes a request on, or queues it while no handler is there on both sockets or all are full.
+  // False: the queue is full; nothing was kept.
   virtual bool submit(ConnectionId id, std::string_view message) = 0;
   // Takes a request back that is still queued here. False: it is on its way to a handler.
   virtual bool withdraw(ConnectionId id) = 0;
-  // A disconnect notice: behind the requests already submitted, never refused; when the queue is at its
-  // bound the notice is dropped, counted and logged.
+  // A disconnect notice: behind the requests already submitted, never refused; when the queue is at
+  // its bound the notice is dropped, counted and logged.
   virtual void notify(ConnectionId id, std::string_view message) = 0;
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
-  // No new handler may connect here; those that are connected go on until the link is destroyed.
+  // Nobody new may connect to private endpoints; who is connected stays until the link is
+  // destroyed. Adopted endpoints go on accepting until then: libzmq ends the connections that a
+  // listener accepted together with the listener.
   virtual void stop_listening() = 0;
 
   virtual const std::string& send_spec() const = 0;
   virtual const std::string& recv_spec() const = 0;
-  // Handlers (or relays) connected on both sides now.
+  // Handlers are connected on both sides now, here or at the relay.
   virtual bool has_handlers() const = 0;
+  virtual HandlerLinkDrops drops() const = 0;
 };
 
 }  // namespace m2

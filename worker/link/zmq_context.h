@@ -1,20 +1,29 @@
-// The 0MQ context of one process: made after the jail, in the process that uses it, never inherited.
+// The 0MQ context of one process: made after the jail, in the process that uses it, never
+// inherited.
 #pragma once
 
-#include "common/status.h"
+#include <string>
+#include <zmq.hpp>
 
 namespace m2 {
 
 class ZmqContext {
  public:
+  // Starts libzmq's threads, so nothing may fork afterwards.
   explicit ZmqContext(int io_threads);
-  ~ZmqContext();  // sockets must be closed before; never waits for peers (linger is 0 everywhere)
+  // All its sockets must be gone. Waits for their linger at most (kPushLingerMs in
+  // handler_link.cc).
+  ~ZmqContext() = default;
   ZmqContext(const ZmqContext&) = delete;
   ZmqContext& operator=(const ZmqContext&) = delete;
-  void* raw() const { return raw_; }
+
+  zmq::context_t& raw() { return raw_; }
+  // An inproc endpoint that nobody else in this process has.
+  std::string new_inproc_endpoint();
 
  private:
-  void* raw_;
+  zmq::context_t raw_;
+  unsigned inproc_endpoints_ = 0;
 };
 
 }  // namespace m2

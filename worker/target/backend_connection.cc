@@ -24,10 +24,6 @@ using Cause = BackendEnd::Cause;
 constexpr size_t kPiecesMax = 4;
 constexpr size_t kKeptBytes = 16 * 1024;  // memory that an unused connection may keep
 
-std::string limit_text(std::string_view what, uint32_t limit_ms) {
-  return std::string(what) + " within " + std::to_string(limit_ms) + " ms";
-}
-
 }  // namespace
 
 bool BackendConnection::open(BackendUser& user, BackendEnd& end) {
@@ -213,10 +209,11 @@ void BackendConnection::set_deadline() {
 void BackendConnection::deadline_passed() {
   switch (state_) {
     case State::kConnecting:
-      return connect_failed(Cause::kNoConnect,
-                            limit_text("no connection", pool_.limits().connect_ms));
+      return connect_failed(
+          Cause::kNoConnect,
+          "no connection within " + std::to_string(pool_.limits().connect_ms) + " ms");
     case State::kInUse:
-      return end(Cause::kSilent, limit_text("silent", pool_.limits().answer_ms));
+      return end(Cause::kSilent, "silent for " + std::to_string(pool_.limits().answer_ms) + " ms");
     case State::kIdle:
       return close();
     case State::kClosed:

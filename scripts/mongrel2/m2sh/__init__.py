@@ -1,1 +1,1 @@
-"""The commands of m2sh. main.py is the way in; each command is a function in one of *_commands.py."""
+"""The commands of m2sh: main.py is the way in, each command is a function in *_commands.py."""

@@ -1,7 +1,7 @@
 """A server as a process: its program, its pid file, signals to it.
 
-Used by process_commands.py. A pid is taken for a server only if the process looks like one: a number
-left behind in a file may belong to anybody by now.
+Used by process_commands.py. A pid is taken for a server only if the process looks like one: a
+number left behind in a file may belong to anybody by now.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def pid_path(server: db.Row) -> str:
     """chroot and pid_file joined, whoever the server runs as; relative to the folder we are in."""
     if not server["chroot"]:  # 1.x: no chroot, paths as they are
         return str(server["pid_file"])
-    return os.path.normpath(os.path.join(str(server["chroot"]), str(server["pid_file"]).lstrip("/")))
+    below = str(server["pid_file"]).lstrip("/")
+    return os.path.normpath(os.path.join(str(server["chroot"]), below))
 
 
 def _is_server(pid: int, uuid: str) -> bool:
@@ -115,7 +116,7 @@ def send(pid: int, number: signal.Signals, sudo: Union[str, bool, None]) -> None
 
 
 def sudo_words(sudo: Union[str, bool, None]) -> List[str]:
-    """What to put before a command for -sudo [COMMAND]; root needs no sudo, only another command."""
+    """What to put before a command for -sudo [COMMAND]; root needs no sudo, only a COMMAND."""
     if not sudo or (sudo is True and os.geteuid() == 0):
         return []
     return ["sudo"] if sudo is True else shlex.split(str(sudo))

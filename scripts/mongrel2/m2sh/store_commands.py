@@ -1,4 +1,4 @@
-"""The commands that make, show and describe a configuration database. No process is touched here."""
+"""The commands that make and show a configuration database. No process is touched here."""
 
 from __future__ import annotations
 

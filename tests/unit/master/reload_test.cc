@@ -301,6 +301,20 @@ TEST_F(ReloadTest, ParticipantStillOnItsWayIsAskedWhenItHasArrived) {
   EXPECT_EQ(text(reload_.child_ready(3, 2)), "commit 1 g2, commit 2 g2, commit 3 g2, adopt g2");
 }
 
+TEST_F(ReloadTest, ParticipantOvertakenTwiceGoesStraightToTheCandidate) {
+  first_generation();
+  begin_second();
+  EXPECT_EQ(text(reload_.child_born(3, "worker 1")), "prepare 3 g1");
+  EXPECT_EQ(text(reload_.child_ready(1, 2)), "");
+  EXPECT_EQ(text(reload_.child_ready(2, 2)), "commit 1 g2, commit 2 g2, adopt g2");
+  EXPECT_EQ(text(reload_.child_swapped(1, 2)), "");
+  EXPECT_EQ(text(reload_.child_swapped(2, 2)), "serves g2");
+  EXPECT_EQ(text(reload_.request()), "read");
+  EXPECT_EQ(text(reload_.plan_accepted()), "open g3");
+  EXPECT_EQ(text(reload_.opened({1, 2, 3})), "prepare 1 g3, prepare 2 g3");
+  EXPECT_EQ(text(reload_.child_ready(3, 1)), "abort 3 g1, prepare 3 g3");
+}
+
 TEST_F(ReloadTest, ParticipantStillOnItsWayThatHangsIsKilledAndEndsTheReload) {
   first_generation();
   EXPECT_EQ(text(reload_.child_born(3, "worker 1")), "prepare 3 g1");

@@ -55,7 +55,8 @@ TEST(ReplyParser, BodyIsAnyBytes) {
 }
 
 TEST(ReplyParser, Extended) {
-  const Reply reply = parsed(kUuid + " 3:X 5, 27:3:ctl,17:10:keep-alive,0:,}]");
+  const std::string message = kUuid + " 3:X 5, 27:3:ctl,17:10:keep-alive,0:,}]";
+  const Reply reply = parsed(message);
   EXPECT_TRUE(reply.extended);
   EXPECT_EQ(ids_of(reply), (std::vector<std::string>{"5"}));
   EXPECT_EQ(reply.body, "27:3:ctl,17:10:keep-alive,0:,}]");

@@ -1,0 +1,186 @@
+# Goal: the scripts that judge the tree can be trusted: they find each fault that they promise to
+# find, and the closing line of run-tests counts what ran.
+# Method: copies of the scripts in a small tree with faults in it.
+import os
+import shutil
+import subprocess
+
+import m2sh_tools
+import pytest
+
+
+class Tree:
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "scripts").mkdir()
+
+    def write(self, path, text, mode=0o644):
+        path = self.folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+
+    def run(self, script, *words, **environment):
+        shutil.copy(os.path.join(m2sh_tools.SCRIPTS, script), self.folder / "scripts" / script)
+        done = subprocess.run([str(self.folder / "scripts" / script), *words], cwd=self.folder,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=60, env={**os.environ, **environment})
+        return done.returncode, done.stdout
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+def test_layers(tree):
+    tree.write("common/loop.h", "#include <ev.h>\n#include <vector>\n#include \"common/a.h\"\n")
+    tree.write("proto/http/a.cc", '#include "common/a.h"\n#include "proto/http/a.h"\n')
+    tree.write("master/store/a.cc", "#include <sqlite3.h>\n")
+    tree.write("worker/link/a.h", "#include <zmq.hpp>\n#include \"proto/a.h\"\n")
+    assert tree.run("check_layers") == (0, "")
+    faults = {
+        "common/a.cc:1": '#include "proto/a.h"',
+        "proto/a.cc:1": '# include "master/a.h"',
+        "master/a.cc:1": '#include "worker/a.h"',
+        "worker/a.cc:1": '#include "master/a.h"',
+        "worker/b.cc:1": '#include "b.h"',
+        "worker/c.cc:1": "#include <zmq.h>",
+        "worker/d.cc:1": "#include <ev.h>",
+        "master/b.cc:1": "#include <sqlite3.h>",
+        "common/b.h:1": "#include <simdjson.h>",
+        "common/c.h:1": "#include <spdlog/spdlog.h>",
+    }
+    for place, text in faults.items():
+        tree.write(place.split(":")[0], text + "\n")
+    status, output = tree.run("check_layers")
+    assert status == 1
+    assert sorted(line.split(": ")[0] for line in output.splitlines()) == sorted(faults)
+
+
+def test_sizes(tree):
+    subprocess.run(["git", "init", "-q", str(tree.folder)], check=True)
+    tree.write("common/good.cc", "int x;\n" * 400)
+    tree.write("docs/long.md", "x" * 200 + "\n")
+    assert tree.run("check_sizes") == (0, "")
+    tree.write("common/long.cc", "int x;\n" * 401)
+    tree.write("common/function.cc", "int f(int a,\n      int b) {\n" + "  a();\n" * 80 + "}\n")
+    tree.write("scripts/function.py", "def g():\n" + "    pass\n" * 71)
+    status, output = tree.run("check_sizes")
+    assert status == 0
+    assert output.splitlines() == [
+        "common/function.cc:1: note: int f(int a, has 83 lines",
+        "common/long.cc: note: 401 lines, more than 400",
+        "scripts/function.py:1: note: g has 72 lines"]
+    tree.write("common/longer.cc", "int x;\n" * 501)
+    tree.write("scripts/wide", "#!/bin/sh\n" + "#" * 101 + "\n")
+    status, output = tree.run("check_sizes")
+    assert status == 1
+    assert "common/longer.cc: 501 lines, more than 500" in output
+    assert "scripts/wide:2: 101 columns, more than 100" in output
+
+
+def test_docs(tree):
+    tree.write("server", "#!/bin/sh\n[ $1 = --settings ] && printf '# Settings\\n'\n", 0o755)
+    tree.write("docs/settings.md", "# Settings\n")
+    tree.write("Makefile", "VERSION := 2.3.4\n")
+    tree.write("scripts/mongrel2/__init__.py", '__version__ = "2.3.4"\n')
+    assert tree.run("check_docs", "./server") == (0, "")
+    tree.write("docs/settings.md", "# Setting\n")
+    tree.write("scripts/mongrel2/__init__.py", '__version__ = "2.3.40"\n')
+    status, output = tree.run("check_docs", "./server")
+    assert status == 1 and len(output.splitlines()) == 2
+
+
+UNIT = '''#!/bin/sh
+for word; do case $word in --gtest_output=json:*) report=${word#*json:};; esac; done
+echo '{"testsuites": [{"name": "A", "testsuite": [%s]}]}' > $report
+exit %d
+'''
+GOOD = '{"name": "Good", "status": "RUN", "result": "COMPLETED"}'
+BAD = '{"name": "Bad", "status": "RUN", "result": "COMPLETED", "failures": [{}]}'
+SKIP = '{"name": "Skipped", "status": "RUN", "result": "SKIPPED"}'
+ROOT = '{"name": "ChrootNeedsRoot", "status": "RUN", "result": "SKIPPED"}'
+OFF = '{"name": "DISABLED_x", "status": "NOTRUN", "result": "SUPPRESSED"}'
+
+
+@pytest.mark.parametrize("unit, unit_status, python, check, last", [
+    ([GOOD, GOOD], 0, "def test_a(): pass", "true", "4 passed, 0 failed"),
+    ([GOOD, BAD], 1, "def test_a(): pass", "true", "3 passed, 1 failed"),
+    ([GOOD], 1, "def test_a(): pass", "true", "3 passed, 1 failed"),  # a crash at the end
+    ([], 0, "def test_a(): pass", "true", "2 passed, 1 failed"),
+    ([GOOD, SKIP], 0, "def test_a(): pass", "true", "3 passed, 1 failed"),
+    ([GOOD, ROOT], 0, "def test_a(): pass", "true", "3 passed, 0 failed"),
+    ([GOOD, OFF], 0, "def test_a(): pass", "true", "3 passed, 1 failed"),
+    ([GOOD], 0, "def test_a(): assert 0", "true", "2 passed, 1 failed"),
+    ([GOOD], 0, "def test_a(: pass", "true", "2 passed, 1 failed"),
+    ([GOOD], 0, "", "true", "2 passed, 1 failed"),
+    ([GOOD], 0, "import pytest\ndef test_a(): pytest.skip('why not')", "true",
+     "2 passed, 1 failed"),
+    ([GOOD], 0, "import pytest\ndef test_a(): pytest.skip('needs root')\ndef test_b(): pass",
+     "true", "3 passed, 0 failed"),
+    ([GOOD], 0, "def test_a(): pass", "false", "2 passed, 1 failed"),
+])
+def test_the_closing_line(tree, unit, unit_status, python, check, last):
+    tree.write("build/unit_tests", UNIT % (", ".join(unit), unit_status), 0o755)
+    tree.write("tests/end_to_end/test_x.py", python + "\n")
+    tree.write("Makefile", f"check:\n\t@{check}\n")
+    status, output = tree.run("run-tests", "build")
+    assert output.splitlines()[-1] == last, output
+    assert status == (0 if last.endswith(" 0 failed") else 1)
+
+
+def test_no_unit_tests_at_all(tree):
+    tree.write("tests/end_to_end/test_x.py", "def test_a(): pass\n")
+    tree.write("Makefile", "check:\n")
+    status, output = tree.run("run-tests", "build")
+    assert status == 1 and output.splitlines()[-1] == "2 passed, 1 failed"
+
+
+def fakes(tree, **programs):
+    """A PATH with these programs and the usual ones, but without sudo."""
+    for name, text in programs.items():
+        tree.write(f"bin/{name.replace('_', '-')}", f"#!/bin/sh\n{text}\n", 0o755)
+    return {"PATH": f"{tree.folder}/bin:/usr/bin:/bin", "LOG": str(tree.folder / "log")}
+
+
+def test_install_deps_does_nothing_where_all_is_there(tree):
+    path = fakes(tree, dpkg_query="printf installed", apt_get='echo apt-get "$@" >> $LOG')
+    assert tree.run("install-deps", **path) == (0, "")
+    assert not (tree.folder / "log").exists()
+
+
+def test_install_deps_installs_what_is_missing(tree):
+    missing = '[ "$4" = curl ] || [ "$4" = libev-dev ] || printf installed'
+    path = fakes(tree, dpkg_query=missing, apt_get='echo "$DEBIAN_FRONTEND" "$@" >> $LOG',
+                 id="echo 0")
+    status, output = tree.run("install-deps", **path)
+    assert (status, output) == (0, "install-deps: installing libev-dev curl\n")
+    assert (tree.folder / "log").read_text() == (
+        "noninteractive install -y --no-install-recommends libev-dev curl\n")
+
+
+def test_install_deps_fetches_the_lists_if_it_must(tree):
+    path = fakes(tree, dpkg_query='[ "$4" = curl ] || printf installed', id="echo 0",
+                 apt_get='echo "$1" >> $LOG; [ "$1" = update ] || [ $(wc -l < $LOG) -gt 1 ]')
+    status, _ = tree.run("install-deps", **path)
+    assert status == 0
+    assert (tree.folder / "log").read_text().split() == ["install", "update", "install"]
+
+
+def test_install_deps_says_what_it_may_not_do(tree):
+    path = fakes(tree, dpkg_query='[ "$4" = curl ] || printf installed', id="echo 1000",
+                 sudo="exit 1", apt_get='echo "$@" >> $LOG')
+    status, output = tree.run("install-deps", **path)
+    assert status == 1
+    assert "sudo sh -c 'apt-get update && apt-get install -y --no-inst" in output
+    assert "--no-install-recommends curl'" in output
+    assert not (tree.folder / "log").exists()
+
+
+def test_install_deps_elsewhere_than_debian(tree):
+    for name in ("awk", "sed", "sh"):
+        os.makedirs(tree.folder / "bin", exist_ok=True)
+        os.symlink(shutil.which(name), tree.folder / "bin" / name)
+    status, output = tree.run("install-deps", PATH=str(tree.folder / "bin"))
+    assert status == 1 and "libzmq3-dev" in output and "not Debian" in output

@@ -1,0 +1,162 @@
+// Goal: the folder decides who serves; a dangerous or impossible one is refused with a way out;
+// paths mean the same with and without a chroot. Entering is tried in children of the test.
+#include "master/privileges.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <functional>
+
+#include "tests/unit/master/scratch_folder.h"
+
+namespace m2 {
+namespace {
+
+int in_child(const std::function<int()>& body) {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(body());
+  int status = 0;
+  if (::waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return -1;
+  return WEXITSTATUS(status);
+}
+
+class PlaceTest : public testing::Test {
+ protected:
+  Plan plan_of(const std::string& chroot) {
+    Plan plan;
+    plan.chroot = chroot;
+    return plan;
+  }
+  // Runs body as root with a folder of nobody, or as an ordinary user.
+  bool root_ = ::geteuid() == 0;
+  ScratchFolder folder_;
+};
+
+TEST_F(PlaceTest, MissingFolder) {
+  const Result<Place> place = inspect_place(plan_of(folder_ / "none"));
+  ASSERT_FALSE(place.ok());
+  EXPECT_EQ(place.message().find("server.chroot " + (folder_ / "none")), 0u);
+  EXPECT_NE(place.message().find("mkdir -p"), std::string::npos);
+}
+
+TEST_F(PlaceTest, AFileIsNoFolder) {
+  folder_.write("file", "");
+  EXPECT_FALSE(inspect_place(plan_of(folder_ / "file")).ok());
+}
+
+TEST_F(PlaceTest, FolderOfRootIsRefusedUnlessAskedFor) {
+  if (!root_) GTEST_SKIP() << "needs root";
+  const Result<Place> place = inspect_place(plan_of(folder_.path()));
+  ASSERT_FALSE(place.ok());
+  EXPECT_NE(place.message().find("chown"), std::string::npos);
+  EXPECT_NE(place.message().find("allow_root"), std::string::npos);
+  Plan asked = plan_of(folder_.path());
+  asked.allow_root = true;
+  const Result<Place> allowed = inspect_place(asked);
+  ASSERT_TRUE(allowed.ok()) << allowed.message();
+  EXPECT_FALSE(allowed.value().jail.drop);
+  EXPECT_EQ(allowed.value().warnings.size(), 1u);
+}
+
+TEST_F(PlaceTest, EmptyIsRefusedAsRoot) {
+  if (!root_) GTEST_SKIP() << "needs root";
+  EXPECT_FALSE(inspect_place(plan_of("")).ok());
+}
+
+TEST_F(PlaceTest, TheOwnerOfTheFolderServes) {
+  if (!root_) GTEST_SKIP() << "needs root";
+  ASSERT_EQ(::chown(folder_.path().c_str(), 65534, 65533), 0);
+  const Result<Place> place = inspect_place(plan_of(folder_.path() + "//"));
+  ASSERT_TRUE(place.ok()) << place.message();
+  EXPECT_TRUE(place.value().as_root);
+  EXPECT_TRUE(place.value().jail.drop);
+  EXPECT_EQ(place.value().jail.uid, 65534u);
+  EXPECT_EQ(place.value().jail.gid, 65533u);
+  EXPECT_EQ(place.value().folder, folder_.path());
+  EXPECT_EQ(place.value().outside("run/x"), folder_ / "run/x");
+  EXPECT_TRUE(place.value().warnings.empty());
+}
+
+TEST_F(PlaceTest, WarnsOfTheGroupRootAndOfForeignWriters) {
+  if (!root_) GTEST_SKIP() << "needs root";
+  ASSERT_EQ(::chown(folder_.path().c_str(), 65534, 0), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  const Result<Place> place = inspect_place(plan_of(folder_.path()));
+  ASSERT_TRUE(place.ok());
+  EXPECT_EQ(place.value().warnings.size(), 2u);
+}
+
+TEST_F(PlaceTest, EnteredAsRootItIsTheWholeWorld) {
+  if (!root_) GTEST_SKIP() << "needs root";
+  ASSERT_EQ(::chown(folder_.path().c_str(), 65534, 65534), 0);
+  folder_.write("marker", "");
+  EXPECT_EQ(in_child([&] {
+              const Result<Place> place = inspect_place(plan_of(folder_.path()));
+              if (!place.ok() || !enter_place(place.value()).ok()) return 1;
+              if (::access("/marker", F_OK) != 0 || ::access("marker", F_OK) != 0) return 2;
+              if (::access("/etc", F_OK) == 0 || ::access("../etc", F_OK) == 0) return 3;
+              return ::geteuid() == 0 && ::getgroups(0, nullptr) == 0 ? 0 : 4;
+            }),
+            0);
+}
+
+TEST_F(PlaceTest, AsAUserItIsTheCurrentFolder) {
+  folder_.write("marker", "");
+  EXPECT_EQ(in_child([&] {
+              if (root_ && ::setuid(65534) != 0) return 1;
+              const Result<Place> place = inspect_place(plan_of(folder_.path()));
+              if (!place.ok() || place.value().as_root || place.value().jail.drop) return 2;
+              if (!enter_place(place.value()).ok()) return 3;
+              return ::access("marker", F_OK) == 0 && ::access("/etc", F_OK) == 0 ? 0 : 4;
+            }),
+            0);
+}
+
+TEST_F(PlaceTest, AUserCannotEnterAClosedFolder) {
+  ASSERT_EQ(::mkdir((folder_ / "closed").c_str(), 0700), 0);
+  EXPECT_EQ(in_child([&] {
+              if (::geteuid() == 0 && ::setuid(65534) != 0) return 1;
+              if (::access((folder_ / "closed").c_str(), X_OK) == 0) return 0;  // our own
+              const Result<Place> place = inspect_place(plan_of(folder_ / "closed"));
+              return place.ok() && !enter_place(place.value()).ok() ? 0 : 2;
+            }),
+            0);
+}
+
+TEST_F(PlaceTest, RightsOfTheJailAreForAWhileOnly) {
+  if (!root_) GTEST_SKIP() << "needs root";
+  folder_.write("secret", "x");
+  ASSERT_EQ(::chmod((folder_ / "secret").c_str(), 0600), 0);
+  const std::string path = folder_ / "secret";
+  {
+    const AsJailUser rights(Jail{true, 65534, 65534});
+    EXPECT_LT(::open(path.c_str(), O_RDONLY | O_CLOEXEC), 0);
+  }
+  const OwnedFd again(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_TRUE(again.valid());
+}
+
+TEST(Paths, MeanTheSameEverywhere) {
+  EXPECT_EQ(inside("/logs/error.log"), "logs/error.log");
+  EXPECT_EQ(inside("logs/error.log"), "logs/error.log");
+  EXPECT_EQ(inside("//x"), "x");
+  EXPECT_EQ(inside("/"), "");
+  Plan plan;
+  plan.pid_file = "/run/mongrel2.pid";
+  EXPECT_EQ(run_directory(plan), "run");
+  plan.pid_file = "/a/b/c.pid";
+  EXPECT_EQ(run_directory(plan), "a/b");
+  plan.pid_file = "/c.pid";
+  EXPECT_EQ(run_directory(plan), ".");
+}
+
+TEST(FileLimit, IsRaisedAsFarAsItGoesAndNeverLowered) {
+  const uint64_t now = raise_file_limit(0);
+  EXPECT_GT(now, 0u);
+  EXPECT_EQ(raise_file_limit(16), now);
+  EXPECT_GE(raise_file_limit(now + 1), now);
+}
+
+}  // namespace
+}  // namespace m2

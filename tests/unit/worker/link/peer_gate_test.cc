@@ -1,0 +1,125 @@
+// Goal: requests pass only while somebody can answer them, and the first answer of a handler that
+// has just started is heard. Method: real handlers over loopback, many starts.
+#include "worker/link/peer_gate.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/unit/worker/link/peers.h"
+
+namespace m2 {
+namespace {
+
+class PeerGateTest : public testing::Test, protected ZmqSocketUser, protected PeerGateUser {
+ protected:
+  void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) override {
+    heard.emplace_back(bytes_of(*message));
+  }
+  void gate_changed() override { ++changes; }
+
+  void SetUp() override {
+    requests = open(ZmqKind::kPush);
+    replies = open(ZmqKind::kSub);
+    replies->subscribe("");
+    auto opened = PeerGate::open(turns.loop, turns.context, *requests, *replies, *this);
+    ASSERT_TRUE(opened.ok()) << opened.message();
+    gate = std::move(opened).value();
+    test::Listener send = test::listen_tcp();
+    test::Listener recv = test::listen_tcp();
+    send_spec = send.endpoint;
+    recv_spec = recv.endpoint;
+    ASSERT_TRUE(requests->adopt(send_spec, std::move(send.fd)).ok());
+    ASSERT_TRUE(replies->adopt(recv_spec, std::move(recv.fd)).ok());
+    replies->set_reading(true);
+  }
+  std::unique_ptr<ZmqSocket> open(ZmqKind kind) {
+    auto opened = ZmqSocket::open(turns.loop, turns.context, kind, {.send_mark = 0}, *this);
+    EXPECT_TRUE(opened.ok()) << opened.message();
+    return std::move(opened).value();
+  }
+
+  test::Turns turns;
+  std::string send_spec, recv_spec;
+  std::unique_ptr<ZmqSocket> requests, replies;
+  std::unique_ptr<PeerGate> gate;
+  std::vector<std::string> heard;
+  int changes = 0;
+};
+
+TEST_F(PeerGateTest, OpensForBothSocketsOnlyAndClosesWithTheLastHandler) {
+  EXPECT_FALSE(gate->open());
+  zmq::context_t context{1};
+  zmq::socket_t pull(context, ZMQ_PULL);
+  pull.connect(send_spec);
+  ASSERT_TRUE(turns.until([&] { return gate->request_peers() == 1; }));
+  EXPECT_FALSE(gate->open());
+  EXPECT_FALSE(gate->has_peers());
+  {
+    zmq::socket_t pub(context, ZMQ_PUB);
+    pub.connect(recv_spec);
+    ASSERT_TRUE(turns.until([&] { return gate->open(); }));
+    EXPECT_TRUE(gate->has_peers());
+    const int before = changes;
+    pub.close();
+    ASSERT_TRUE(turns.until([&] { return !gate->open(); }));
+    EXPECT_GT(changes, before);
+  }
+  EXPECT_EQ(gate->request_peers(), 1u);
+  zmq::socket_t pub(context, ZMQ_PUB);
+  pub.connect(recv_spec);
+  EXPECT_TRUE(turns.until([&] { return gate->open(); }));
+}
+
+// While a second handler is only half connected, nothing passes that might reach it.
+TEST_F(PeerGateTest, HoldsForASecondHandlerThatIsHalfThere) {
+  test::HandlerPeer first(send_spec, recv_spec);
+  ASSERT_TRUE(turns.until([&] { return gate->open(); }));
+  zmq::context_t context{1};
+  zmq::socket_t sharer(context, ZMQ_PULL);
+  sharer.connect(send_spec);
+  const double joined = turns.loop.now();
+  ASSERT_TRUE(turns.until([&] { return gate->request_peers() == 2; }));
+  EXPECT_TRUE(gate->has_peers());
+  EXPECT_FALSE(gate->open());
+  // It shares the reply socket of the first and never brings its own: the gate opens all the same.
+  ASSERT_TRUE(turns.until([&] { return gate->open(); }));
+  // Those that come soon after are let in at once: the first would have to wait for each of them.
+  zmq::socket_t another(context, ZMQ_PULL);
+  another.connect(send_spec);
+  const int before = changes;
+  ASSERT_TRUE(turns.until([&] { return gate->request_peers() == 3; }));
+  if (turns.loop.now() - joined < 0.9) {
+    EXPECT_TRUE(gate->open());
+    EXPECT_EQ(changes, before);
+  }
+}
+
+// The slow joiner: a stock PUB answers the first request at once. No answer may be lost in any
+// start.
+TEST_F(PeerGateTest, HearsTheFirstAnswerOfEveryStart) {
+  constexpr int kStarts = 40;
+  for (int start = 0; start < kStarts; ++start) {
+    std::thread handler([&] {
+      test::HandlerPeer peer(send_spec, recv_spec);
+      peer.replies.set(zmq::sockopt::linger, 1000);
+      zmq::message_t request;
+      ASSERT_TRUE(peer.requests.recv(request));
+      peer.replies.send(request, zmq::send_flags::none);
+    });
+    const std::string text = "start " + std::to_string(start);
+    bool sent = false;
+    const bool answered = turns.until([&] {
+      ZmqMessage message(text.data(), text.size());
+      if (!sent && gate->open()) sent = requests->send(message);
+      return !heard.empty() && heard.back() == text;
+    });
+    handler.join();
+    ASSERT_TRUE(answered) << text;
+    ASSERT_TRUE(turns.until([&] { return !gate->has_peers(); }));
+  }
+  EXPECT_EQ(heard.size(), static_cast<size_t>(kStarts));
+}
+
+}  // namespace
+}  // namespace m2

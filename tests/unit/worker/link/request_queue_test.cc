@@ -1,0 +1,133 @@
+// Goal: what cannot leave waits in order, within its bounds, and is given back when it is late.
+// Method: a real PUSH socket without and with a reader.
+#include "worker/link/request_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "tests/unit/worker/link/peers.h"
+
+namespace m2 {
+namespace {
+
+class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protected RequestQueueUser {
+ protected:
+  void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>&, bool) override {}
+  void zmq_writable(ZmqSocket&) override { queue->flush(); }
+  bool may_pass() const override { return may; }
+  void passed(ConnectionId id, bool notice) override { passed_ids.emplace_back(id, notice); }
+  void expired(ConnectionId id, bool notice) override {
+    expired_ids.emplace_back(id, notice);
+    if (on_expired) on_expired();
+  }
+
+  void SetUp() override {
+    auto opened =
+        ZmqSocket::open(turns.loop, turns.context, ZmqKind::kPush, {.send_mark = 0}, *this);
+    ASSERT_TRUE(opened.ok()) << opened.message();
+    push = std::move(opened).value();
+    test::Listener listener = test::listen_tcp();
+    endpoint = listener.endpoint;
+    ASSERT_TRUE(push->adopt(endpoint, std::move(listener.fd)).ok());
+    make(100, 60'000);
+  }
+  void make(uint32_t count_max, uint32_t wait_ms) {
+    RequestQueueUser& user = *this;
+    queue = std::make_unique<RequestQueue>(turns.loop, *push, count_max, wait_ms, user);
+  }
+  bool submit(ConnectionId id, bool notice = false) {
+    const std::string text = std::to_string(id);
+    ZmqMessage message(text.data(), text.size());
+    return queue->submit(id, message, notice);
+  }
+  std::vector<std::string> receive(size_t count) {
+    std::vector<std::string> texts;
+    EXPECT_TRUE(turns.until([&] {
+      while (auto text = test::receive_text(peer)) texts.push_back(*text);
+      return texts.size() >= count;
+    }));
+    return texts;
+  }
+
+  test::Turns turns;
+  std::string endpoint;
+  std::unique_ptr<ZmqSocket> push;
+  std::unique_ptr<RequestQueue> queue;
+  zmq::context_t peer_context{1};
+  zmq::socket_t peer{peer_context, ZMQ_PULL};
+  bool may = true;
+  std::vector<std::pair<ConnectionId, bool>> passed_ids, expired_ids;
+  std::function<void()> on_expired;
+};
+
+TEST_F(RequestQueueTest, KeepsTheOrderOfRequestsAndNotices) {
+  for (ConnectionId id = 1; id <= 5; ++id) EXPECT_TRUE(submit(id, id == 3));
+  EXPECT_EQ(queue->size(), 5u);
+  EXPECT_TRUE(passed_ids.empty());
+  peer.connect(endpoint);
+  EXPECT_EQ(receive(5), (std::vector<std::string>{"1", "2", "3", "4", "5"}));
+  EXPECT_EQ(queue->size(), 0u);
+  ASSERT_EQ(passed_ids.size(), 5u);
+  EXPECT_TRUE(passed_ids[2].second);
+  EXPECT_FALSE(passed_ids[3].second);
+}
+
+TEST_F(RequestQueueTest, NothingOvertakesWhatWaits) {
+  may = false;
+  peer.connect(endpoint);
+  EXPECT_TRUE(submit(1));
+  may = true;
+  EXPECT_TRUE(submit(2));
+  EXPECT_EQ(queue->size(), 2u);
+  queue->flush();
+  EXPECT_EQ(receive(2), (std::vector<std::string>{"1", "2"}));
+}
+
+TEST_F(RequestQueueTest, RefusesBeyondItsBoundAndKeepsNothingOfIt) {
+  make(2, 60'000);
+  EXPECT_TRUE(submit(1));
+  EXPECT_TRUE(submit(2));
+  EXPECT_TRUE(queue->full());
+  ZmqMessage message("three", 5);
+  EXPECT_FALSE(queue->submit(3, message, false));
+  EXPECT_EQ(bytes_of(message), "three");
+  EXPECT_TRUE(queue->withdraw(1));
+  EXPECT_TRUE(submit(4));
+  peer.connect(endpoint);
+  EXPECT_EQ(receive(2), (std::vector<std::string>{"2", "4"}));
+}
+
+TEST_F(RequestQueueTest, WithdrawsRequestsButNotNotices) {
+  EXPECT_FALSE(queue->withdraw(1));
+  EXPECT_TRUE(submit(1, true));
+  EXPECT_TRUE(submit(1));
+  EXPECT_TRUE(queue->withdraw(1));
+  EXPECT_FALSE(queue->withdraw(1));
+  EXPECT_EQ(queue->size(), 1u);
+}
+
+TEST_F(RequestQueueTest, GivesBackWhatIsLate) {
+  make(100, 30);
+  EXPECT_TRUE(submit(1));
+  EXPECT_TRUE(submit(2, true));
+  EXPECT_TRUE(submit(3));
+  ASSERT_TRUE(turns.until([&] { return expired_ids.size() == 3; }));
+  EXPECT_EQ(expired_ids,
+            (std::vector<std::pair<ConnectionId, bool>>{{1, false}, {2, true}, {3, false}}));
+  EXPECT_EQ(queue->size(), 0u);
+  EXPECT_TRUE(submit(4));  // and the next one is watched again
+  EXPECT_TRUE(turns.until([&] { return expired_ids.size() == 4; }));
+}
+
+TEST_F(RequestQueueTest, MayBeDestroyedByALateRequest) {
+  make(100, 1);
+  EXPECT_TRUE(submit(1));
+  EXPECT_TRUE(submit(2));
+  on_expired = [&] { queue.reset(); };
+  ASSERT_TRUE(turns.until([&] { return queue == nullptr; }));
+  EXPECT_EQ(expired_ids.size(), 1u);
+}
+
+}  // namespace
+}  // namespace m2

@@ -1,0 +1,65 @@
+// The gate of a handler pair: requests may pass while a handler is connected, and heard, on both of
+// its sockets. Used by whoever owns the public sockets: a handler link without a relay, or the
+// relay. Cures the slow joiner (docs/relay.md): no answer is lost because it came before our
+// subscription.
+#pragma once
+
+#include <memory>
+
+#include "common/loop.h"
+#include "worker/link/zmq_monitor.h"
+
+namespace m2 {
+
+class PeerGateUser {
+ public:
+  // open() or has_peers() is not what it was.
+  virtual void gate_changed() = 0;
+
+ protected:
+  ~PeerGateUser() = default;
+};
+
+class PeerGate final : ZmqMonitorUser {
+ public:
+  // To be opened before either socket is bound and destroyed before both. requests: PUSH. replies:
+  // SUB.
+  static Result<std::unique_ptr<PeerGate>> open(Loop& loop, ZmqContext& context,
+                                                ZmqSocket& requests, ZmqSocket& replies,
+                                                PeerGateUser& user);
+
+  bool open() const { return open_; }
+  bool has_peers() const { return requests_seen_ > 0 && replies_seen_ > 0; }
+  size_t request_peers() const { return requests_seen_; }
+  size_t reply_peers() const { return replies_seen_; }
+
+ private:
+  PeerGate(Loop& loop, ZmqSocket& requests, ZmqSocket& replies, PeerGateUser& user)
+      : loop_(loop), requests_(requests), replies_(replies), user_(user) {}
+  void peers_changed() override;
+  void hold();
+  void settled() { update(false); }
+  void update(bool peers_changed);
+
+  // Longest wait for the second socket of a handler that shows up with its request socket first.
+  // Handlers that share one reply socket never bring a second one.
+  static constexpr double kJoinS = 0.2;
+  // For our subscription to arrive at a peer whose handshake we have just seen.
+  static constexpr double kSettleS = 0.01;
+  // A handler that crashes and returns for ever must not keep its healthy neighbours from working.
+  static constexpr double kBetweenHoldsS = 1.0;
+
+  Loop& loop_;
+  ZmqSocket& requests_;
+  ZmqSocket& replies_;
+  PeerGateUser& user_;
+  std::unique_ptr<ZmqMonitor> request_monitor_;
+  std::unique_ptr<ZmqMonitor> reply_monitor_;
+  TimerWatcher settling_;
+  size_t requests_seen_ = 0;
+  size_t replies_seen_ = 0;
+  double held_at_ = 0;  // when an open gate was last held for somebody new
+  bool open_ = false;
+};
+
+}  // namespace m2

@@ -1,0 +1,69 @@
+// The bounded queue in front of a PUSH socket: what cannot leave now waits here, in order, limited
+// in number and in time, where it is seen and can be refused; not in libzmq, where it cannot. Used
+// by handler links (in a worker) and by handler pairs (in the relay).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+
+#include "common/loop.h"
+#include "proto/handler/connection_id.h"
+#include "worker/link/zmq_socket.h"
+
+namespace m2 {
+
+class RequestQueueUser {
+ public:
+  virtual bool may_pass() const = 0;
+  // libzmq has taken it.
+  virtual void passed(ConnectionId, bool /*notice*/) {}
+  // It waited for too long and is dropped. The queue may be destroyed in the call.
+  virtual void expired(ConnectionId id, bool notice) = 0;
+
+ protected:
+  ~RequestQueueUser() = default;
+};
+
+class RequestQueue {
+ public:
+  // All outlive the queue. count_max: requests and notices that may wait. wait_ms: for how long.
+  RequestQueue(Loop& loop, ZmqSocket& push, uint32_t count_max, uint32_t wait_ms,
+               RequestQueueUser& user)
+      : loop_(loop), push_(push), user_(user), count_max_(count_max), wait_(wait_ms) {}
+  ~RequestQueue();
+  RequestQueue(const RequestQueue&) = delete;
+  RequestQueue& operator=(const RequestQueue&) = delete;
+
+  // Sends the message or keeps it. False: the queue is full, the message untouched.
+  bool submit(ConnectionId id, ZmqMessage& message, bool notice);
+  // Takes a waiting request back. False: there is none of this connection.
+  bool withdraw(ConnectionId id);
+  // Sends what may go: call it when may_pass() has become true and from zmq_writable.
+  void flush();
+
+  size_t size() const { return waiting_.size(); }
+  bool full() const { return waiting_.size() >= count_max_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Waiting {
+    ConnectionId id;
+    bool notice;
+    Clock::time_point until;
+    ZmqMessage message;
+  };
+  void expire();
+  void watch_the_oldest();
+
+  Loop& loop_;
+  ZmqSocket& push_;
+  RequestQueueUser& user_;
+  const uint32_t count_max_;
+  const std::chrono::milliseconds wait_;
+  std::deque<Waiting> waiting_;
+  TimerWatcher timer_;  // runs only while something waits
+  bool* gone_ = nullptr;
+};
+
+}  // namespace m2

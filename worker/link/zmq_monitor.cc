@@ -1,0 +1,80 @@
+#include "worker/link/zmq_monitor.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace m2 {
+namespace {
+
+constexpr int kEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                        ZMQ_EVENT_DISCONNECTED;
+
+// The first frame of an event: a number and a value, not aligned.
+constexpr size_t kEventBytes = sizeof(uint16_t) + sizeof(uint32_t);
+
+bool take_out(std::vector<int>& list, int fd) {
+  const auto found = std::find(list.begin(), list.end(), fd);
+  if (found == list.end()) return false;
+  *found = list.back();
+  list.pop_back();
+  return true;
+}
+
+}  // namespace
+
+void PeerCount::handshaken() {
+  ++unknown_;
+  settle();
+}
+
+// When it is not certain which of several connections has ended, the one without a handshake is
+// assumed: a peer too many costs nothing (there is just nobody to send to), one too few would close
+// the gate.
+void PeerCount::ended(int fd) {
+  if (take_out(known_, fd) || !take_out(waiting_, fd)) return;
+  unknown_ = std::min(unknown_, waiting_.size());
+  settle();
+}
+
+void PeerCount::settle() {
+  if (unknown_ < waiting_.size()) return;
+  unknown_ -= waiting_.size();
+  known_.insert(known_.end(), waiting_.begin(), waiting_.end());
+  waiting_.clear();
+}
+
+Result<std::unique_ptr<ZmqMonitor>> ZmqMonitor::open(Loop& loop, ZmqContext& context,
+                                                     ZmqSocket& watched, ZmqMonitorUser& user) {
+  std::unique_ptr<ZmqMonitor> self(new ZmqMonitor(watched, user));
+  const std::string endpoint = context.new_inproc_endpoint();
+  // No mark: a full monitor would stop libzmq's own thread. Events are as many as connections.
+  ZmqSocketOptions options;
+  options.recv_mark = 0;
+  auto socket = ZmqSocket::open(loop, context, ZmqKind::kPair, options, *self);
+  if (!socket.ok()) return std::move(socket).status();
+  self->socket_ = std::move(socket).value();
+  if (zmq_socket_monitor(watched.raw(), endpoint.c_str(), kEvents) != 0) {
+    return Status::error(std::string("0MQ socket monitor: ") + zmq_strerror(zmq_errno()));
+  }
+  const Status connected = self->socket_->connect(endpoint);
+  if (!connected.ok()) return Status::error(connected.message());
+  self->socket_->set_reading(true);
+  return self;
+}
+
+ZmqMonitor::~ZmqMonitor() { zmq_socket_monitor(watched_.raw(), nullptr, 0); }
+
+void ZmqMonitor::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) {
+  if (message->size() != kEventBytes) return;
+  uint16_t event = 0;
+  uint32_t value = 0;
+  std::memcpy(&event, message->data(), sizeof event);
+  std::memcpy(&value, static_cast<const char*>(message->data()) + sizeof event, sizeof value);
+  const int fd = static_cast<int>(value);
+  if (event == ZMQ_EVENT_ACCEPTED || event == ZMQ_EVENT_CONNECTED) count_.began(fd);
+  if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) count_.handshaken();
+  if (event == ZMQ_EVENT_DISCONNECTED) count_.ended(fd);
+  user_.peers_changed();
+}
+
+}  // namespace m2

@@ -1,0 +1,58 @@
+// Counts the peers of one 0MQ socket whose handshake is complete: who is really there, which plain
+// 0MQ hides. Used by PeerGate and by the relay; reads libzmq's socket monitor.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "worker/link/zmq_socket.h"
+
+namespace m2 {
+
+class ZmqMonitorUser {
+ public:
+  // Something happened to the peers of the watched socket; peers() may have changed.
+  virtual void peers_changed() = 0;
+
+ protected:
+  ~ZmqMonitorUser() = default;
+};
+
+// From the events of one socket to its number of peers. libzmq names the descriptor when a
+// connection begins and ends, but not when its handshake succeeds, and is silent about some that
+// fail.
+class PeerCount {
+ public:
+  void began(int fd) { waiting_.push_back(fd); }
+  void handshaken();
+  void ended(int fd);
+  size_t peers() const { return known_.size() + unknown_; }
+
+ private:
+  void settle();
+
+  std::vector<int> waiting_;  // connections that may or may not be handshaken
+  std::vector<int> known_;    // connections that are
+  size_t unknown_ = 0;        // how many of waiting_ are
+};
+
+class ZmqMonitor final : ZmqSocketUser {
+ public:
+  // To be opened before the watched socket is bound or connected, and destroyed before it.
+  static Result<std::unique_ptr<ZmqMonitor>> open(Loop& loop, ZmqContext& context,
+                                                  ZmqSocket& watched, ZmqMonitorUser& user);
+  ~ZmqMonitor();
+
+  size_t peers() const { return count_.peers(); }
+
+ private:
+  ZmqMonitor(ZmqSocket& watched, ZmqMonitorUser& user) : watched_(watched), user_(user) {}
+  void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) override;
+
+  ZmqSocket& watched_;
+  ZmqMonitorUser& user_;
+  std::unique_ptr<ZmqSocket> socket_;
+  PeerCount count_;
+};
+
+}  // namespace m2
