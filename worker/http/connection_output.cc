@@ -64,9 +64,12 @@ void Connection::watch_as_needed() {
 void Connection::flush() {
   if (exchange_ == nullptr) return watch_as_needed();
   switch (exchange_->output.flush(socket_.get())) {
-    case OutputQueue::Flush::kBroken: return close("the client is gone, or a file was truncated");
-    case OutputQueue::Flush::kBlocked: return output_waits();
-    case OutputQueue::Flush::kEmpty: break;
+    case OutputQueue::Flush::kBroken:
+      return close("the client is gone, or a file was truncated");
+    case OutputQueue::Flush::kBlocked:
+      return output_waits();
+    case OutputQueue::Flush::kEmpty:
+      break;
   }
   watch_as_needed();
   if (state_ == State::kFlushing) return exchange_ended();
@@ -96,8 +99,8 @@ void Connection::answer_broken(std::string_view why) {
 
 // Everything owed has left.
 void Connection::exchange_ended() {
-  const bool keep = exchange_->keep_alive_ && !close_after_ && !half_closed_ &&
-                    !clients_.draining();
+  const bool keep =
+      exchange_->keep_alive_ && !close_after_ && !half_closed_ && !clients_.draining();
   if (!keep) return unread_input_ && !half_closed_ ? linger() : close("");
   const std::string later = std::move(exchange_->later);
   clients_.release_exchange(std::move(exchange_));
@@ -162,7 +165,8 @@ void Connection::drain() {
   if (exchange_ != nullptr) exchange_->keep_alive_ = false;
   if (state_ == State::kLingering) return close("");
   if (state_ != State::kIdle) return;
-  // A request may lie in the socket already. Who has connected and not asked yet gets a moment more.
+  // A request may lie in the socket already. Who has connected and not asked yet gets a moment
+  // more.
   read_input();
   if (state_ != State::kIdle) return;
   if (served_) return close("");
