@@ -95,6 +95,7 @@ class Connection final : private ClientStream, private Deadline {
   OwnedFd socket_;
   State state_ = State::kIdle;
   bool close_after_ = false;    // whatever the request said
+  bool served_ = false;         // at least one request was answered
   bool half_closed_ = false;    // the client has shut down its sending side
   bool doomed_ = false;         // the socket failed
   bool processing_ = false;     // process() is on the stack

@@ -277,9 +277,10 @@ TEST_F(ConnectionTest, ASlowClientGetsEverythingInOrder) {
 }
 
 TEST_F(ConnectionTest, DrainEndsIdleClientsNowAndOthersAfterTheirAnswer) {
-  source.whole->hold = true;
   connect();
+  say("GET /ignore HTTP/1.1\r\nHost: a\r\n\r\n");
   OwnedFd idle = std::move(client);
+  source.whole->hold = true;
   connect();
   say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
   clients.drain();
@@ -290,6 +291,16 @@ TEST_F(ConnectionTest, DrainEndsIdleClientsNowAndOthersAfterTheirAnswer) {
   EXPECT_TRUE(closed);
   turns();
   EXPECT_EQ(clients.count(), 0u);
+}
+
+TEST_F(ConnectionTest, DrainStillAnswersARequestThatLiesInTheSocket) {
+  connect();
+  const std::string request = "GET /ignore HTTP/1.1\r\nHost: a\r\n\r\n";
+  ASSERT_GT(::send(client.get(), request.data(), request.size(), 0), 0);
+  clients.drain();
+  turns();
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 200 OK"));
+  EXPECT_TRUE(closed);
 }
 
 TEST_F(ConnectionTest, DeadlinesEndWhatDoesNotMove) {
