@@ -14,8 +14,8 @@ namespace {
 
 // How long a client may go on sending what nobody reads, so that it can read our last answer.
 constexpr uint64_t kLingerMs = 2000;
-// How long a stop waits for the first request of a client that has just connected.
-constexpr uint64_t kFreshMs = 1000;
+// How long a stop waits for clients that say nothing: just connected, or closed on their side.
+constexpr uint64_t kSilentMs = 1000;
 
 }  // namespace
 
@@ -164,13 +164,15 @@ void Connection::drain() {
   close_after_ = true;
   if (exchange_ != nullptr) exchange_->keep_alive_ = false;
   if (state_ == State::kLingering) return close("");
+  // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should wait.
+  if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
   if (state_ != State::kIdle) return;
   // A request may lie in the socket already. Who has connected and not asked yet gets a moment
   // more.
   read_input();
   if (state_ != State::kIdle) return;
   if (served_) return close("");
-  clients_.deadlines().set(*this, kFreshMs);
+  clients_.deadlines().set(*this, kSilentMs);
 }
 
 void Connection::close(std::string_view why) {

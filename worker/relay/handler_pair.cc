@@ -78,6 +78,8 @@ void HandlerPair::update(const HandlerPairOptions& options) {
   options_.recv_ident = options.recv_ident;
   options_.protocol = options.protocol;
   options_.targets_max = options.targets_max;
+  options_.queue_max = options.queue_max;
+  queue_->set_limits(options.queue_max, options.wait_ms);
 }
 
 Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_endpoint,
@@ -162,7 +164,7 @@ void HandlerPair::passed(ConnectionId id, bool notice) {
 void HandlerPair::expired(ConnectionId id, bool notice) {
   const std::string why =
       (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
-      std::to_string(options_.wait_ms) + " ms";
+      std::to_string(queue_->wait_ms()) + " ms";
   if (notice) {
     notice_dropped(id, why);
   } else {

@@ -50,7 +50,8 @@ class HandlerPair final : ZmqSocketUser,
                                                    OwnedFd recv_fd);
   ~HandlerPair();
 
-  // Another generation: idents, protocol and limits of the same pair. Marks and the queue stay.
+  // Another generation: idents, protocol and limits of the same pair. The marks of the sockets
+  // stay.
   void update(const HandlerPairOptions& options);
   // Known workers are ignored, so that every generation may name all.
   Status add_worker(WorkerName worker, const std::string& requests_endpoint,
