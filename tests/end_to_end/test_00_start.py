@@ -6,14 +6,14 @@ import socket
 import subprocess
 
 from lib.deployment import IS_ROOT, UID, UUID, Deployment, dir_, handler, m2sh
-from lib.server import Server, command, process_facts, run
+from lib.server import Server, command, faults, process_facts, run
 from lib.waiting import can_connect, free_port, is_alive, wait_until
 
 
 def one_line(done):
     """A refusal: status 1 and one line that says why."""
     assert done.returncode == 1, done.stdout
-    lines = done.stdout.splitlines()
+    lines = faults(done.stdout)
     assert len(lines) == 1, done.stdout
     return lines[0]
 

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import shutil
 import signal
 import socket
 
@@ -100,11 +101,12 @@ def test_daemon_failure(deployment):
         other.listen()
         done = run(deployment.database, UUID, as_root=True)
         assert done.returncode == 1 and str(deployment.port) in done.stdout
+    assert not os.path.exists(deployment.path("run/mongrel2.pid"))
     deployment.sql("UPDATE route SET target_type = 'nonsense'")
     done = run(deployment.database, UUID, as_root=True)
     assert done.returncode == 1 and "nonsense" in done.stdout
     deployment.configure()
-    os.rmdir(deployment.path("logs"))
+    shutil.rmtree(deployment.path("logs"))
     done = run(deployment.database, UUID, as_root=True)
     assert done.returncode == 1 and "logs" in done.stdout
     assert not os.path.exists(deployment.path("run/mongrel2.pid"))
@@ -155,9 +157,7 @@ def test_reload_in_chroot(deployment):
         assert server.start_daemon() == 0
         assert server.get("/new/").status == 404
         deployment.configure({"/": dir_(), "/new/": dir_()})
-        while server.notify.next():
-            pass
-        server.reload()
+        server.reload_daemon()
         assert server.get("/new/").status == 200
         check_jail(server, deployment)
         server.send_signal(signal.SIGTERM)

@@ -9,9 +9,9 @@ import pytest
 
 from lib.deployment import UUID, dir_, handler, proxy
 from lib.handler import Answering, http
-from lib.server import Server, run
+from lib.server import Server, faults, run
 
-PORT_2010 = """
+SCHEMA_OF_2010 = """
 CREATE TABLE server (id INTEGER PRIMARY KEY, uuid TEXT, access_log TEXT, error_log TEXT,
   chroot TEXT DEFAULT '/var/www', pid_file TEXT, default_host INTEGER, name TEXT DEFAULT '',
   port INTEGER);
@@ -38,7 +38,7 @@ def refusal(deployment, *expected):
     for options in ((), ("--check",)):
         done = run(*options, deployment.database, UUID)
         assert done.returncode == 1, done.stdout
-        lines = done.stdout.splitlines()
+        lines = faults(done.stdout)
         assert len(lines) == 1, done.stdout
         assert deployment.database in lines[0]
         for word in expected:
@@ -98,7 +98,7 @@ def test_unreadable(deployment):
     os.chown(deployment.database, 0, 0) if os.geteuid() == 0 else None
     os.chmod(deployment.database, 0)
     done = run(deployment.database, UUID)
-    assert done.returncode == 1 and len(done.stdout.splitlines()) == 1
+    assert done.returncode == 1 and len(faults(done.stdout)) == 1
     assert deployment.database in done.stdout
 
 
@@ -167,7 +167,7 @@ def test_check_changes_nothing(deployment):
 # default. Method: SQL from the manual's time, NULL where it leaves fields out.
 def test_columns_of_2010(deployment, workers):
     connection = sqlite3.connect(deployment.database)
-    connection.executescript(PORT_2010)
+    connection.executescript(SCHEMA_OF_2010)
     connection.executescript(f"""
       INSERT INTO server VALUES (1, '{UUID}', '/logs/access.log', '/logs/error.log',
         '{deployment.folder}', '/run/mongrel2.pid', 'localhost', NULL, {deployment.port});
@@ -206,9 +206,9 @@ settings = {{'zeromq.threads': 1, 'limits.min_ping': 0, 'superpoll.max_fd': 1024
 servers = [main]
 """)
     done = subprocess.run([tool, "load", "--db", deployment.database, "--config",
-                           deployment.path("mongrel2.conf")], capture_output=True, text=True,
+                           deployment.path("mongrel2.conf")], capture_output=True,
                           stdin=subprocess.DEVNULL, cwd=deployment.folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done
     deployment.give_away()
     done = run("--check", deployment.database, UUID)
     assert done.returncode == 0, done.stdout

@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from email.utils import formatdate
 
 import pytest
@@ -18,6 +17,7 @@ def site():
     with Deployment() as deployment:
         deployment.write("www/a.txt", "0123456789")
         deployment.write("www/empty.txt", "")
+        deployment.write("www/single.txt", "single")
         deployment.write("www/page.html", "<p>page</p>")
         deployment.write("www/UPPER.JPG", "picture")
         deployment.write("www/archive.tar.gz", "archive")
@@ -30,7 +30,7 @@ def site():
         deployment.write("www/bare/file.txt", "no index here")
         deployment.write("www/large", bytes(range(256)) * 4 * 5120)
         deployment.configure({"/": dir_(), "/files/": dir_(default_ctype="text/x-own"),
-                              "/a.txt": dir_(), "/pat/(.*.html)$": dir_()},
+                              "/single.txt": dir_(), "/pat/(.*.html)$": dir_()},
                              mimetypes={".m2x": "application/x-m2"})
         yield Server(deployment, workers=1)
 
@@ -46,7 +46,7 @@ def site():
     ("/sub/", b"sub index", "text/html"), ("/files/sub/index.html", b"sub index", "text/html"),
     ("/pat/page.html", b"<p>page</p>", "text/html"),
     ("/archive.tar.gz", b"archive", "application/x-gzip"),
-    ("/a.txt?query=1", b"0123456789", "text/plain"),
+    ("/a.txt?query=1", b"0123456789", "text/plain"), ("/single.txt", b"single", "text/plain"),
 ])
 def test_get(site, path, body, ctype):
     with site.client() as client:
@@ -107,7 +107,7 @@ def test_conditions(site):
     with site.client() as client:
         plain = client.request(path="/a.txt")
         etag, modified = plain.headers["etag"], plain.headers["last-modified"]
-        later, earlier = formatdate(time.time() - 1, usegmt=True), formatdate(1e9, usegmt=True)
+        earlier = formatdate(1e9, usegmt=True)
         for headers, status in [
                 ({"If-None-Match": etag}, 304), ({"If-None-Match": "*"}, 304),
                 ({"If-None-Match": f'"x", {etag}'}, 304), ({"If-None-Match": f"W/{etag}"}, 304),
@@ -116,7 +116,7 @@ def test_conditions(site):
                 ({"If-Modified-Since": "yesterday"}, 200),
                 ({"If-None-Match": '"x"', "If-Modified-Since": modified}, 200),
                 ({"If-Match": etag}, 200), ({"If-Match": "*"}, 200), ({"If-Match": '"x"'}, 412),
-                ({"If-Unmodified-Since": later}, 200), ({"If-Unmodified-Since": earlier}, 412)]:
+                ({"If-Unmodified-Since": modified}, 200), ({"If-Unmodified-Since": earlier}, 412)]:
             answer = client.request(path="/a.txt", headers=headers)
             assert answer.status == status, headers
             if status == 304:
@@ -130,9 +130,11 @@ def test_conditions(site):
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "get"])
 def test_methods(site, method):
     with site.client() as client:
-        answer = client.request(method, "/a.txt", body=b"GET / HTTP/1.1\r\nHost: evil\r\n\r\n")
-        assert answer.status in ((405,) if method != "get" else (400, 405))
-        assert client.is_closed()
+        body = b"GET /none HTTP/1.1\r\nHost: evil\r\n\r\n"
+        assert client.request(method, "/a.txt", body=body).status == 405
+        # The connection goes on behind the body, or ends.
+        if not client.is_closed(0.05):
+            assert client.request(path="/a.txt").status == 200
 
 
 # Goal: a GET with a body is answered once; what follows is not mistaken for a request.
@@ -140,7 +142,8 @@ def test_get_with_body(site):
     with site.client() as client:
         answer = client.request(path="/a.txt", body=b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n")
         assert answer.body == b"0123456789"
-        assert client.is_closed()
+        if not client.is_closed(0.05):
+            assert client.request(path="/a.txt").status == 200
 
 
 # Goal: files may change in every way between two requests, and the answer is the file as it is.

@@ -19,7 +19,8 @@ def length(body, *fields, status=b"200 OK"):
 
 # What the site behind the proxy does, by path.
 def script(exchange, head):
-    method, path, _ = head.split(b" ", 2)
+    method, target, _ = head.split(b" ", 2)
+    path = target.split(b"?")[0]
     if path == b"/upload":
         digest, size = hashlib.sha256(), 0
         left = int(dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])

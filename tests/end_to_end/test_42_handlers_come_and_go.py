@@ -71,7 +71,8 @@ def test_handler_comes_later(deployment, workers):
 
 # Goal: a request whose client leaves while it waits for a handler is not handed out.
 def test_client_leaves_while_waiting(deployment, workers):
-    deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000})
+    deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000,
+                                                      "limits.write_ms": 300})
     with Server(deployment, workers=workers) as server:
         before = server.access_log()
         for number in range(5):
@@ -92,13 +93,28 @@ def test_client_leaves_while_waiting(deployment, workers):
 def test_queue_is_bounded(deployment):
     deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000, "handler.queue": 10})
     with Server(deployment, workers=1) as server:
-        clients = [server.client().send_request(path=f"/h/{number}") for number in range(10)]
-        for client in clients:
-            assert client.is_quiet()
-        wait_until(lambda: server.get("/h/full").status == 503, "503 for one more")
-        with Answering(deployment, lambda request: http(request.path)):
-            for number, client in enumerate(clients):
-                assert client.answer().body == f"/h/{number}".encode()
+        clients = {server.client().send_request(path="/h") for _ in range(15)}
+
+        def refused():
+            return {client for client in clients if not client.is_quiet()}
+        wait_until(lambda: len(refused()) == 5, "503 for five of them")
+        for client in refused():
+            assert client.answer().status == 503
+            clients.remove(client)
+        with Answering(deployment, lambda request: http("ok")):
+            for client in clients:
+                assert client.answer().body == b"ok"
+
+
+# Goal: a client that shuts down its sending side while its request still waits for a handler gets the
+# answer that it is owed.
+def test_half_close_while_waiting(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000})
+    with Server(deployment, workers=workers) as server:
+        client = server.client().send_request(path="/h").half_close()
+        assert server.get("/nothing").status == 404  # it has been read by now, or soon will
+        with Answering(deployment, lambda request: http("owed")):
+            assert client.answer().body == b"owed"
 
 
 # Goal: a handler that is stuck costs its prefetch and no more; pairs do not wait for each other. Method:

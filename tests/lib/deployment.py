@@ -48,8 +48,8 @@ def handler(name="h", ident=IDENT, recv_ident="", **more):
     return _source("Handler", send_ident=ident, recv_ident=recv_ident, **specs)
 
 
-def _source(name, **arguments):
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+def _source(kind, /, **arguments):
+    return f"{kind}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 
 class Deployment:

@@ -44,6 +44,13 @@ def run(*arguments, as_root=False, **more):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE, **more)
 
 
+def faults(text):
+    """The lines that say what is wrong: without the log of what was done so far, and without the last
+    line of a start that findings have prevented."""
+    return [line for line in text.splitlines()
+            if "[info]" not in line and "is not started, because of these errors" not in line]
+
+
 class Notifications:
     """The other end of NOTIFY_SOCKET (sd_notify(3))."""
 
@@ -91,9 +98,12 @@ class Server:
     def __exit__(self, *_):
         self.end_now()
 
-    def launch(self, **more):
-        """Starts it and does not wait. In the foreground the process is the master."""
+    def launch(self, notify=True, **more):
+        """Starts it and does not wait. With a notify socket it stays in the foreground, as systemd
+        wants it, and the process is the master."""
         environment = {**os.environ, "NOTIFY_SOCKET": self.notify.path}
+        if not notify:
+            del environment["NOTIFY_SOCKET"]
         with open(self.stderr, "ab") as output:
             self.process = subprocess.Popen(
                 command(*self.arguments, as_root=self.as_root), stdin=subprocess.DEVNULL,
@@ -110,7 +120,7 @@ class Server:
 
     def start_daemon(self):
         """As root, in the background: returns the exit status of the parent."""
-        self.launch()
+        self.launch(notify=False)
         status = self.process.wait(DEADLINE)
         text = self.deployment.read("run/mongrel2.pid")
         self.pid = int(text) if text.isdigit() else 0
@@ -135,6 +145,13 @@ class Server:
         self.send_signal(signal.SIGHUP)
         self.wait_notified("RELOADING")
         return self.wait_notified("READY").get("STATUS", "")
+
+    def reload_daemon(self):
+        """The same for a server without a notify socket, which says it in its log only."""
+        before = self.log().count("reload: generation") + self.log().count("reload refused")
+        self.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log().count("reload: generation") +
+                   self.log().count("reload refused") > before, "the verdict in the log")
 
     def send_signal(self, number):
         os.kill(self.pid, number)

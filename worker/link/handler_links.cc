@@ -20,7 +20,8 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings) {
     return static_cast<uint32_t>(settings.number(key));
   };
   // 0MQ's threads begin with the first generation; a later change of their number needs a restart.
-  if (!context_) context_ = std::make_unique<ZmqContext>(static_cast<int>(number("zeromq.threads")));
+  if (!context_)
+    context_ = std::make_unique<ZmqContext>(static_cast<int>(number("zeromq.threads")));
   behind_relay_ = workers > 1;
   marks_.send_mark = number("handler.send_mark");
   marks_.recv_mark = number("handler.recv_mark");
@@ -44,7 +45,8 @@ Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
   return link;
 }
 
-// Links of the other placement are other links: handlers move over when the old ones stop listening.
+// Links of the other placement are other links: handlers move over when the old ones stop
+// listening.
 std::string HandlerLinks::key_of(const HandlerRow& row) const {
   return (behind_relay_ ? "relay " : "direct ") + row.send_spec + ' ' + row.recv_spec;
 }
