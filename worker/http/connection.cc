@@ -87,7 +87,7 @@ void Connection::input_ended() {
   half_closed_ = true;
   watch_as_needed();
   clients_.deadlines().set(*this, clients_.limits().write_ms);
-  tell_handlers();
+  std::erase_if(told_, [this](const auto& handler) { return handler->client_half_closed(id_); });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();
 }
 

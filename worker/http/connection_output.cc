@@ -164,7 +164,8 @@ void Connection::drain() {
   close_after_ = true;
   if (exchange_ != nullptr) exchange_->keep_alive_ = false;
   if (state_ == State::kLingering) return close("");
-  // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should wait.
+  // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should
+  // wait.
   if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
   if (state_ != State::kIdle) return;
   // A request may lie in the socket already. Who has connected and not asked yet gets a moment
