@@ -80,9 +80,9 @@ demo: deps
 	@MONGREL2_BIN="$${MONGREL2_BIN:-$(SERVER)}" deploy/demo/run
 
 # Faults end a test at once. In a folder of its own, so that it does not undo the other build.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 asan:
-	@$(MAKE) -j$(JOBS) BUILD=build-asan OPT='-O1 -g -fno-omit-frame-pointer \
-	  -fsanitize=address,undefined -fno-sanitize-recover=undefined' unit FILTER='$(FILTER)'
+	@$(MAKE) -j$(JOBS) BUILD=build-asan OPT='-O1 -g $(SANITIZE)' unit FILTER='$(FILTER)'
 
 # All of them run, so that one call shows everything.
 check: $(SERVER)

@@ -27,7 +27,7 @@ class Deadline {
 
   Deadline* next_ = nullptr;  // circular list of one slot; null: not on the wheel
   Deadline* previous_ = nullptr;
-  uint64_t due_tick_ = 0;     // 0: none, though it may still stand on the wheel
+  uint64_t due_tick_ = 0;  // 0: none, though it may still stand on the wheel
 };
 
 class Deadlines {

@@ -57,10 +57,23 @@ Status tidy_inheritance() {
   return {};
 }
 
+void log_beginning(const Plan& plan, const Place& place, const PidFile& pid_file) {
+  const std::string who = plan.name.empty() ? plan.uuid : plan.name + " (" + plan.uuid + ")";
+  log_info("Mongrel2 " M2_VERSION ", server " + who + ", process " + std::to_string(::getpid()));
+  for (const std::string& warning : place.warnings) log_warn(warning);
+  if (pid_file.stale_pid() != 0) {
+    log_warn("process " + std::to_string(pid_file.stale_pid()) + " ended without removing " +
+             place.outside(inside(plan.pid_file)) + "; replaced");
+  }
+  if (const uint64_t files = raise_file_limit(plan.file_limit); files < plan.file_limit) {
+    log_warn("superpoll.max_fd wants " + std::to_string(plan.file_limit) +
+             " open files, the system allows " + std::to_string(files) + " (ulimit -n)");
+  }
+}
+
 int serve(const Arguments& arguments, Reading first, const Origin& origin,
           const ConfigReader::Body& read) {
   const Plan& plan = *first.plan;
-  const std::string who = plan.name.empty() ? plan.uuid : plan.name + " (" + plan.uuid + ")";
 
   // Where the server lives and as whom; nothing is changed yet.
   Result<Place> looked_at = inspect_place(plan);
@@ -96,16 +109,7 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
     return fail(logs.message());
   }
   log_open("master", logs.value().error.get(), static_cast<LogLevel>(plan.error_log_level));
-  log_info("Mongrel2 " M2_VERSION ", server " + who + ", process " + std::to_string(::getpid()));
-  for (const std::string& warning : place.warnings) log_warn(warning);
-  if (pid_file.stale_pid() != 0) {
-    log_warn("process " + std::to_string(pid_file.stale_pid()) + " ended without removing " +
-             place.outside(pid_path) + "; replaced");
-  }
-  if (const uint64_t files = raise_file_limit(plan.file_limit); files < plan.file_limit) {
-    log_warn("superpoll.max_fd wants " + std::to_string(plan.file_limit) +
-             " open files, the system allows " + std::to_string(files) + " (ulimit -n)");
-  }
+  log_beginning(plan, place, pid_file);
 
   // Sockets, children and the first generation; then the loop, until somebody says stop.
   const Children::Kit kit{place.jail, run_directory(plan), worker_main, relay_main};

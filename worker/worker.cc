@@ -23,18 +23,24 @@ Worker::Worker(ChildStart start)
 
 void Worker::channel_message(Message message) {
   switch (message.type) {
-    case MessageType::kOffer: return take_offer(std::move(message));
+    case MessageType::kOffer:
+      return take_offer(std::move(message));
     case MessageType::kPrepare: {
       const Status status = prepare(message);
       if (status.ok()) return answer(MessageType::kReady, message.generation);
       abort();
       return answer(MessageType::kFailed, message.generation, status.message());
     }
-    case MessageType::kCommit: return commit(message.generation);
-    case MessageType::kAbort: return abort();
-    case MessageType::kDrain: return drain(message.number);
-    case MessageType::kLogs: return take_logs(std::move(message));
-    default: return log_warn("the master sent a message that is not for workers");
+    case MessageType::kCommit:
+      return commit(message.generation);
+    case MessageType::kAbort:
+      return abort();
+    case MessageType::kDrain:
+      return drain(message.number);
+    case MessageType::kLogs:
+      return take_logs(std::move(message));
+    default:
+      return log_warn("the master sent a message that is not for workers");
   }
 }
 
@@ -78,7 +84,8 @@ Status Worker::prepare(Message& message) {
     prepared->keys.push_back(key);
     if (acceptors_.contains(key)) continue;
     const auto offer = offered_listeners_.find(key);
-    if (offer == offered_listeners_.end()) return Status::error(key + ": no descriptor was offered");
+    if (offer == offered_listeners_.end())
+      return Status::error(key + ": no descriptor was offered");
     prepared->new_listeners[key] = std::move(offer->second);
   }
   prepared_ = std::move(prepared);
@@ -116,8 +123,8 @@ void Worker::drain(uint64_t limit_ms) {
   abort();
   for (auto& [key, acceptor] : acceptors_) acceptor->finish();
   acceptors_.clear();
-  drain_timer_.start<&Worker::drain_limit_passed>(loop_, static_cast<double>(limit_ms) / 1000.0, 0.0,
-                                                  this);
+  drain_timer_.start<&Worker::drain_limit_passed>(loop_, static_cast<double>(limit_ms) / 1000.0,
+                                                  0.0, this);
   clients_.drain();
 }
 

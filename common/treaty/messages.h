@@ -27,7 +27,7 @@ enum class MessageType : uint32_t {
   // descriptors: [image]. number: workers in this generation.
   kPrepare,
   kReady,
-  kFailed,   // text: why
+  kFailed,  // text: why
   kCommit,
   kAbort,
   kSwapped,

@@ -44,7 +44,10 @@ class Connection:
     def __init__(self, sender_id: Text, sub_addr: str, pub_addr: str,
                  context: Optional[zmq.Context] = None) -> None:
         self.sender_id = sender_id
-        context = context or zmq.Context.instance()
+        # A context of one's own can be ended with the connection; a given one is its owner's.
+        self._own_context: Optional[zmq.Context] = None
+        if context is None:
+            context = self._own_context = zmq.Context()
         self.resp = context.socket(zmq.PUB)
         self.resp.setsockopt(zmq.SNDHWM, SEND_HWM)
         self.resp.setsockopt(zmq.LINGER, LINGER_MS)
@@ -144,9 +147,11 @@ class Connection:
     # The connection itself
 
     def shutdown(self) -> None:
-        """Closes both sockets. Answers that were sent still have LINGER_MS to leave."""
+        """Closes both sockets, and waits until all answers have left, LINGER_MS at most."""
         self.reqs.close()
         self.resp.close()
+        if self._own_context:
+            self._own_context.term()
 
     def __enter__(self) -> Connection:
         return self

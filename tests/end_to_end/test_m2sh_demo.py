@@ -13,9 +13,11 @@ import tempfile
 import threading
 import time
 
-import m2sh_tools
 import pytest
-from m2sh_tools import NOBODY, SECONDS, TOP, fetch, wait_for
+
+from lib import m2sh_tools
+from lib.m2sh_tools import NOBODY, SECONDS, TOP, fetch
+from lib.waiting import free_port, wait_until
 
 
 class Demo:
@@ -28,7 +30,7 @@ class Demo:
         for folder, _, files in os.walk(self.folder if user else "/nonexistent"):
             for name in [".", *files]:
                 os.chown(os.path.join(folder, name), NOBODY, NOBODY)
-        self.port = m2sh_tools.free_port()
+        self.port = free_port()
         self.output, self.child = "", None
 
     def start(self, **environment):
@@ -116,13 +118,13 @@ def check_stream(demo):
         watchers.append((connection, connection.getresponse()))
     for connection, answer in watchers:
         assert answer.status == 200 and answer.headers["Transfer-Encoding"] == "chunked"
-        wait_for(lambda: answer.readline().split()[1:] == [b"2"], "a line that counts two")
+        wait_until(lambda: answer.readline().split()[1:] == [b"2"], "a line that counts two")
         connection.close()
     # Both have gone: somebody who comes later is alone.
     connection = http.client.HTTPConnection("localhost", demo.port, timeout=SECONDS)
     connection.request("GET", "/app/clock")
     answer = connection.getresponse()
-    wait_for(lambda: answer.readline().split()[1:] == [b"1"], "a line that counts one")
+    wait_until(lambda: answer.readline().split()[1:] == [b"1"], "a line that counts one")
     connection.close()
 
 
@@ -147,7 +149,7 @@ def check_guest_book(demo):
             poll.join(SECONDS)
         return reached == 2
 
-    wait_for(both_are_answered_by_one_note, "that two wait")
+    wait_until(both_are_answered_by_one_note, "that two wait")
     assert len(found) == 2
     for status, _, body in found:
         added = json.loads(body)["notes"][0]

@@ -5,9 +5,10 @@ import pathlib
 import shutil
 import subprocess
 
-import m2sh_tools
 import pytest
-from m2sh_tools import SECONDS, TOP
+
+from lib import m2sh_tools
+from lib.m2sh_tools import SECONDS, TOP
 
 
 def install(folder, **variables):

@@ -9,9 +9,11 @@ import signal
 import subprocess
 import tempfile
 
-import m2sh_tools
 import pytest
-from m2sh_tools import M2SH, SECONDS, m2sh, wait_for
+
+from lib import m2sh_tools
+from lib.m2sh_tools import M2SH, SECONDS, m2sh
+from lib.waiting import wait_until
 
 STAND_IN = r'''#!/usr/bin/python3
 import os, signal, sqlite3, sys, time
@@ -85,7 +87,7 @@ class Place:
 
     def up(self, *uuids):
         for uuid in uuids:
-            wait_for((self.folder / "run" / f"{uuid}.pid").exists, f"the start of {uuid}")
+            wait_until((self.folder / "run" / f"{uuid}.pid").exists, f"the start of {uuid}")
 
     def pid(self, uuid):
         return int((self.folder / "run" / f"{uuid}.pid").read_text())
@@ -157,7 +159,7 @@ def test_every_server_at_once(place):
         f"Found server {name} {uuid} RUNNING at PID {place.pid(uuid)}\n"
         for name, uuid in (("one", "u-1"), ("two", "u-2"), ("three", "u-3")))
     assert place.run("reload -every -host localhost").returncode == 0
-    wait_for(lambda: place.log("u-1") == place.log("u-2") == ["SIGHUP"], "the reload")
+    wait_until(lambda: place.log("u-1") == place.log("u-2") == ["SIGHUP"], "the reload")
     assert place.log("u-3") == []
     assert place.run("stop -every").returncode == 0
     assert child.wait(SECONDS) == 0
@@ -176,7 +178,7 @@ def test_signals_to_m2sh_are_passed_on_to_all(place):
     child = place.start("start -every")
     place.up("u-1", "u-2", "u-3")
     child.send_signal(signal.SIGHUP)
-    wait_for(lambda: place.log("u-3") == ["SIGHUP"], "the reload")
+    wait_until(lambda: place.log("u-3") == ["SIGHUP"], "the reload")
     child.send_signal(signal.SIGTERM)
     assert child.wait(SECONDS) == 0
     assert place.log("u-1") == ["SIGHUP", "SIGTERM"]
@@ -193,7 +195,7 @@ def test_running(place):
         f"Found server one u-1 RUNNING at PID {child.pid}",
         "PID file run/u-2.pid not found for server two u-2"]
     os.killpg(child.pid, signal.SIGKILL)
-    wait_for(lambda: "NOT" in place.run("running -name one").stdout, "noticing the end")
+    wait_until(lambda: "NOT" in place.run("running -name one").stdout, "noticing the end")
     # The child is a zombie now: it has a pid, but it does not run.
     done = place.run("running -name one")
     assert (done.returncode, done.stdout) == (1, f"Server one u-1 NOT RUNNING at PID {child.pid}\n")

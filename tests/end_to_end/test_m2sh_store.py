@@ -6,9 +6,10 @@ import shutil
 import sqlite3
 import subprocess
 
-import m2sh_tools
 import pytest
-from m2sh_tools import m2sh
+
+from lib import m2sh_tools
+from lib.m2sh_tools import m2sh
 
 CONFIG = f'''
 from mongrel2.config import *

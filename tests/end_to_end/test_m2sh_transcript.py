@@ -8,9 +8,11 @@ import signal
 import subprocess
 import tempfile
 
-import m2sh_tools
 import pytest
-from m2sh_tools import NOBODY, SECONDS, TOP, fetch, wait_for
+
+from lib import m2sh_tools
+from lib.m2sh_tools import NOBODY, SECONDS, TOP, fetch
+from lib.waiting import free_port, wait_until
 
 UUID = "f400bf85-4538-4f7a-8908-67e313d515c2"
 AS_ROOT = os.geteuid() == 0
@@ -19,7 +21,7 @@ AS_ROOT = os.geteuid() == 0
 class Checkout:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.port = m2sh_tools.free_port()
+        self.port = free_port()
         self.started = []
         shutil.copytree(os.path.join(TOP, "scripts"), self.folder / "scripts",
                         ignore=shutil.ignore_patterns("__pycache__"))
@@ -74,7 +76,7 @@ class Checkout:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def wait_until_up(self):
-        return wait_for(lambda: fetch(self.url()), "an answer")
+        return wait_until(lambda: fetch(self.url()), "an answer")
 
     def error_log(self):
         path = self.folder / "logs" / "error.log"

@@ -5,14 +5,16 @@ import os
 import shutil
 import subprocess
 
-import m2sh_tools
 import pytest
+
+from lib import m2sh_tools
 
 
 class Tree:
     def __init__(self, folder):
         self.folder = folder
         (folder / "scripts").mkdir()
+        (folder / "tests" / "failure").mkdir(parents=True)
 
     def write(self, path, text, mode=0o644):
         path = self.folder / path

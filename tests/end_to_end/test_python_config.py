@@ -1,7 +1,8 @@
 # Goal: both configuration languages say the same, keep their order, and point at what is wrong.
 # Method: files are read with the loader; the objects are looked at, or the message is.
-import m2sh_tools
 import pytest
+
+from lib import m2sh_tools
 from mongrel2 import config, loader
 
 MANUAL = '''

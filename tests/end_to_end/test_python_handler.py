@@ -1,10 +1,13 @@
 # Goal: handler.Connection speaks the protocol of the manual (5.3), keeps no answer back and drops
 # none. Method: plain pyzmq sockets play the server: PUSH and SUB, bound.
 import json
+import os
+import subprocess
 import time
 
-import m2sh_tools
 import pytest
+
+from lib import m2sh_tools
 import zmq
 from mongrel2 import handler
 
@@ -143,6 +146,30 @@ def test_the_last_answer_leaves_after_the_end(server):
     while not last.endswith(b"last"):
         last = server.recv()
     assert server.conn.resp.closed and server.conn.reqs.closed
+
+
+def test_the_last_answer_leaves_even_if_the_process_ends_hard(server):
+    send, recv = (socket.getsockopt(zmq.LAST_ENDPOINT).decode() for socket in
+                  (server.push, server.sub))
+    code = ("import os, sys\nfrom mongrel2 import handler\n"
+            f"with handler.Connection('other', {send!r}, {recv!r}) as conn:\n"
+            "    while not conn.recv().data: pass\n"
+            "    for _ in range(500): conn.send('uuid', 3, b'z' * 10000)\n"
+            "    conn.send('uuid', 3, 'last')\n"
+            "os._exit(0)\n")
+    server.conn.shutdown()  # so that the other one gets the request
+    child = subprocess.Popen(["/usr/bin/python3", "-c", code],
+                             env={**os.environ, "PYTHONPATH": m2sh_tools.SCRIPTS})
+    # What is sent before the subscription is known is dropped: the request comes after it.
+    server.push.setsockopt(zmq.SNDTIMEO, m2sh_tools.SECONDS * 1000)
+    server.push.send(b'uuid 1 /h 2:{},0:,')
+    while server.sub.poll(200):
+        server.sub.recv()
+    server.push.send(b'uuid 1 /h 17:{"METHOD":"JSON"},7:{"a":1},')
+    count, answer = 0, b""
+    while not answer.endswith(b"last"):
+        answer, count = server.recv(), count + 1
+    assert count == 501 and child.wait(m2sh_tools.SECONDS) == 0
 
 
 def test_marks_and_identity(server):

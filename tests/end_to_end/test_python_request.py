@@ -2,8 +2,9 @@
 # Method: messages as they stand in the protocol, parsed and looked at. No socket.
 import json
 
-import m2sh_tools  # noqa: F401  (finds the package)
 import pytest
+
+from lib import m2sh_tools  # noqa: F401  (finds the package)
 from mongrel2.request import Request
 from mongrel2.response import http_response, websocket_frame
 

@@ -1,6 +1,7 @@
 # Goal: typed netstrings are written and read as the format says, and nonsense is refused.
-import m2sh_tools  # noqa: F401  (finds the package)
 import pytest
+
+from lib import m2sh_tools  # noqa: F401  (finds the package)
 from mongrel2 import tnetstrings
 
 

@@ -1,5 +1,5 @@
-// All clients of one worker and what they share: the configuration in use, one read buffer, a pool of
-// exchanges, the ids, the access log. Decides who may come in, and ends them all at a stop.
+// All clients of one worker and what they share: the configuration in use, one read buffer, a pool
+// of exchanges, the ids, the access log. Decides who may come in, and ends them all at a stop.
 #pragma once
 
 #include <array>

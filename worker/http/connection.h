@@ -1,6 +1,6 @@
-// One client's connection speaking HTTP/1.x: the state machine between its socket and the targets. The file
-// to read first in this room. connection.cc takes requests in, connection_output.cc lets answers out.
-// An idle connection is this object and nothing else: no buffer, no exchange.
+// One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
+// The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
+// answers out. An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -94,11 +94,12 @@ class Connection final : private ClientStream, private Deadline {
   Connection* next_ = nullptr;
   OwnedFd socket_;
   State state_ = State::kIdle;
-  bool close_after_ = false;    // whatever the request said
-  bool half_closed_ = false;    // the client has shut down its sending side
-  bool doomed_ = false;         // the socket failed
-  bool processing_ = false;     // process() is on the stack
-  bool unread_input_ = false;   // the client sent what nobody will read: linger before closing
+  bool close_after_ = false;   // whatever the request said
+  bool served_ = false;        // at least one request was answered
+  bool half_closed_ = false;   // the client has shut down its sending side
+  bool doomed_ = false;        // the socket failed
+  bool processing_ = false;    // process() is on the stack
+  bool unread_input_ = false;  // the client sent what nobody will read: linger before closing
   bool body_paused_ = false;
   uint8_t peer_length_ = 0;
   uint16_t peer_port_ = 0;

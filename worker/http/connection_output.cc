@@ -14,6 +14,8 @@ namespace {
 
 // How long a client may go on sending what nobody reads, so that it can read our last answer.
 constexpr uint64_t kLingerMs = 2000;
+// How long a stop waits for clients that say nothing: just connected, or closed on their side.
+constexpr uint64_t kSilentMs = 1000;
 
 }  // namespace
 
@@ -62,9 +64,12 @@ void Connection::watch_as_needed() {
 void Connection::flush() {
   if (exchange_ == nullptr) return watch_as_needed();
   switch (exchange_->output.flush(socket_.get())) {
-    case OutputQueue::Flush::kBroken: return close("the client is gone, or a file was truncated");
-    case OutputQueue::Flush::kBlocked: return output_waits();
-    case OutputQueue::Flush::kEmpty: break;
+    case OutputQueue::Flush::kBroken:
+      return close("the client is gone, or a file was truncated");
+    case OutputQueue::Flush::kBlocked:
+      return output_waits();
+    case OutputQueue::Flush::kEmpty:
+      break;
   }
   watch_as_needed();
   if (state_ == State::kFlushing) return exchange_ended();
@@ -94,12 +99,13 @@ void Connection::answer_broken(std::string_view why) {
 
 // Everything owed has left.
 void Connection::exchange_ended() {
-  const bool keep = exchange_->keep_alive_ && !close_after_ && !half_closed_ &&
-                    !clients_.draining();
+  const bool keep =
+      exchange_->keep_alive_ && !close_after_ && !half_closed_ && !clients_.draining();
   if (!keep) return unread_input_ && !half_closed_ ? linger() : close("");
   const std::string later = std::move(exchange_->later);
   clients_.release_exchange(std::move(exchange_));
   state_ = State::kIdle;
+  served_ = true;
   body_paused_ = false;
   watch_as_needed();
   clients_.deadlines().set(*this, clients_.limits().idle_ms);
@@ -157,7 +163,16 @@ void Connection::request_refused(std::string_view why) {
 void Connection::drain() {
   close_after_ = true;
   if (exchange_ != nullptr) exchange_->keep_alive_ = false;
-  if (state_ == State::kIdle || state_ == State::kLingering) close("");
+  if (state_ == State::kLingering) return close("");
+  // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should wait.
+  if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
+  if (state_ != State::kIdle) return;
+  // A request may lie in the socket already. Who has connected and not asked yet gets a moment
+  // more.
+  read_input();
+  if (state_ != State::kIdle) return;
+  if (served_) return close("");
+  clients_.deadlines().set(*this, kSilentMs);
 }
 
 void Connection::close(std::string_view why) {

@@ -1,6 +1,6 @@
 // One request and its answer, as targets see it. It knows what was asked and takes the answer; how
-// both travel is the business of the ClientStream behind it (an HTTP/1 connection today). Answers are
-// bytes of an HTTP/1.1 message, the form in which handlers and backends speak.
+// both travel is the business of the ClientStream behind it (an HTTP/1 connection today). Answers
+// are bytes of an HTTP/1.1 message, the form in which handlers and backends speak.
 #pragma once
 
 #include <cstdint>
@@ -68,8 +68,8 @@ class Exchange {
   ClientStream& client() { return *client_; }
 
   // The answer.
-  // A built-in page: "Not Found" and the like, Content-Type text/plain. fields: further header lines, each with its
-  // line end. why: for the log, empty when the status says enough.
+  // A built-in page: "Not Found" and the like, Content-Type text/plain. fields: further header
+  // lines, each with its line end. why: for the log, empty when the status says enough.
   void answer_status(int status, std::string_view why = {}, std::string_view fields = {});
   // Note status and size for the access log, then send() the bytes, then complete().
   void set_status(int status) { status_ = status; }
@@ -101,7 +101,8 @@ class Exchange {
   RequestParser parser;
   BodyReader body_reader;
   OutputQueue output;
-  std::string input;  // a head that came in pieces, or that must outlive its read: base() points here
+  std::string
+      input;  // a head that came in pieces, or that must outlive its read: base() points here
   std::string later;  // what the client sent before its answer was out
 
   // Makes it as new, ready for the next request.

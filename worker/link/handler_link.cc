@@ -4,20 +4,14 @@
 
 #include "common/log.h"
 #include "worker/link/drop_counter.h"
-#include "worker/link/peer_gate.h"
-#include "worker/link/private_endpoint.h"
+#include "worker/link/link_place.h"
 #include "worker/link/relay_words.h"
 #include "worker/link/request_queue.h"
-#include "worker/link/zmq_socket.h"
 
 namespace m2 {
 namespace {
 
-// What was passed on gets this long to leave when the link is closed: the last notices of a stop.
-constexpr int kPushLingerMs = 200;
-// Nobody has anything to say on the request socket; what somebody says there must not fill our
-// memory.
-constexpr int64_t kPushIncomingMax = 64 * 1024;
+constexpr double kLookS = 0.05;  // how often a place that was left is looked at
 
 class Message final : public HandlerMessage {
  public:
@@ -29,55 +23,49 @@ class Message final : public HandlerMessage {
   const std::shared_ptr<ZmqMessage>& message_;
 };
 
-class Link final : public HandlerLink,
-                   ZmqSocketUser,
-                   PeerGateUser,
-                   ZmqMonitorUser,
-                   RequestQueueUser {
+class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
  public:
-  Link(Loop& loop, HandlerLinkOptions options, HandlerLinkUser& user)
-      : loop_(loop),
-        options_(std::move(options)),
-        behind_relay_(!options_.requests_fd.valid() && !options_.replies_fd.valid()),
-        user_(user) {}
+  Link(Loop& loop, const HandlerLinkOptions& options, HandlerLinkUser& user)
+      : loop_(loop), user_(user), send_spec_(options.send_spec), recv_spec_(options.recv_spec) {}
 
-  Status start(ZmqContext& context);
+  Status start(ZmqContext& context, HandlerLinkOptions options);
 
   bool submit(ConnectionId id, std::string_view message) override;
   bool withdraw(ConnectionId id) override { return queue_->withdraw(id); }
   void notify(ConnectionId id, std::string_view message) override;
-  void set_recv_ident(std::string_view prefix) override;
-  void stop_listening() override;
-  const std::string& send_spec() const override { return options_.send_spec; }
-  const std::string& recv_spec() const override { return options_.recv_spec; }
-  bool has_handlers() const override { return gate_ ? gate_->has_peers() : relay_open_; }
+  void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
+  void set_limits(uint32_t queue_max, uint32_t wait_ms) override {
+    queue_->set_limits(queue_max, wait_ms);
+  }
+  void stop_listening() override { now_->stop_listening(); }
+  Status prepare_move(ZmqContext& context, HandlerLinkOptions options) override;
+  void commit_move() override;
+  void abort_move() override { next_.reset(); }
+  bool behind_relay() const override { return now_->behind_relay(); }
+  const std::string& send_spec() const override { return send_spec_; }
+  const std::string& recv_spec() const override { return recv_spec_; }
+  bool has_handlers() const override { return now_->has_handlers(); }
   HandlerLinkDrops drops() const override;
 
  private:
-  Status open_sockets(ZmqContext& context);
-  Status bind();
-
-  void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) override;
-  void zmq_writable(ZmqSocket&) override { queue_->flush(); }
-  void gate_changed() override;
-  void peers_changed() override;
-  bool may_pass() const override { return gate_ ? gate_->open() : relay_open_; }
+  void place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message,
+                     bool multipart) override;
+  void place_changed(LinkPlace& place) override;
+  bool may_pass() const override { return now_->may_pass(); }
   void expired(ConnectionId id, bool notice) override;
-  void relay_word(std::string_view word);
+  void relay_word(LinkPlace& place, std::string_view word);
+  void look_at_left();
   void notice_dropped(ConnectionId id, std::string_view why);
 
   Loop& loop_;
-  HandlerLinkOptions options_;
-  const bool behind_relay_;
   HandlerLinkUser& user_;
-  PrivateEndpoint requests_path_;
-  PrivateEndpoint replies_path_;
-  std::unique_ptr<ZmqSocket> requests_;
-  std::unique_ptr<ZmqSocket> replies_;
-  std::unique_ptr<PeerGate> gate_;             // when handlers connect here
-  std::unique_ptr<ZmqMonitor> relay_monitor_;  // when the relay does
+  const std::string send_spec_;
+  const std::string recv_spec_;
+  std::unique_ptr<LinkPlace> now_;
+  std::unique_ptr<LinkPlace> next_;  // prepared by a reload
+  std::unique_ptr<LinkPlace> left_;  // where late replies may still come
+  TimerWatcher left_timer_;
   std::unique_ptr<RequestQueue> queue_;
-  bool relay_open_ = false;  // the relay has said so, and is still there
   bool had_handlers_ = false;
   DropCounter full_;
   DropCounter late_;
@@ -86,65 +74,15 @@ class Link final : public HandlerLink,
   DropCounter multipart_;
 };
 
-Status Link::start(ZmqContext& context) {
-  if (options_.requests_fd.valid() != options_.replies_fd.valid()) {
-    return Status::error("a listening socket was offered for only one of " + options_.send_spec +
-                         " and " + options_.recv_spec);
-  }
-  Status status = open_sockets(context);
-  if (!status.ok()) return status;
-  status = bind();
-  if (!status.ok()) return status;
-  replies_->set_reading(true);
-  return {};
-}
-
-Status Link::open_sockets(ZmqContext& context) {
-  ZmqSocketOptions requests;
-  requests.send_mark = static_cast<int>(options_.send_mark);
-  requests.message_max = kPushIncomingMax;
-  requests.linger_ms = kPushLingerMs;
-  auto push = ZmqSocket::open(loop_, context, ZmqKind::kPush, requests, *this);
-  if (!push.ok()) return std::move(push).status();
-  requests_ = std::move(push).value();
-
-  ZmqSocketOptions replies;
-  replies.send_mark = 0;  // subscriptions: one that finds no room would be dropped
-  replies.recv_mark = static_cast<int>(options_.recv_mark);
-  // PUB drops what a slow reader does not take, so only handlers, who always had SUB, get one.
-  const ZmqKind kind = behind_relay_ ? ZmqKind::kPull : ZmqKind::kSub;
-  auto socket = ZmqSocket::open(loop_, context, kind, replies, *this);
-  if (!socket.ok()) return std::move(socket).status();
-  replies_ = std::move(socket).value();
-
+Status Link::start(ZmqContext& context, HandlerLinkOptions options) {
+  const uint32_t queue_max = options.queue_max;
+  const uint32_t wait_ms = options.wait_ms;
+  auto place = LinkPlace::open(loop_, context, std::move(options), *this);
+  if (!place.ok()) return std::move(place).status();
+  now_ = std::move(place).value();
   RequestQueueUser& queue_user = *this;
-  queue_ = std::make_unique<RequestQueue>(loop_, *requests_, options_.queue_max, options_.wait_ms,
-                                          queue_user);
-  if (behind_relay_) {
-    auto monitor = ZmqMonitor::open(loop_, context, *replies_, *this);
-    if (!monitor.ok()) return std::move(monitor).status();
-    relay_monitor_ = std::move(monitor).value();
-    return {};
-  }
-  replies_->subscribe(options_.recv_ident);
-  auto gate = PeerGate::open(loop_, context, *requests_, *replies_, *this);
-  if (!gate.ok()) return std::move(gate).status();
-  gate_ = std::move(gate).value();
+  queue_ = std::make_unique<RequestQueue>(loop_, now_->requests(), queue_max, wait_ms, queue_user);
   return {};
-}
-
-Status Link::bind() {
-  if (behind_relay_) {
-    auto requests = requests_path_.listen(options_.requests_endpoint);
-    if (!requests.ok()) return std::move(requests).status();
-    auto replies = replies_path_.listen(options_.replies_endpoint);
-    if (!replies.ok()) return std::move(replies).status();
-    options_.requests_fd = std::move(requests).value();
-    options_.replies_fd = std::move(replies).value();
-  }
-  Status status = requests_->adopt(options_.requests_endpoint, std::move(options_.requests_fd));
-  if (!status.ok()) return status;
-  return replies_->adopt(options_.replies_endpoint, std::move(options_.replies_fd));
 }
 
 bool Link::submit(ConnectionId id, std::string_view message) {
@@ -153,7 +91,7 @@ bool Link::submit(ConnectionId id, std::string_view message) {
     return queue_->submit(id, copy, false);
   }
   if (full_.add()) {
-    log_warn("handler pair " + send_spec() + ": " + std::to_string(queue_->size()) +
+    log_warn("handler pair " + send_spec_ + ": " + std::to_string(queue_->size()) +
              " requests wait already; request of connection " + std::to_string(id) +
              " refused (so far: " + std::to_string(full_.total()) + ")");
   }
@@ -165,72 +103,78 @@ void Link::notify(ConnectionId id, std::string_view message) {
   if (!queue_->submit(id, copy, true)) notice_dropped(id, "the queue is full");
 }
 
-void Link::set_recv_ident(std::string_view prefix) {
-  if (behind_relay_ || prefix == options_.recv_ident) return;
-  replies_->subscribe(prefix);
-  replies_->unsubscribe(options_.recv_ident);
-  options_.recv_ident = prefix;
-}
-
-void Link::stop_listening() {
-  requests_path_.remove();
-  replies_path_.remove();
-}
-
 HandlerLinkDrops Link::drops() const {
   return {full_.total(), late_.total(), relay_refused_.total(), notices_.total(),
           multipart_.total()};
 }
 
-void Link::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) {
+Status Link::prepare_move(ZmqContext& context, HandlerLinkOptions options) {
+  auto place = LinkPlace::open(loop_, context, std::move(options), *this);
+  if (!place.ok()) return std::move(place).status().in("handler pair " + send_spec_);
+  next_ = std::move(place).value();
+  return {};
+}
+
+// Answers that are still due find their connections wherever they come in.
+void Link::commit_move() {
+  if (next_ == nullptr) return;
+  left_ = std::exchange(now_, std::move(next_));
+  queue_->use(now_->requests());
+  left_->retire();
+  left_timer_.start<&Link::look_at_left>(loop_, kLookS, kLookS, this);
+  place_changed(*now_);
+}
+
+void Link::look_at_left() {
+  if (!left_->spent()) return;
+  left_timer_.stop();
+  left_.reset();
+}
+
+void Link::place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message, bool multipart) {
   if (multipart) {
     if (multipart_.add()) {
-      log_warn("handler pair " + recv_spec() +
+      log_warn("handler pair " + recv_spec_ +
                ": a message of several parts was dropped, a reply is one part (dropped so far: " +
                std::to_string(multipart_.total()) + ")");
     }
     return;
   }
-  if (behind_relay_ && bytes_of(*message).starts_with(kRelayPrefix)) {
-    return relay_word(bytes_of(*message));
+  if (place.behind_relay() && bytes_of(*message).starts_with(kRelayPrefix)) {
+    return relay_word(place, bytes_of(*message));
   }
   Message view(message);
   user_.handler_message(*this, view);
 }
 
-void Link::relay_word(std::string_view word) {
-  if (word == kRelayOpen || word == kRelayClosed) {
-    relay_open_ = word == kRelayOpen;
-    if (relay_open_) queue_->flush();
-    return;
-  }
+void Link::relay_word(LinkPlace& place, std::string_view word) {
+  if (place.take_relay_word(word)) return;
   const RelayRefusal refusal = read_relay_refusal(word);
   if (refusal.id == 0) return log_error("unknown word of the relay: " + std::string(word));
   relay_refused_.add();
   user_.request_refused(*this, refusal.id, refusal.why);
 }
 
-// A relay that is gone has no handlers; its successor will say when it has.
-void Link::peers_changed() {
-  if (relay_monitor_->peers() == 0) relay_open_ = false;
-}
-
-void Link::gate_changed() {
-  if (gate_->open()) queue_->flush();
-  if (gate_->has_peers() == had_handlers_) return;
-  had_handlers_ = gate_->has_peers();
-  log_info("handler pair " + send_spec() + (had_handlers_ ? ": handlers are" : ": no handler is") +
-           " connected (" + std::to_string(gate_->request_peers()) + " for requests, " +
-           std::to_string(gate_->reply_peers()) + " for replies)");
+void Link::place_changed(LinkPlace& place) {
+  if (&place != now_.get()) return;
+  if (may_pass()) queue_->flush();
+  if (has_handlers() == had_handlers_) return;
+  had_handlers_ = has_handlers();
+  const std::string text =
+      "handler pair " + send_spec_ + (had_handlers_ ? ": handlers are" : ": no handler is");
+  if (place.behind_relay())
+    return log_debug(text + " connected to the relay");  // which says it too
+  log_info(text + " connected (" + std::to_string(place.request_peers()) + " for requests, " +
+           std::to_string(place.reply_peers()) + " for replies)");
 }
 
 void Link::expired(ConnectionId id, bool notice) {
   const std::string why =
       (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
-      std::to_string(options_.wait_ms) + " ms";
+      std::to_string(queue_->wait_ms()) + " ms";
   if (notice) return notice_dropped(id, why);
   if (late_.add()) {
-    log_warn("handler pair " + send_spec() + ": " + why + ", request of connection " +
+    log_warn("handler pair " + send_spec_ + ": " + why + ", request of connection " +
              std::to_string(id) + " refused (so far: " + std::to_string(late_.total()) + ")");
   }
   user_.request_refused(*this, id, why);
@@ -238,7 +182,7 @@ void Link::expired(ConnectionId id, bool notice) {
 
 void Link::notice_dropped(ConnectionId id, std::string_view why) {
   if (!notices_.add()) return;
-  log_warn("handler pair " + send_spec() + ": " + std::string(why) +
+  log_warn("handler pair " + send_spec_ + ": " + std::string(why) +
            ", the disconnect notice of connection " + std::to_string(id) +
            " was dropped (so far: " + std::to_string(notices_.total()) + ")");
 }
@@ -249,8 +193,8 @@ Result<std::unique_ptr<HandlerLink>> HandlerLink::open(Loop& loop, ZmqContext& c
                                                        HandlerLinkOptions options,
                                                        HandlerLinkUser& user) {
   const std::string pair = options.send_spec + " with " + options.recv_spec;
-  auto link = std::make_unique<Link>(loop, std::move(options), user);
-  Status status = link->start(context);
+  auto link = std::make_unique<Link>(loop, options, user);
+  Status status = link->start(context, std::move(options));
   if (!status.ok()) return std::move(status).in("handler pair " + pair);
   return std::unique_ptr<HandlerLink>(std::move(link));
 }

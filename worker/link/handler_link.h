@@ -86,10 +86,21 @@ class HandlerLink {
   virtual void notify(ConnectionId id, std::string_view message) = 0;
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
+  // For requests submitted from now on. The marks are those of the sockets and stay.
+  virtual void set_limits(uint32_t queue_max, uint32_t wait_ms) = 0;
   // Nobody new may connect to private endpoints; who is connected stays until the link is
   // destroyed. Adopted endpoints go on accepting until then: libzmq ends the connections that a
   // listener accepted together with the listener.
   virtual void stop_listening() = 0;
+
+  // The same pair at other endpoints, since the number of workers changed from one or to one.
+  // Prepared beside the present place; at the commit what waits moves along, and handlers are let
+  // go to connect again: at once on the request socket, on the other when no reply has come for a
+  // moment.
+  virtual Status prepare_move(ZmqContext& context, HandlerLinkOptions options) = 0;
+  virtual void commit_move() = 0;  // nothing, when no move was prepared
+  virtual void abort_move() = 0;
+  virtual bool behind_relay() const = 0;
 
   virtual const std::string& send_spec() const = 0;
   virtual const std::string& recv_spec() const = 0;

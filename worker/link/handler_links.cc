@@ -20,14 +20,18 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings) {
     return static_cast<uint32_t>(settings.number(key));
   };
   // 0MQ's threads begin with the first generation; a later change of their number needs a restart.
-  if (!context_) context_ = std::make_unique<ZmqContext>(static_cast<int>(number("zeromq.threads")));
+  if (!context_)
+    context_ = std::make_unique<ZmqContext>(static_cast<int>(number("zeromq.threads")));
   behind_relay_ = workers > 1;
   marks_.send_mark = number("handler.send_mark");
   marks_.recv_mark = number("handler.recv_mark");
   marks_.queue_max = number("handler.queue");
   marks_.wait_ms = number("handler.wait_ms");
   idents_.clear();
-  for (auto& [key, entry] : entries_) entry.wanted = false;
+  for (auto& [key, entry] : entries_) {
+    entry.wanted = false;
+    if (const auto link = entry.link.lock()) link->abort_move();
+  }
 }
 
 Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
@@ -38,15 +42,18 @@ Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
     if (!opened.ok()) return std::move(opened).status();
     link = std::move(opened).value();
     entry.link = link;
+  } else if (link->behind_relay() != behind_relay_ && !entry.wanted) {
+    Status prepared = link->prepare_move(*context_, options_for(row));
+    if (!prepared.ok()) return prepared;
   }
+  // Rows that share both specs are one pair, with the ident of the first.
+  if (!entry.wanted) idents_.emplace_back(link, row.recv_ident);
   entry.wanted = true;
-  idents_.emplace_back(link, row.recv_ident);
   return link;
 }
 
-// Links of the other placement are other links: handlers move over when the old ones stop listening.
 std::string HandlerLinks::key_of(const HandlerRow& row) const {
-  return (behind_relay_ ? "relay " : "direct ") + row.send_spec + ' ' + row.recv_spec;
+  return row.send_spec + ' ' + row.recv_spec;
 }
 
 HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
@@ -65,7 +72,6 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
     };
     options.requests_endpoint = endpoint(PrivateSide::kRequests);
     options.replies_endpoint = endpoint(PrivateSide::kReplies);
-    options.recv_ident.clear();  // the relay has subscribed already
   } else {
     options.requests_endpoint = row.send_spec;
     options.requests_fd = take_offer(row.send_spec);
@@ -82,7 +88,9 @@ OwnedFd HandlerLinks::take_offer(const std::string& endpoint) {
 
 void HandlerLinks::commit() {
   for (const auto& [link, ident] : idents_) {
-    if (!behind_relay_) link->set_recv_ident(ident);
+    link->commit_move();
+    link->set_recv_ident(ident);
+    link->set_limits(marks_.queue_max, marks_.wait_ms);
   }
   idents_.clear();
   offers_.clear();
@@ -101,6 +109,9 @@ void HandlerLinks::abort() {
   idents_.clear();
   offers_.clear();
   std::erase_if(entries_, [](const auto& item) { return item.second.link.expired(); });
+  for (auto& [key, entry] : entries_) {
+    if (const auto link = entry.link.lock()) link->abort_move();
+  }
 }
 
 }  // namespace m2

@@ -1,5 +1,5 @@
-// The handler links of one worker, kept over reloads: a pair that two generations name stays bound and
-// connected. Decides where a pair binds: on its own endpoints, or behind the relay.
+// The handler links of one worker, kept over reloads: a pair that two generations name stays bound
+// and connected. Decides where a pair binds: on its own endpoints, or behind the relay.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,8 @@ class HandlerLinks {
   // One generation being built: begin, a link for each row, then commit or abort.
   void begin(uint32_t workers, const Settings& settings);
   Result<std::shared_ptr<HandlerLink>> link(const HandlerRow& row);
-  // Subscriptions change to those of the new generation; pairs it does not name take no new handlers.
+  // Subscriptions change to those of the new generation; pairs it does not name take no new
+  // handlers.
   void commit();
   void abort();
 
@@ -55,7 +56,7 @@ class HandlerLinks {
   std::map<std::string, OwnedFd> offers_;
   std::map<std::string, Entry> entries_;
   bool behind_relay_ = false;
-  HandlerLinkOptions marks_;  // the settings part
+  HandlerLinkOptions marks_;                                                  // the settings part
   std::vector<std::pair<std::shared_ptr<HandlerLink>, std::string>> idents_;  // to set at commit
 };
 

@@ -10,7 +10,7 @@ RequestQueue::~RequestQueue() {
 }
 
 bool RequestQueue::submit(ConnectionId id, ZmqMessage& message, bool notice) {
-  if (waiting_.empty() && user_.may_pass() && push_.send(message)) {
+  if (waiting_.empty() && user_.may_pass() && push_->send(message)) {
     user_.passed(id, notice);
     return true;
   }
@@ -30,7 +30,7 @@ bool RequestQueue::withdraw(ConnectionId id) {
 }
 
 void RequestQueue::flush() {
-  while (!waiting_.empty() && user_.may_pass() && push_.send(waiting_.front().message)) {
+  while (!waiting_.empty() && user_.may_pass() && push_->send(waiting_.front().message)) {
     const Waiting& sent = waiting_.front();
     user_.passed(sent.id, sent.notice);
     waiting_.pop_front();
@@ -51,8 +51,8 @@ void RequestQueue::expire() {
   watch_the_oldest();
 }
 
-// The oldest is the first to expire, since all may wait equally long. A timer that finds nothing to
-// do costs less than moving it with every message.
+// The oldest is the first to expire, since all may wait equally long (after a change of the limits:
+// nearly all). A timer that finds nothing to do costs less than moving it with every message.
 void RequestQueue::watch_the_oldest() {
   timer_.stop();
   if (waiting_.empty()) return;

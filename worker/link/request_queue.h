@@ -30,7 +30,7 @@ class RequestQueue {
   // All outlive the queue. count_max: requests and notices that may wait. wait_ms: for how long.
   RequestQueue(Loop& loop, ZmqSocket& push, uint32_t count_max, uint32_t wait_ms,
                RequestQueueUser& user)
-      : loop_(loop), push_(push), user_(user), count_max_(count_max), wait_(wait_ms) {}
+      : loop_(loop), push_(&push), user_(user), count_max_(count_max), wait_(wait_ms) {}
   ~RequestQueue();
   RequestQueue(const RequestQueue&) = delete;
   RequestQueue& operator=(const RequestQueue&) = delete;
@@ -39,11 +39,19 @@ class RequestQueue {
   bool submit(ConnectionId id, ZmqMessage& message, bool notice);
   // Takes a waiting request back. False: there is none of this connection.
   bool withdraw(ConnectionId id);
+  // For what is submitted from now on.
+  void set_limits(uint32_t count_max, uint32_t wait_ms) {
+    count_max_ = count_max;
+    wait_ = std::chrono::milliseconds(wait_ms);
+  }
+  // Another socket takes its place from now on.
+  void use(ZmqSocket& push) { push_ = &push; }
   // Sends what may go: call it when may_pass() has become true and from zmq_writable.
   void flush();
 
   size_t size() const { return waiting_.size(); }
   bool full() const { return waiting_.size() >= count_max_; }
+  int64_t wait_ms() const { return wait_.count(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -57,10 +65,10 @@ class RequestQueue {
   void watch_the_oldest();
 
   Loop& loop_;
-  ZmqSocket& push_;
+  ZmqSocket* push_;
   RequestQueueUser& user_;
-  const uint32_t count_max_;
-  const std::chrono::milliseconds wait_;
+  uint32_t count_max_;
+  std::chrono::milliseconds wait_;
   std::deque<Waiting> waiting_;
   TimerWatcher timer_;  // runs only while something waits
   bool* gone_ = nullptr;

@@ -1,5 +1,5 @@
-// The contract between a client's connection and what can answer: a directory, a backend, a handler.
-// A target is shared by many exchanges; a responder is what it keeps for one of them.
+// The contract between a client's connection and what can answer: a directory, a backend, a
+// handler. A target is shared by many exchanges; a responder is what it keeps for one of them.
 #pragma once
 
 #include <cstdint>

@@ -341,6 +341,67 @@ TEST_F(HandlerLinkTest, ARelayThatIsGoneHasNoHandlers) {
   EXPECT_EQ(receive(next.requests), "one");
 }
 
+// From one worker to several, in the midst of work: nothing that waits is lost, late answers are
+// heard, and the handler finds itself connected to whoever listens now (here nobody: it is only let
+// go).
+TEST_F(HandlerLinkTest, MovesBehindTheRelay) {
+  open(direct());
+  ASSERT_TRUE(link->submit(1, "one"));
+  HandlerPeer handler(link->send_spec(), link->recv_spec());
+  EXPECT_EQ(receive(handler.requests), "one");
+  ASSERT_TRUE(link->prepare_move(turns.context, behind_relay()).ok());
+  ASSERT_TRUE(link->submit(2, "two"));  // prepared is not committed
+  EXPECT_EQ(receive(handler.requests), "two");
+  ASSERT_TRUE(link->has_handlers());
+
+  link->commit_move();
+  EXPECT_FALSE(link->has_handlers());
+  ASSERT_TRUE(link->submit(3, "three"));
+  send_text(handler.replies, "U 1:1, late");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  PlainRelay relay(directory);
+  send_text(relay.replies, kRelayOpen);
+  EXPECT_EQ(receive(relay.requests), "three");
+  EXPECT_EQ(receive_text(handler.requests), std::nullopt);
+}
+
+TEST_F(HandlerLinkTest, MovesOutFromBehindTheRelay) {
+  open(behind_relay());
+  auto relay = std::make_unique<PlainRelay>(directory);
+  send_text(relay->replies, kRelayOpen);
+  ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  ASSERT_TRUE(link->submit(1, "one"));
+  EXPECT_EQ(receive(relay->requests), "one");
+
+  HandlerLinkOptions options = direct();
+  const std::string send_spec = options.send_spec, recv_spec = options.recv_spec;
+  ASSERT_TRUE(link->prepare_move(turns.context, std::move(options)).ok());
+  link->commit_move();
+  EXPECT_FALSE(std::filesystem::exists(directory.file("q")));
+  ASSERT_TRUE(link->submit(2, "two"));
+  HandlerPeer handler(send_spec, recv_spec);
+  EXPECT_EQ(receive(handler.requests), "two");
+  send_text(relay->replies, kRelayClosed);  // its handlers are not ours any more
+  send_text(relay->replies, "U 1:1, late");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  EXPECT_TRUE(link->has_handlers());
+  relay.reset();
+  ASSERT_TRUE(link->submit(3, "three"));
+  EXPECT_EQ(receive(handler.requests), "three");
+}
+
+TEST_F(HandlerLinkTest, AnAbortedMoveChangesNothing) {
+  open(direct());
+  HandlerPeer handler(link->send_spec(), link->recv_spec());
+  ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  ASSERT_TRUE(link->prepare_move(turns.context, behind_relay()).ok());
+  link->abort_move();
+  EXPECT_FALSE(std::filesystem::exists(directory.file("q")));
+  link->commit_move();  // nothing is prepared
+  ASSERT_TRUE(link->submit(1, "one"));
+  EXPECT_EQ(receive(handler.requests), "one");
+}
+
 TEST_F(HandlerLinkTest, PrivateEndpointsAreForTheOwnerAloneAndGoWithTheLink) {
   open(behind_relay());
   for (const char* name : {"q", "r"}) {

@@ -1,10 +1,9 @@
-"""Helpers of the tests of m2sh, of the Python package and of the scripts. No test is in here."""
+"""Helpers of the tests of m2sh, of the Python package and of the scripts. Importing it makes
+the package importable."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 
@@ -30,23 +29,6 @@ def m2sh(*words, cwd=None, stdin="", **environment):
     return subprocess.run([M2SH, *words], cwd=cwd, input=stdin, text=True, timeout=SECONDS,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env={**os.environ, **environment})
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, what):
-    """Until condition() is true; its value."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what} did not happen within {SECONDS} s"
-        time.sleep(0.02)
 
 
 def fetch(url, data=None, headers=None):

@@ -1,0 +1,131 @@
+#include "worker/link/link_place.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/link/relay_words.h"
+
+namespace m2 {
+namespace {
+
+// What was passed on gets this long to leave when a place is closed: the last notices of a stop.
+constexpr int kPushLingerMs = 200;
+// Nobody has anything to say on the request socket; what somebody says there must not fill our
+// memory.
+constexpr int64_t kPushIncomingMax = 64 * 1024;
+// Handlers that are let go stay on the reply socket until it has been silent for this long, or
+// until the limit; the relay does the same and then ends its connections to us.
+constexpr double kQuietS = 0.25;
+constexpr double kHandlersLimitS = 2.0;
+constexpr double kRelayLimitS = 5.0;
+
+}  // namespace
+
+Result<std::unique_ptr<LinkPlace>> LinkPlace::open(Loop& loop, ZmqContext& context,
+                                                   HandlerLinkOptions options,
+                                                   LinkPlaceUser& user) {
+  if (options.requests_fd.valid() != options.replies_fd.valid()) {
+    return Status::error("a listening socket was offered for only one of the two endpoints");
+  }
+  const bool behind_relay = !options.requests_fd.valid();
+  std::unique_ptr<LinkPlace> self(new LinkPlace(loop, user));
+  Status status = self->open_sockets(context, options, behind_relay);
+  if (status.ok()) status = self->bind(options, behind_relay);
+  if (!status.ok()) return status;
+  self->replies_->set_reading(true);
+  return self;
+}
+
+Status LinkPlace::open_sockets(ZmqContext& context, const HandlerLinkOptions& options,
+                               bool behind_relay) {
+  auto requests = ZmqSocket::open(loop_, context, ZmqKind::kPush,
+                                  {.send_mark = static_cast<int>(options.send_mark),
+                                   .message_max = kPushIncomingMax,
+                                   .linger_ms = kPushLingerMs},
+                                  *this);
+  if (!requests.ok()) return std::move(requests).status();
+  requests_ = std::move(requests).value();
+
+  // PUB drops what a slow reader does not take, so only handlers, who always had SUB, get one. No
+  // mark for subscriptions: one that finds no room would be dropped.
+  auto replies =
+      ZmqSocket::open(loop_, context, behind_relay ? ZmqKind::kPull : ZmqKind::kSub,
+                      {.send_mark = 0, .recv_mark = static_cast<int>(options.recv_mark)}, *this);
+  if (!replies.ok()) return std::move(replies).status();
+  replies_ = std::move(replies).value();
+
+  if (behind_relay) {
+    auto monitor = ZmqMonitor::open(loop_, context, *replies_, *this);
+    if (!monitor.ok()) return std::move(monitor).status();
+    relay_monitor_ = std::move(monitor).value();
+    return {};
+  }
+  recv_ident_ = options.recv_ident;
+  replies_->subscribe(recv_ident_);
+  auto gate = PeerGate::open(loop_, context, *requests_, *replies_, *this);
+  if (!gate.ok()) return std::move(gate).status();
+  gate_ = std::move(gate).value();
+  return {};
+}
+
+Status LinkPlace::bind(HandlerLinkOptions& options, bool behind_relay) {
+  if (behind_relay) {
+    auto requests = requests_path_.listen(options.requests_endpoint);
+    if (!requests.ok()) return std::move(requests).status();
+    auto replies = replies_path_.listen(options.replies_endpoint);
+    if (!replies.ok()) return std::move(replies).status();
+    options.requests_fd = std::move(requests).value();
+    options.replies_fd = std::move(replies).value();
+  }
+  Status status = requests_->adopt(options.requests_endpoint, std::move(options.requests_fd));
+  if (!status.ok()) return status;
+  return replies_->adopt(options.replies_endpoint, std::move(options.replies_fd));
+}
+
+void LinkPlace::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) {
+  last_reply_ = loop_.now();
+  user_.place_message(*this, message, multipart);
+}
+
+bool LinkPlace::take_relay_word(std::string_view word) {
+  if (word != kRelayOpen && word != kRelayClosed) return false;
+  relay_open_ = word == kRelayOpen;
+  user_.place_changed(*this);
+  return true;
+}
+
+// A relay that is gone has no handlers; its successor will say when it has.
+void LinkPlace::peers_changed() {
+  if (relay_monitor_->peers() > 0 || !relay_open_) return;
+  relay_open_ = false;
+  user_.place_changed(*this);
+}
+
+void LinkPlace::set_recv_ident(std::string_view prefix) {
+  if (behind_relay() || prefix == recv_ident_) return;
+  replies_->subscribe(prefix);
+  replies_->unsubscribe(recv_ident_);
+  recv_ident_ = prefix;
+}
+
+void LinkPlace::stop_listening() {
+  requests_path_.remove();
+  replies_path_.remove();
+}
+
+// Handlers connect again where the pair is now, as soon as their connections end.
+void LinkPlace::retire() {
+  stop_listening();
+  retired_at_ = loop_.now();
+  relay_open_ = false;
+  gate_.reset();
+  requests_.reset();
+}
+
+bool LinkPlace::spent() const {
+  const double age = loop_.now() - retired_at_;
+  if (relay_monitor_) return relay_monitor_->peers() == 0 || age > kRelayLimitS;
+  return std::min(age, loop_.now() - last_reply_) > kQuietS || age > kHandlersLimitS;
+}
+
+}  // namespace m2

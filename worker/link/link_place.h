@@ -1,0 +1,76 @@
+// Where a handler link is bound: its two sockets and what is known of who is connected to them.
+// Owned by HandlerLink, which has a second one for a moment when a reload moves the pair (from or
+// to the relay).
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "worker/link/handler_link.h"
+#include "worker/link/peer_gate.h"
+#include "worker/link/private_endpoint.h"
+#include "worker/link/zmq_monitor.h"
+#include "worker/link/zmq_socket.h"
+
+namespace m2 {
+
+class LinkPlace;
+
+class LinkPlaceUser {
+ public:
+  // As zmq_message: the place may be destroyed in the call.
+  virtual void place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message,
+                             bool multipart) = 0;
+  // may_pass() or has_handlers() may have changed, or there is room to send.
+  virtual void place_changed(LinkPlace& place) = 0;
+
+ protected:
+  ~LinkPlaceUser() = default;
+};
+
+class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
+ public:
+  static Result<std::unique_ptr<LinkPlace>> open(Loop& loop, ZmqContext& context,
+                                                 HandlerLinkOptions options, LinkPlaceUser& user);
+
+  ZmqSocket& requests() { return *requests_; }
+  bool behind_relay() const { return gate_ == nullptr; }
+  bool may_pass() const { return gate_ ? gate_->open() : relay_open_; }
+  bool has_handlers() const { return gate_ ? gate_->has_peers() : relay_open_; }
+  // For the log.
+  size_t request_peers() const { return gate_ ? gate_->request_peers() : 0; }
+  size_t reply_peers() const { return gate_ ? gate_->reply_peers() : 0; }
+
+  // A word of the relay about its gate; false: it is about something else.
+  bool take_relay_word(std::string_view word);
+  void set_recv_ident(std::string_view prefix);
+  void stop_listening();
+  // The pair is elsewhere from now on: requests pass here no more, late replies do for a while.
+  void retire();
+  // Retired, and no reply is to be expected any more.
+  bool spent() const;
+
+ private:
+  LinkPlace(Loop& loop, LinkPlaceUser& user) : loop_(loop), user_(user) {}
+  Status open_sockets(ZmqContext& context, const HandlerLinkOptions& options, bool behind_relay);
+  Status bind(HandlerLinkOptions& options, bool behind_relay);
+  void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) override;
+  void zmq_writable(ZmqSocket&) override { user_.place_changed(*this); }
+  void gate_changed() override { user_.place_changed(*this); }
+  void peers_changed() override;
+
+  Loop& loop_;
+  LinkPlaceUser& user_;
+  PrivateEndpoint requests_path_;
+  PrivateEndpoint replies_path_;
+  std::unique_ptr<ZmqSocket> requests_;
+  std::unique_ptr<ZmqSocket> replies_;
+  std::unique_ptr<PeerGate> gate_;             // when handlers connect here
+  std::unique_ptr<ZmqMonitor> relay_monitor_;  // when the relay does
+  std::string recv_ident_;
+  bool relay_open_ = false;  // the relay has said so, and is still there
+  double retired_at_ = 0;
+  double last_reply_ = 0;
+};
+
+}  // namespace m2

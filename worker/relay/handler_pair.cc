@@ -1,0 +1,305 @@
+#include "worker/relay/handler_pair.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/log.h"
+#include "proto/handler/reply_parser.h"
+#include "proto/handler/request_writer.h"
+#include "worker/link/relay_words.h"
+#include "worker/relay/message_heads.h"
+
+namespace m2 {
+namespace {
+
+constexpr int kHandlerLingerMs = 200;               // the last notices of a stop
+constexpr int64_t kHandlerIncomingMax = 64 * 1024;  // nobody speaks on the request socket
+// What one worker may have on its way to us. Small: it is out of the worker's sight.
+constexpr int kWorkerMark = 64;
+// For the notices of a dead worker to reach busy handlers.
+constexpr double kDepartedS = 30.0;
+
+}  // namespace
+
+Result<std::unique_ptr<HandlerPair>> HandlerPair::open(Loop& loop, ZmqContext& context,
+                                                       HandlerPairOptions options, OwnedFd send_fd,
+                                                       OwnedFd recv_fd) {
+  std::unique_ptr<HandlerPair> self(new HandlerPair(loop, std::move(options)));
+  const std::string pair = "handler pair " + self->send_spec() + " with " + self->recv_spec();
+  Status status = self->open_sockets(context);
+  if (status.ok()) status = self->to_handlers_->adopt(self->send_spec(), std::move(send_fd));
+  if (status.ok()) status = self->from_handlers_->adopt(self->recv_spec(), std::move(recv_fd));
+  if (!status.ok()) return std::move(status).in(pair);
+  self->pace();
+  return self;
+}
+
+Status HandlerPair::open_sockets(ZmqContext& context) {
+  context_ = &context;
+  const auto open = [&](ZmqKind kind, const ZmqSocketOptions& options, auto& socket) -> Status {
+    auto opened = ZmqSocket::open(loop_, context, kind, options, *this);
+    if (!opened.ok()) return std::move(opened).status();
+    socket = std::move(opened).value();
+    return {};
+  };
+  Status status = open(ZmqKind::kPush,
+                       {.send_mark = static_cast<int>(options_.send_mark),
+                        .message_max = kHandlerIncomingMax,
+                        .linger_ms = kHandlerLingerMs},
+                       to_handlers_);
+  if (!status.ok()) return status;
+  status = open(ZmqKind::kSub, {.send_mark = 0, .recv_mark = static_cast<int>(options_.recv_mark)},
+                from_handlers_);
+  if (!status.ok()) return status;
+  status = open(ZmqKind::kPull, {.recv_mark = kWorkerMark}, from_workers_);
+  if (!status.ok()) return status;
+
+  from_handlers_->subscribe(options_.recv_ident);
+  auto gate = PeerGate::open(loop_, context, *to_handlers_, *from_handlers_, *this);
+  if (!gate.ok()) return std::move(gate).status();
+  gate_ = std::move(gate).value();
+  auto monitor = ZmqMonitor::open(loop_, context, *from_workers_, *this);
+  if (!monitor.ok()) return std::move(monitor).status();
+  worker_monitor_ = std::move(monitor).value();
+  RequestQueueUser& queue_user = *this;
+  queue_ = std::make_unique<RequestQueue>(loop_, *to_handlers_, options_.queue_max,
+                                          options_.wait_ms, queue_user);
+  return {};
+}
+
+HandlerPair::~HandlerPair() = default;
+
+void HandlerPair::update(const HandlerPairOptions& options) {
+  if (options.recv_ident != options_.recv_ident) {
+    from_handlers_->subscribe(options.recv_ident);
+    from_handlers_->unsubscribe(options_.recv_ident);
+  }
+  options_.send_ident = options.send_ident;
+  options_.recv_ident = options.recv_ident;
+  options_.protocol = options.protocol;
+  options_.targets_max = options.targets_max;
+  options_.queue_max = options.queue_max;
+  queue_->set_limits(options.queue_max, options.wait_ms);
+}
+
+Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_endpoint,
+                               const std::string& replies_endpoint) {
+  for (const Hop& known : hops_) {
+    if (known.hop->worker() == worker) return {};
+  }
+  auto opened =
+      WorkerHop::open(loop_, *context_, worker, options_.send_spec, replies_endpoint, *this);
+  if (!opened.ok()) return std::move(opened).status().in("handler pair " + send_spec());
+  Status status = from_workers_->connect(requests_endpoint);
+  if (!status.ok()) return std::move(status).in("handler pair " + send_spec());
+  Hop hop{std::move(opened).value(), requests_endpoint};
+  if (has_handlers()) hop.hop->say(kRelayOpen);
+  std::vector<WorkerHop*>& same_slot = by_slot_[worker.slot];
+  const auto older = std::find_if(same_slot.begin(), same_slot.end(), [&](const WorkerHop* other) {
+    return other->worker().incarnation < worker.incarnation;
+  });
+  same_slot.insert(older, hop.hop.get());
+  hops_.push_back(std::move(hop));
+  return {};
+}
+
+void HandlerPair::remove_worker(WorkerName worker) {
+  const auto found = std::find_if(hops_.begin(), hops_.end(),
+                                  [&](const Hop& hop) { return hop.hop->worker() == worker; });
+  if (found == hops_.end()) return;
+  from_workers_->disconnect(found->requests_endpoint);
+  std::erase(by_slot_[worker.slot], found->hop.get());
+  std::vector<ConnectionId> ids = found->hop->told().take();
+  hops_.erase(found);
+  if (!ids.empty()) {
+    log_info("handler pair " + send_spec() + ": handlers are told of " +
+             std::to_string(ids.size()) + " connections that ended with worker " +
+             std::to_string(worker.slot));
+    departed_.push_back({std::move(ids), loop_.now() + kDepartedS});
+    if (!departed_timer_.active()) {
+      departed_timer_.start<&HandlerPair::departed_late>(loop_, kDepartedS, 0.0, this);
+    }
+  }
+  flush();
+}
+
+HandlerPairDrops HandlerPair::drops() const {
+  return {late_.total(), invalid_.total(), notices_.total()};
+}
+
+void HandlerPair::zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& message,
+                              bool multipart) {
+  last_message_ = loop_.now();
+  if (&socket == from_workers_.get()) return request(*message);
+  if (multipart) return bad_reply("a message of several parts");
+  reply(*message);
+}
+
+// Workers to handlers
+// ------------------------------------------------------------------------------
+
+void HandlerPair::request(ZmqMessage& message) {
+  const RequestHeadFacts head = read_request_head(bytes_of(message));
+  if (!queue_->submit(head.id, message, head.disconnect)) {
+    if (head.disconnect) return notice_dropped(head.id, "the queue is full");
+    refuse(head.id, "the queue of the relay is full");
+  }
+  pace();
+}
+
+void HandlerPair::passed(ConnectionId id, bool notice) {
+  WorkerHop* hop = hop_of(id);
+  if (hop == nullptr) return;
+  if (notice) {
+    hop->told().erase(id);
+  } else if (!hop->told().insert(id) && untracked_.add()) {
+    log_warn(
+        "handler pair " + send_spec() + ": worker " + std::to_string(hop->worker().slot) +
+        " has more connections than the relay can remember; handlers will not hear of all if it "
+        "dies (so far: " +
+        std::to_string(untracked_.total()) + ")");
+  }
+}
+
+void HandlerPair::expired(ConnectionId id, bool notice) {
+  const std::string why =
+      (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
+      std::to_string(queue_->wait_ms()) + " ms";
+  if (notice) {
+    notice_dropped(id, why);
+  } else {
+    refuse(id, why);
+  }
+  pace();
+}
+
+void HandlerPair::refuse(ConnectionId id, std::string_view why) {
+  if (late_.add()) {
+    log_warn("handler pair " + send_spec() + ": " + std::string(why) + ", request of connection " +
+             std::to_string(id) + " refused (so far: " + std::to_string(late_.total()) + ")");
+  }
+  if (WorkerHop* hop = hop_of(id)) hop->say(write_relay_refusal(id, why));
+}
+
+void HandlerPair::flush() {
+  queue_->flush();
+  feed_departed();
+  pace();
+}
+
+// Handlers to workers
+// ------------------------------------------------------------------------------
+
+void HandlerPair::reply(ZmqMessage& message) {
+  const Result<Reply> parsed = parse_reply(bytes_of(message), options_.targets_max);
+  if (!parsed.ok()) return bad_reply(parsed.message());
+  const Reply& reply = parsed.value();
+  std::array<WorkerHop*, kSlotsMax> hops;
+  size_t count = 0;
+  std::string_view ids = reply.ids;
+  for (std::string_view text = next_id(ids); !text.empty(); text = next_id(ids)) {
+    const ConnectionId id = parse_connection_id(text);
+    if (id == 0) continue;
+    WorkerHop* hop = hop_of(id);
+    if (hop == nullptr) {
+      if (!reply.body.empty() && !reply.extended) unknown_connection(id);
+    } else if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
+               count < hops.size()) {
+      hops[count++] = hop;
+    }
+  }
+  // The same bytes for all: each worker takes its own ids from the list.
+  for (size_t index = 0; index + 1 < count; ++index) {
+    ZmqMessage shared;
+    shared.copy(message);
+    hops[index]->send(std::move(shared));
+  }
+  if (count > 0) hops[count - 1]->send(std::move(message));
+  pace();
+}
+
+// A connection of a worker that is no more: the handler is told, once a second at most, so that one
+// which answers notices does not go round in circles with us.
+void HandlerPair::unknown_connection(ConnectionId id) {
+  const int64_t second = static_cast<int64_t>(loop_.now());
+  Told& told = told_unknown_[id % told_unknown_.size()];
+  if (told.id == id && told.second == second) return;
+  told = {id, second};
+  if (!tell_departed(id)) notice_dropped(id, "the queue is full");
+}
+
+void HandlerPair::bad_reply(std::string_view why) {
+  if (!invalid_.add()) return;
+  log_warn("Skipped invalid message from handler: " + recv_spec() + ": " + std::string(why) +
+           " (skipped so far: " + std::to_string(invalid_.total()) + ")");
+}
+
+// Both
+// ---------------------------------------------------------------------------------------------
+
+WorkerHop* HandlerPair::hop_of(ConnectionId id) {
+  if (id == 0) return nullptr;
+  const std::vector<WorkerHop*>& hops = by_slot_[slot_of(id)];
+  for (WorkerHop* hop : hops) {
+    if (hop->first_id() <= id) return hop;
+  }
+  return hops.empty() ? nullptr : hops.back();  // older than all: that worker says it is unknown
+}
+
+// Reads no more than can be passed on.
+void HandlerPair::pace() {
+  from_workers_->set_reading(!queue_->full());
+  const bool crowded =
+      std::any_of(hops_.begin(), hops_.end(), [](const Hop& hop) { return hop.hop->crowded(); });
+  from_handlers_->set_reading(!crowded);
+}
+
+void HandlerPair::gate_changed() {
+  if (gate_->open()) flush();
+  if (has_handlers() == had_handlers_) return;
+  had_handlers_ = has_handlers();
+  for (const Hop& hop : hops_) hop.hop->say(had_handlers_ ? kRelayOpen : kRelayClosed);
+  log_info("handler pair " + send_spec() + (had_handlers_ ? ": handlers are" : ": no handler is") +
+           " connected (" + std::to_string(gate_->request_peers()) + " for requests, " +
+           std::to_string(gate_->reply_peers()) + " for replies)");
+}
+
+// Connections that ended with their worker
+// ---------------------------------------------------------
+
+bool HandlerPair::tell_departed(ConnectionId id) {
+  write_disconnect(options_.send_ident, id, options_.protocol, notice_);
+  ZmqMessage message(notice_.data(), notice_.size());
+  return queue_->submit(id, message, true);
+}
+
+// Behind the requests that wait, and never more than half of the queue.
+void HandlerPair::feed_departed() {
+  while (!departed_.empty() && gate_->open() && queue_->size() <= options_.queue_max / 2) {
+    std::vector<ConnectionId>& ids = departed_.front().ids;
+    if (!tell_departed(ids.back())) return;
+    ids.pop_back();
+    if (ids.empty()) departed_.pop_front();
+  }
+}
+
+void HandlerPair::departed_late() {
+  while (!departed_.empty() && departed_.front().until <= loop_.now()) {
+    for (const ConnectionId id : departed_.front().ids) {
+      notice_dropped(id, "no handler took it in time");
+    }
+    departed_.pop_front();
+  }
+  if (departed_.empty()) return;
+  departed_timer_.start<&HandlerPair::departed_late>(loop_, departed_.front().until - loop_.now(),
+                                                     0.0, this);
+}
+
+void HandlerPair::notice_dropped(ConnectionId id, std::string_view why) {
+  if (!notices_.add()) return;
+  log_warn("handler pair " + send_spec() + ": " + std::string(why) +
+           ", the disconnect notice of connection " + std::to_string(id) +
+           " was dropped (so far: " + std::to_string(notices_.total()) + ")");
+}
+
+}  // namespace m2

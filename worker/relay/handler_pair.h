@@ -1,0 +1,137 @@
+// One handler pair at the relay: the public sockets that handlers connect to on one side, every
+// worker on the other, and what waits between them (docs/relay.md). Owned by Relay; never HTTP.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/config/model.h"
+#include "worker/link/drop_counter.h"
+#include "worker/link/peer_gate.h"
+#include "worker/link/request_queue.h"
+#include "worker/relay/worker_hop.h"
+
+namespace m2 {
+
+struct HandlerPairOptions {
+  std::string send_spec;
+  std::string recv_spec;
+  std::string send_ident;  // of the pair's first row: in notices that the relay writes itself
+  std::string recv_ident;
+  HeaderFormat protocol = HeaderFormat::kJson;
+  uint32_t targets_max = 128;
+  uint32_t send_mark = 64;
+  uint32_t recv_mark = 1000;
+  uint32_t queue_max = 1000;
+  uint32_t wait_ms = 5000;
+};
+
+// What a pair did not deliver, by cause, since it was opened. Handler links count on their side
+// too.
+struct HandlerPairDrops {
+  uint64_t requests_late = 0;    // given back to their worker
+  uint64_t replies_invalid = 0;  // not a reply, of several parts, or for too many connections
+  uint64_t notices = 0;
+};
+
+class HandlerPair final : ZmqSocketUser,
+                          PeerGateUser,
+                          ZmqMonitorUser,
+                          RequestQueueUser,
+                          WorkerHopUser {
+ public:
+  // The descriptors listen at the two specs. The loop and the context outlive the pair.
+  static Result<std::unique_ptr<HandlerPair>> open(Loop& loop, ZmqContext& context,
+                                                   HandlerPairOptions options, OwnedFd send_fd,
+                                                   OwnedFd recv_fd);
+  ~HandlerPair();
+
+  // Another generation: idents, protocol and limits of the same pair. The marks of the sockets
+  // stay.
+  void update(const HandlerPairOptions& options);
+  // Known workers are ignored, so that every generation may name all.
+  Status add_worker(WorkerName worker, const std::string& requests_endpoint,
+                    const std::string& replies_endpoint);
+  // It is dead or gone: the handlers are told of the connections that they knew of.
+  void remove_worker(WorkerName worker);
+
+  const std::string& send_spec() const { return options_.send_spec; }
+  const std::string& recv_spec() const { return options_.recv_spec; }
+  bool has_handlers() const { return gate_->has_peers(); }
+  // Workers whose request endpoints are connected now.
+  size_t worker_peers() const { return worker_monitor_->peers(); }
+  // Requests and notices on their way to handlers.
+  size_t waiting() const { return queue_->size() + departed_.size(); }
+  // Seconds since the epoch of the last message in either direction.
+  double last_message() const { return last_message_; }
+  HandlerPairDrops drops() const;
+
+ private:
+  struct Hop {
+    std::unique_ptr<WorkerHop> hop;
+    std::string requests_endpoint;
+  };
+  // Connections of a dead worker that the handlers are still to be told of.
+  struct Departed {
+    std::vector<ConnectionId> ids;  // the told ones are taken from the end
+    double until;
+  };
+  struct Told {
+    ConnectionId id = 0;
+    int64_t second = 0;
+  };
+
+  HandlerPair(Loop& loop, HandlerPairOptions options) : loop_(loop), options_(std::move(options)) {}
+  Status open_sockets(ZmqContext& context);
+
+  void zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& message,
+                   bool multipart) override;
+  void zmq_writable(ZmqSocket&) override { flush(); }
+  void gate_changed() override;
+  void peers_changed() override { from_workers_->service(); }
+  bool may_pass() const override { return gate_->open(); }
+  void passed(ConnectionId id, bool notice) override;
+  void expired(ConnectionId id, bool notice) override;
+  void hop_relieved() override { pace(); }
+
+  void request(ZmqMessage& message);
+  void reply(ZmqMessage& message);
+  void unknown_connection(ConnectionId id);
+  void refuse(ConnectionId id, std::string_view why);
+  bool tell_departed(ConnectionId id);
+  void feed_departed();
+  void departed_late();
+  void flush();
+  void pace();
+  WorkerHop* hop_of(ConnectionId id);
+  void bad_reply(std::string_view why);
+  void notice_dropped(ConnectionId id, std::string_view why);
+
+  Loop& loop_;
+  ZmqContext* context_ = nullptr;
+  HandlerPairOptions options_;
+  std::unique_ptr<ZmqSocket> to_handlers_;
+  std::unique_ptr<ZmqSocket> from_handlers_;
+  std::unique_ptr<ZmqSocket> from_workers_;
+  std::unique_ptr<PeerGate> gate_;
+  std::unique_ptr<ZmqMonitor> worker_monitor_;
+  std::unique_ptr<RequestQueue> queue_;
+  std::vector<Hop> hops_;
+  std::array<std::vector<WorkerHop*>, kSlotsMax> by_slot_;  // newest incarnation first
+  std::deque<Departed> departed_;
+  TimerWatcher departed_timer_;
+  std::array<Told, 64> told_unknown_;  // by id: what was said in this second
+  std::string notice_;
+  double last_message_ = 0;
+  bool had_handlers_ = false;
+  DropCounter late_;
+  DropCounter invalid_;
+  DropCounter notices_;
+  DropCounter untracked_;
+};
+
+}  // namespace m2

@@ -1,0 +1,19 @@
+// The little that the relay reads of what it passes on: whose a message is. Pure functions.
+// The formats: docs/handler-protocol.md.
+#pragma once
+
+#include <string_view>
+
+#include "proto/handler/connection_id.h"
+
+namespace m2 {
+
+struct RequestHeadFacts {
+  ConnectionId id = 0;      // 0: not a request as our workers write it
+  bool disconnect = false;  // the notice that the client has left
+};
+
+// "UUID ID PATH SIZE:HEADERS,SIZE:BODY,"
+RequestHeadFacts read_request_head(std::string_view message);
+
+}  // namespace m2

@@ -1,0 +1,308 @@
+#include "worker/relay/relay.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/config/image.h"
+#include "common/log.h"
+#include "common/sealed_memory.h"
+#include "common/treaty/plan.h"
+
+namespace m2 {
+namespace {
+
+constexpr double kLookAroundS = 0.05;
+// Without a master nobody tells us when the workers are done.
+constexpr double kOrphanS = 30.0;
+// A moved pair lets its handlers go when nothing has passed for this long, or after the limit.
+constexpr double kMovedQuietS = 0.25;
+constexpr double kMovedS = 2.0;
+// Workers let go of a removed pair within their drain limit; this is for those that never do.
+constexpr double kRemovedS = 600.0;
+
+bool same_specs(const HandlerPair& pair, const HandlerPairOptions& row) {
+  return pair.send_spec() == row.send_spec && pair.recv_spec() == row.recv_spec;
+}
+
+// Rows that share both specs are one pair, described by the first of them.
+std::vector<HandlerPairOptions> distinct_pairs(const Config& config) {
+  const auto number = [&config](std::string_view key) {
+    return static_cast<uint32_t>(config.settings.number(key));
+  };
+  std::vector<HandlerPairOptions> rows;
+  for (const HandlerRow& handler : config.handlers) {
+    const bool known = std::any_of(rows.begin(), rows.end(), [&](const HandlerPairOptions& row) {
+      return row.send_spec == handler.send_spec && row.recv_spec == handler.recv_spec;
+    });
+    if (known) continue;
+    rows.push_back({.send_spec = handler.send_spec,
+                    .recv_spec = handler.recv_spec,
+                    .send_ident = handler.send_ident,
+                    .recv_ident = handler.recv_ident,
+                    .protocol = handler.protocol,
+                    .targets_max = number("limits.handler_targets"),
+                    .send_mark = number("handler.send_mark"),
+                    .recv_mark = number("handler.recv_mark"),
+                    .queue_max = number("handler.queue"),
+                    .wait_ms = number("handler.wait_ms")});
+  }
+  return rows;
+}
+
+}  // namespace
+
+Relay::Relay(ChildStart start)
+    : error_log_(std::move(start.error_log)),
+      run_directory_(std::move(start.run_directory)),
+      channel_(loop_, std::move(start.channel), *this) {}
+
+Relay::~Relay() = default;
+
+void Relay::channel_message(Message message) {
+  const WorkerName worker{message.slot, message.number};
+  switch (message.type) {
+    case MessageType::kOffer:
+      return take_offer(std::move(message));
+    case MessageType::kPrepare: {
+      const Status status = prepare(message);
+      if (status.ok()) return answer(MessageType::kReady, message.generation);
+      abort();
+      return answer(MessageType::kFailed, message.generation, status.message());
+    }
+    case MessageType::kCommit:
+      return commit(message.generation);
+    case MessageType::kAbort:
+      return abort();
+    case MessageType::kWorkerUp:
+      return worker_up(worker);
+    case MessageType::kWorkerDown:
+      return worker_down(worker);
+    case MessageType::kDrain:
+      return drain(message.number);
+    case MessageType::kLogs:
+      if (message.descriptors.empty()) return;
+      log_redirect(message.descriptors[0].get());
+      error_log_ = std::move(message.descriptors[0]);
+      return;
+    default:
+      return log_warn("the master sent a message that is not for the relay");
+  }
+}
+
+// Workers without a master finish what they have, and may need the relay for it.
+void Relay::channel_closed(const std::string& why) {
+  log_error("the master is gone (" + why + "): relaying until the workers have ended");
+  orphaned_ = true;
+  abort();
+  drain(static_cast<uint64_t>(kOrphanS * 1000));
+}
+
+// Generations
+// ----------------------------------------------------------------------------------------
+
+void Relay::take_offer(Message message) {
+  std::string_view keys = message.text;
+  for (OwnedFd& descriptor : message.descriptors) {
+    const std::string key(keys.substr(0, keys.find('\n')));
+    keys.remove_prefix(std::min(keys.size(), key.size() + 1));
+    offers_[key] = std::move(descriptor);
+  }
+}
+
+Status Relay::prepare(Message& message) {
+  next_.reset();
+  if (message.descriptors.size() != 1) return Status::error("prepare without an image");
+  const auto image = SealedView::map(message.descriptors[0].get(), kImageBytesMax);
+  if (!image.ok()) return Status::error("image: " + image.message());
+  const auto config = read_image(image.value().bytes());
+  if (!config.ok()) return Status::error("image: " + config.message());
+  if (!context_) {
+    context_ = std::make_unique<ZmqContext>(
+        static_cast<int>(config.value().settings.number("zeromq.threads")));
+  }
+
+  auto next = std::make_unique<Generation>();
+  next->number = message.generation;
+  next->log_level = static_cast<LogLevel>(config.value().server.error_log_level);
+  next->rows = distinct_pairs(config.value());
+  if (message.number > 1) {
+    for (const HandlerPairOptions& row : next->rows) {
+      auto pair = pair_for(row);
+      if (!pair.ok()) return std::move(pair).status();
+      next->pairs.push_back(std::move(pair).value());
+    }
+  }
+  auto control = control_for(config.value().server.control_port);
+  if (!control.ok()) return std::move(control).status();
+  next->control = std::move(control).value();
+  offers_.clear();
+  next_ = std::move(next);
+  return {};
+}
+
+// One that is there already, even on its way out, or a new one that is connected to all workers:
+// those which do not know the pair yet will listen before the generation is committed.
+Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& row) {
+  if (current_) {
+    for (const auto& pair : current_->pairs) {
+      if (same_specs(*pair, row)) return pair;
+    }
+  }
+  for (const Retired& retired : retired_) {
+    if (same_specs(*retired.pair, row)) return retired.pair;
+  }
+  OwnedFd send_fd = offered(zmq_key(row.send_spec));
+  OwnedFd recv_fd = offered(zmq_key(row.recv_spec));
+  for (const auto& [spec, fd] : {std::pair(&row.send_spec, &send_fd), {&row.recv_spec, &recv_fd}}) {
+    if (!fd->valid()) return Status::error("handler endpoint " + *spec + ": no socket was offered");
+  }
+  auto opened = HandlerPair::open(loop_, *context_, row, std::move(send_fd), std::move(recv_fd));
+  if (!opened.ok()) return std::move(opened).status();
+  std::shared_ptr<HandlerPair> pair = std::move(opened).value();
+  for (const WorkerName& worker : workers_) {
+    Status status = connect(*pair, worker);
+    if (!status.ok()) return status;
+  }
+  return pair;
+}
+
+Result<std::shared_ptr<ControlPort>> Relay::control_for(const std::string& endpoint) {
+  if (endpoint.empty()) return std::shared_ptr<ControlPort>();
+  if (current_ && current_->control && current_->control->endpoint() == endpoint) {
+    return current_->control;
+  }
+  OwnedFd listening = offered(control_key(endpoint));
+  if (!listening.valid())
+    return Status::error("control port " + endpoint + ": no socket was offered");
+  auto opened = ControlPort::open(loop_, *context_, endpoint, std::move(listening), *this);
+  if (!opened.ok()) return std::move(opened).status();
+  return std::shared_ptr<ControlPort>(std::move(opened).value());
+}
+
+OwnedFd Relay::offered(const std::string& key) {
+  const auto found = offers_.find(key);
+  return found == offers_.end() ? OwnedFd() : std::move(found->second);
+}
+
+void Relay::commit(uint64_t generation) {
+  if (next_ == nullptr || next_->number != generation) {
+    return log_warn("commit of a generation that was not prepared: " + std::to_string(generation));
+  }
+  const std::unique_ptr<Generation> before = std::exchange(current_, std::move(next_));
+  for (size_t index = 0; index < current_->pairs.size(); ++index) {
+    current_->pairs[index]->update(current_->rows[index]);
+  }
+  if (before) retire_others(before->pairs);
+  std::erase_if(retired_, [this](const Retired& retired) {
+    return std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
+  });
+  log_set_level(current_->log_level);
+  answer(MessageType::kSwapped, generation);
+}
+
+void Relay::retire_others(const std::vector<std::shared_ptr<HandlerPair>>& before) {
+  for (const auto& pair : before) {
+    if (std::count(current_->pairs.begin(), current_->pairs.end(), pair) != 0) continue;
+    const bool moved =
+        std::any_of(current_->rows.begin(), current_->rows.end(),
+                    [&pair](const HandlerPairOptions& row) { return same_specs(*pair, row); });
+    retired_.push_back({pair, loop_.now(), moved});
+  }
+  if (!retired_.empty() && !look_around_.active()) {
+    look_around_.start<&Relay::look_around>(loop_, kLookAroundS, kLookAroundS, this);
+  }
+}
+
+void Relay::abort() {
+  next_.reset();
+  offers_.clear();
+}
+
+// Workers
+// --------------------------------------------------------------------------------------------
+
+Status Relay::connect(HandlerPair& pair, WorkerName worker) {
+  const auto endpoint = [&](PrivateSide side) {
+    return private_endpoint(run_directory_, worker.slot, worker.incarnation, pair.send_spec(),
+                            pair.recv_spec(), side);
+  };
+  return pair.add_worker(worker, endpoint(PrivateSide::kRequests), endpoint(PrivateSide::kReplies));
+}
+
+void Relay::worker_up(WorkerName worker) {
+  if (worker.slot >= kSlotsMax) return log_error("no such slot: " + std::to_string(worker.slot));
+  if (std::count(workers_.begin(), workers_.end(), worker) == 0) workers_.push_back(worker);
+  for (HandlerPair* pair : all_pairs()) {
+    const Status status = connect(*pair, worker);
+    if (!status.ok()) {
+      log_error("worker " + std::to_string(worker.slot) + " has no handlers: " + status.message());
+    }
+  }
+}
+
+void Relay::worker_down(WorkerName worker) {
+  std::erase(workers_, worker);
+  for (HandlerPair* pair : all_pairs()) pair->remove_worker(worker);
+  for (const Retired& retired : retired_) retired.pair->remove_worker(worker);
+}
+
+// Those that requests may come for, now or after the next commit.
+std::vector<HandlerPair*> Relay::all_pairs() const {
+  std::vector<HandlerPair*> pairs;
+  for (const Generation* generation : {current_.get(), next_.get()}) {
+    if (generation == nullptr) continue;
+    for (const auto& pair : generation->pairs) pairs.push_back(pair.get());
+  }
+  return pairs;
+}
+
+// The end
+// --------------------------------------------------------------------------------------------
+
+// The master drains the relay when the workers have ended: what still waits is for handlers.
+void Relay::drain(uint64_t limit_ms) {
+  ends_at_ = loop_.now() + static_cast<double>(limit_ms) / 1000.0;
+  look_around_.start<&Relay::look_around>(loop_, 0.0, kLookAroundS, this);
+}
+
+void Relay::look_around() {
+  std::erase_if(retired_, [this](const Retired& retired) { return finished(retired); });
+  if (ends_at_ != 0) {
+    if (may_end() || loop_.now() >= ends_at_) loop_.stop();
+  } else if (retired_.empty()) {
+    look_around_.stop();
+  }
+}
+
+bool Relay::finished(const Retired& retired) const {
+  const double age = loop_.now() - retired.since;
+  if (!retired.moved) return retired.pair->worker_peers() == 0 || age > kRemovedS;
+  const double quiet = std::min(age, loop_.now() - retired.pair->last_message());
+  return (quiet > kMovedQuietS && retired.pair->waiting() == 0) || age > kMovedS;
+}
+
+bool Relay::may_end() const {
+  const std::vector<HandlerPair*> pairs = all_pairs();
+  return std::all_of(pairs.begin(), pairs.end(), [this](const HandlerPair* pair) {
+    return pair->waiting() == 0 && (!orphaned_ || pair->worker_peers() == 0);
+  });
+}
+
+std::vector<ControlTask> Relay::tasks() const {
+  std::vector<ControlTask> tasks{{"relay", "running"}};
+  for (const WorkerName& worker : workers_) {
+    tasks.push_back({"worker " + std::to_string(worker.slot), "running"});
+  }
+  return tasks;
+}
+
+void Relay::answer(MessageType type, uint64_t generation, std::string text) {
+  if (text.size() > kMessageTextMax) text.resize(kMessageTextMax);
+  Message message;
+  message.type = type;
+  message.generation = generation;
+  message.text = std::move(text);
+  channel_.send(std::move(message));
+}
+
+}  // namespace m2

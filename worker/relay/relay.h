@@ -1,0 +1,81 @@
+// The relay process: the control port, and with more than one worker the public 0MQ endpoints of
+// all handler pairs. The relay's end of the reload treaty (common/treaty/messages.h); see
+// docs/relay.md.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/loop.h"
+#include "common/owned_fd.h"
+#include "common/status.h"
+#include "common/treaty/channel.h"
+#include "common/treaty/child.h"
+#include "worker/link/zmq_context.h"
+#include "worker/relay/control_port.h"
+#include "worker/relay/handler_pair.h"
+
+namespace m2 {
+
+class Relay final : ChannelUser, ControlPortUser {
+ public:
+  explicit Relay(ChildStart start);
+  ~Relay();
+  void run() { loop_.run(); }
+
+ private:
+  // Pairs and control port may be shared with the generation before.
+  struct Generation {
+    uint64_t number = 0;
+    LogLevel log_level = LogLevel::kInfo;
+    std::vector<HandlerPairOptions> rows;             // of every pair in the configuration
+    std::vector<std::shared_ptr<HandlerPair>> pairs;  // in the order of rows; none with one worker
+    std::shared_ptr<ControlPort> control;
+  };
+  // A pair that the current generation does not have, until nobody needs it.
+  struct Retired {
+    std::shared_ptr<HandlerPair> pair;
+    double since;
+    bool moved;  // its endpoints belong to the worker now, so handlers should come there soon
+  };
+
+  void channel_message(Message message) override;
+  void channel_closed(const std::string& why) override;
+  std::vector<ControlTask> tasks() const override;
+
+  void take_offer(Message message);
+  Status prepare(Message& message);
+  Result<std::shared_ptr<HandlerPair>> pair_for(const HandlerPairOptions& row);
+  Result<std::shared_ptr<ControlPort>> control_for(const std::string& endpoint);
+  OwnedFd offered(const std::string& key);
+  void commit(uint64_t generation);
+  void abort();
+  void retire_others(const std::vector<std::shared_ptr<HandlerPair>>& before);
+  Status connect(HandlerPair& pair, WorkerName worker);
+  void worker_up(WorkerName worker);
+  void worker_down(WorkerName worker);
+  void drain(uint64_t limit_ms);
+  void look_around();
+  bool finished(const Retired& retired) const;
+  bool may_end() const;
+  std::vector<HandlerPair*> all_pairs() const;
+  void answer(MessageType type, uint64_t generation, std::string text = {});
+
+  Loop loop_;
+  OwnedFd error_log_;
+  const std::string run_directory_;
+  std::unique_ptr<ZmqContext> context_;  // from the first generation on
+  std::map<std::string, OwnedFd> offers_;
+  std::vector<WorkerName> workers_;
+  std::unique_ptr<Generation> next_;  // prepared, not yet current
+  std::unique_ptr<Generation> current_;
+  std::vector<Retired> retired_;
+  TimerWatcher look_around_;  // while something is on its way out
+  bool orphaned_ = false;     // the master is gone
+  double ends_at_ = 0;        // 0: not draining
+  Channel channel_;
+};
+
+}  // namespace m2
