@@ -54,6 +54,7 @@ Status tidy_inheritance() {
   if (::dup2(null.get(), STDIN_FILENO) < 0) return Status::from_errno("open stdin", errno);
   ::signal(SIGCHLD, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a log at its limit costs lines, no process
   return {};
 }
 
