@@ -27,7 +27,7 @@ class Deadline {
 
   Deadline* next_ = nullptr;  // circular list of one slot; null: not on the wheel
   Deadline* previous_ = nullptr;
-  uint64_t due_tick_ = 0;     // 0: none, though it may still stand on the wheel
+  uint64_t due_tick_ = 0;  // 0: none, though it may still stand on the wheel
 };
 
 class Deadlines {
@@ -45,11 +45,10 @@ class Deadlines {
     void deadline_passed() override {}
   };
 
-  uint64_t tick_now() const { return static_cast<uint64_t>(loop_.now() * (1000 / kTickMs)); }
+  static uint64_t tick_now();
   void link(Deadline& deadline, uint64_t tick);
   void advance();
 
-  Loop& loop_;
   uint64_t tick_;  // the last one looked at
   TimerWatcher timer_;
   std::array<Head, kSlots> slots_;

@@ -12,10 +12,13 @@ namespace m2 {
 // The numbers of server.error_log_level (compat: 0 error, 1 warn, 2 info, 3 debug).
 enum class LogLevel { kError = 0, kWarn = 1, kInfo = 2, kDebug = 3 };
 
-// Call once per process, before anything is logged. who: "master", "worker 2", "relay". Writes to fd
-// without owning it; log_redirect moves later lines to another one (reopen after a rotation).
+// Call once per process, before anything is logged. who: "master", "worker 2", "relay". Writes to
+// fd without owning it; log_redirect moves later lines to another one (reopen after a rotation).
 void log_open(std::string_view who, int fd, LogLevel level);
 void log_redirect(int fd);
+// The same in a child, whose stdout and stderr are the error log too (what a CHECK says goes
+// there).
+void log_redirect_all(int fd);
 void log_set_level(LogLevel level);
 bool log_enabled(LogLevel level);
 // Lines lost because they could not be written, since the start of the process.

@@ -5,7 +5,9 @@
 namespace m2 {
 
 // A loop of its own, never libev's default one: a fork must not share it.
-Loop::Loop() : raw_(::ev_loop_new(unsigned{EVBACKEND_EPOLL} | unsigned{EVFLAG_NOENV})) { CHECK(raw_ != nullptr); }
+Loop::Loop() : raw_(::ev_loop_new(unsigned{EVBACKEND_EPOLL} | unsigned{EVFLAG_NOENV})) {
+  CHECK(raw_ != nullptr);
+}
 
 Loop::~Loop() { ::ev_loop_destroy(raw_); }
 

@@ -13,14 +13,16 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  void run();                               // until stop()
+  void run();                                      // until stop()
   void run_once() { ::ev_run(raw_, EVRUN_ONCE); }  // one turn, for tests
   void stop() { ::ev_break(raw_, EVBREAK_ALL); }
   // Seconds since the epoch, taken once a turn.
   double now() const { return ::ev_now(raw_); }
   // Counts turns: two events with the same number were reported by one epoll_wait.
   unsigned turn() const { return ::ev_iteration(raw_); }
-  struct ev_loop* raw() const { return raw_; }
+  struct ev_loop* raw() const {
+    return raw_;
+  }
 
  private:
   struct ev_loop* raw_;
@@ -47,7 +49,8 @@ class IoWatcher {
   }
   // Another set of events on the same descriptor; 0 pauses. Costs a system call in the next turn.
   void set_events(int events) {
-    if ((io_.events & (EV_READ | EV_WRITE)) == events && (events == 0 || ev_is_active(&io_))) return;
+    if ((io_.events & (EV_READ | EV_WRITE)) == events && (events == 0 || ev_is_active(&io_)))
+      return;
     ::ev_io_stop(loop_, &io_);
     ev_io_set(&io_, io_.fd, events);
     if (events != 0) ::ev_io_start(loop_, &io_);
@@ -121,7 +124,8 @@ class SignalWatcher {
 };
 
 // prepare runs just before a turn waits, check just after; idle makes the turn not wait at all.
-template <typename EvType, void (*Start)(struct ev_loop*, EvType*), void (*Stop)(struct ev_loop*, EvType*)>
+template <typename EvType, void (*Start)(struct ev_loop*, EvType*),
+          void (*Stop)(struct ev_loop*, EvType*)>
 class TurnWatcher {
  public:
   TurnWatcher() { ev_init(&watcher_, nullptr); }

@@ -54,23 +54,37 @@ Status tidy_inheritance() {
   if (::dup2(null.get(), STDIN_FILENO) < 0) return Status::from_errno("open stdin", errno);
   ::signal(SIGCHLD, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a log at its limit costs lines, no process
   return {};
+}
+
+void log_beginning(const Plan& plan, const Place& place, const PidFile& pid_file) {
+  const std::string who = plan.name.empty() ? plan.uuid : plan.name + " (" + plan.uuid + ")";
+  log_info("Mongrel2 " M2_VERSION ", server " + who + ", process " + std::to_string(::getpid()));
+  for (const std::string& warning : place.warnings) log_warn(warning);
+  if (pid_file.stale_pid() != 0) {
+    log_warn("process " + std::to_string(pid_file.stale_pid()) + " ended without removing " +
+             place.outside(inside(plan.pid_file)) + "; replaced");
+  }
+  if (const uint64_t files = raise_file_limit(plan.file_limit); files < plan.file_limit) {
+    log_warn("superpoll.max_fd wants " + std::to_string(plan.file_limit) +
+             " open files, the system allows " + std::to_string(files) + " (ulimit -n)");
+  }
 }
 
 int serve(const Arguments& arguments, Reading first, const Origin& origin,
           const ConfigReader::Body& read) {
   const Plan& plan = *first.plan;
-  const std::string who = plan.name.empty() ? plan.uuid : plan.name + " (" + plan.uuid + ")";
 
   // Where the server lives and as whom; nothing is changed yet.
   Result<Place> looked_at = inspect_place(plan);
   if (!looked_at.ok()) return fail(looked_at.message());
   Place place = std::move(looked_at).value();
 
-  // Into the background, if so: the starter waits until we serve. Not under a service manager,
-  // which follows the process it started.
+  // Into the background, if so: the starter waits until we serve. Not under a service manager or as
+  // the first process of a container, which both follow the process they started.
   Notify notify = Notify::from_environment();
-  const bool foreground = !place.as_root || !plan.daemonize || notify.active();
+  const bool foreground = !place.as_root || !plan.daemonize || notify.active() || ::getpid() == 1;
   Launcher launcher;
   if (!foreground) {
     Result<Launcher> detached = Launcher::detach(plan.prepare_ms + kLauncherGraceMs);
@@ -96,16 +110,7 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
     return fail(logs.message());
   }
   log_open("master", logs.value().error.get(), static_cast<LogLevel>(plan.error_log_level));
-  log_info("Mongrel2 " M2_VERSION ", server " + who + ", process " + std::to_string(::getpid()));
-  for (const std::string& warning : place.warnings) log_warn(warning);
-  if (pid_file.stale_pid() != 0) {
-    log_warn("process " + std::to_string(pid_file.stale_pid()) + " ended without removing " +
-             place.outside(pid_path) + "; replaced");
-  }
-  if (const uint64_t files = raise_file_limit(plan.file_limit); files < plan.file_limit) {
-    log_warn("superpoll.max_fd wants " + std::to_string(plan.file_limit) +
-             " open files, the system allows " + std::to_string(files) + " (ulimit -n)");
-  }
+  log_beginning(plan, place, pid_file);
 
   // Sockets, children and the first generation; then the loop, until somebody says stop.
   const Children::Kit kit{place.jail, run_directory(plan), worker_main, relay_main};

@@ -23,18 +23,26 @@ Worker::Worker(ChildStart start)
 
 void Worker::channel_message(Message message) {
   switch (message.type) {
-    case MessageType::kOffer: return take_offer(std::move(message));
+    case MessageType::kOffer:
+      return take_offer(std::move(message));
     case MessageType::kPrepare: {
       const Status status = prepare(message);
       if (status.ok()) return answer(MessageType::kReady, message.generation);
       abort();
       return answer(MessageType::kFailed, message.generation, status.message());
     }
-    case MessageType::kCommit: return commit(message.generation);
-    case MessageType::kAbort: return abort();
-    case MessageType::kDrain: return drain(message.number);
-    case MessageType::kLogs: return take_logs(std::move(message));
-    default: return log_warn("the master sent a message that is not for workers");
+    case MessageType::kCommit:
+      return commit(message.generation);
+    case MessageType::kAbort:
+      return abort();
+    case MessageType::kDrain:
+      return drain(message.number);
+    case MessageType::kRetire:
+      return retire(message.number);
+    case MessageType::kLogs:
+      return take_logs(std::move(message));
+    default:
+      return log_warn("the master sent a message that is not for workers");
   }
 }
 
@@ -78,7 +86,8 @@ Status Worker::prepare(Message& message) {
     prepared->keys.push_back(key);
     if (acceptors_.contains(key)) continue;
     const auto offer = offered_listeners_.find(key);
-    if (offer == offered_listeners_.end()) return Status::error(key + ": no descriptor was offered");
+    if (offer == offered_listeners_.end())
+      return Status::error(key + ": no descriptor was offered");
     prepared->new_listeners[key] = std::move(offer->second);
   }
   prepared_ = std::move(prepared);
@@ -113,12 +122,21 @@ void Worker::abort() {
 }
 
 void Worker::drain(uint64_t limit_ms) {
+  take_no_more(limit_ms);
+  clients_.drain();
+}
+
+void Worker::retire(uint64_t limit_ms) {
+  take_no_more(limit_ms);
+  clients_.retire();
+}
+
+void Worker::take_no_more(uint64_t limit_ms) {
   abort();
   for (auto& [key, acceptor] : acceptors_) acceptor->finish();
   acceptors_.clear();
-  drain_timer_.start<&Worker::drain_limit_passed>(loop_, static_cast<double>(limit_ms) / 1000.0, 0.0,
-                                                  this);
-  clients_.drain();
+  drain_timer_.start<&Worker::drain_limit_passed>(loop_, static_cast<double>(limit_ms) / 1000.0,
+                                                  0.0, this);
 }
 
 void Worker::drain_limit_passed() {
@@ -128,7 +146,7 @@ void Worker::drain_limit_passed() {
 
 void Worker::take_logs(Message message) {
   if (!message.descriptors.empty()) {
-    log_redirect(message.descriptors[0].get());
+    log_redirect_all(message.descriptors[0].get());
     error_log_ = std::move(message.descriptors[0]);
   }
   if (message.descriptors.size() > 1) access_log_.redirect(std::move(message.descriptors[1]));

@@ -1,5 +1,5 @@
-// One worker: what it consists of, and its end of the treaty with the master. Generations arrive here,
-// are built beside the one in use, and take its place between two events.
+// One worker: what it consists of, and its end of the treaty with the master. Generations arrive
+// here, are built beside the one in use, and take its place between two events.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
 #include "worker/generation.h"
-#include "worker/http/access_log.h"
 #include "worker/http/acceptor.h"
+#include "worker/http/access_log.h"
 #include "worker/http/clients.h"
 #include "worker/link/handler_links.h"
 #include "worker/target/handler_replies.h"
@@ -37,6 +37,8 @@ class Worker final : private ChannelUser {
   void commit(uint64_t generation);
   void abort();
   void drain(uint64_t limit_ms);
+  void retire(uint64_t limit_ms);
+  void take_no_more(uint64_t limit_ms);
   void drain_limit_passed();
   void take_logs(Message message);
   void answer(MessageType type, uint64_t generation, std::string text = {});
@@ -45,7 +47,8 @@ class Worker final : private ChannelUser {
   Deadlines deadlines_;
   OwnedFd error_log_;
   AccessLog access_log_;
-  HandlerLinks links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
+  HandlerLinks
+      links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
   Clients clients_;
   HandlerReplies replies_;
   Targets targets_;

@@ -26,7 +26,7 @@ struct ChildStart {
   OwnedFd error_log;   // O_APPEND
   OwnedFd access_log;  // workers; may be invalid: no access log
   LogLevel log_level = LogLevel::kInfo;
-  Jail jail;           // what to give up before the first foreign byte
+  Jail jail;                  // what to give up before the first foreign byte
   std::string run_directory;  // inside the jail, no trailing '/'; private 0MQ endpoints live there
 };
 

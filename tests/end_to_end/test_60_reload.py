@@ -216,13 +216,15 @@ def test_refused(deployment, workers, fault):
             word = str(taken)
         elif fault == "no server":
             deployment.sql("DELETE FROM server")
-            word = "f400bf85"
+            word = "table server"
         before = server.log()
         pids = server.children()
         server.reload()
         assert word in server.log()[len(before):]
         if connection is not None:
             connection.close()
+        elif fault in ("empty", "garbage"):
+            os.unlink(deployment.database)
         ask_all(server, "/", 200)
         assert client.request().status == 200
         on.reply(request, "answered")

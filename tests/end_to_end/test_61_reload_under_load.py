@@ -38,7 +38,7 @@ def test_twenty_reloads(deployment, workers):
         assert load.failures == []
         assert load.closed == 0
         assert set(load.answered) == {200}
-        assert counts[-1] <= counts[4] + 4 * workers, counts
+        assert max(counts[10:]) <= max(counts[:6]) + 2 * workers, counts
 
 
 def open_descriptors(server):
@@ -121,5 +121,5 @@ def test_stop_under_load(deployment, workers):
             server.send_signal(signal.SIGTERM)
             assert server.wait_end() == 0
         assert set(load.answered) == {200}
-        for failure in load.failures:  # an idle connection closed as the next request was sent
-            assert "IncompleteRead" in failure or "Connection" in failure, failure
+        for failure in load.failures:  # a connection was closed between two requests; then nobody listens
+            assert any(word in failure for word in ("IncompleteRead", "Connection", "connect again"))

@@ -50,8 +50,9 @@ bool Acceptor::accept_one() {
     return true;
   }
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-    log_error(Status::from_errno("accept on " + key_ + " (superpoll.max_fd raises the limit)", errno)
-                  .message());
+    log_error(
+        Status::from_errno("accept on " + key_ + " (superpoll.max_fd raises the limit)", errno)
+            .message());
     watcher_.stop();
     pause_.start<&Acceptor::resume>(clients_.loop(), kPauseSeconds, 0.0, this);
     return false;

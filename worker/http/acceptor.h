@@ -1,5 +1,5 @@
-// Takes new clients off one listening socket. The socket is shared with the other workers and with the
-// master, which keeps it open for as long as any configuration names it.
+// Takes new clients off one listening socket. The socket is shared with the other workers and with
+// the master, which keeps it open for as long as any configuration names it.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// The access log of one worker: one line for each exchange, in the form of Mongrel2 1.x (a tnetstring list,
-// docs/logs.md). Lines are gathered in memory and written when there are many or when they are old;
-// a disk that takes nothing costs lines, which are counted, never a wait.
+// The access log of one worker: one line for each exchange, in the form of Mongrel2 1.x (a
+// tnetstring list, docs/logs.md). Lines are gathered in memory and written when there are many or
+// when they are old; a disk that takes nothing costs lines, which are counted, never a wait.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@
 namespace m2 {
 
 struct AccessLogLine {
-  std::string_view host;     // name of the host row
-  std::string_view peer;     // address
+  std::string_view host;  // name of the host row
+  std::string_view peer;  // address
   uint16_t peer_port = 0;
   std::string_view request;  // from AccessLog::request_fields
   int status = 0;
-  uint64_t bytes = 0;        // of the answer's body
+  uint64_t bytes = 0;  // of the answer's body
 };
 
 class AccessLog {

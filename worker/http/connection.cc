@@ -67,11 +67,14 @@ void Connection::read_input() {
   switch (state_) {
     case State::kIdle:
     case State::kHead:
-    case State::kBody: return process(bytes);
+    case State::kBody:
+      return process(bytes);
     case State::kAnswering:
-    case State::kFlushing: return keep_for_later(bytes);
+    case State::kFlushing:
+      return keep_for_later(bytes);
     case State::kLingering:
-    case State::kClosed: return;
+    case State::kClosed:
+      return;
   }
 }
 
@@ -84,7 +87,10 @@ void Connection::input_ended() {
   half_closed_ = true;
   watch_as_needed();
   clients_.deadlines().set(*this, clients_.limits().write_ms);
-  tell_handlers();
+  std::erase_if(told_, [this](const auto& weak) {
+    const auto handler = weak.lock();
+    return handler == nullptr || handler->client_half_closed(id_);
+  });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();
 }
 
@@ -111,11 +117,13 @@ void Connection::process(std::string_view bytes) {
         more = false;
         break;
       case State::kLingering:
-      case State::kClosed: more = false; break;
+      case State::kClosed:
+        more = false;
+        break;
     }
   }
   processing_ = false;
-  if (state_ == State::kBody) clients_.deadlines().set(*this, clients_.limits().body_ms);
+  if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline();
   if (state_ == State::kAnswering && exchange_->output.empty()) clients_.deadlines().clear(*this);
 }
 
@@ -146,7 +154,8 @@ std::string_view Connection::take_head(std::string_view bytes) {
                std::string(exchange.parser.reason()));
       refuse(exchange.parser.status(), {});
       return {};
-    case ParseState::kComplete: break;
+    case ParseState::kComplete:
+      break;
   }
   exchange.base_ = all.data();
   // Earlier pieces held no end of the head: what lies behind it came with the last one.
@@ -160,7 +169,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
     head.framing = BodyFraming::kNone;
   }
   exchange.is_head_ = exchange.method() == "HEAD";
-  exchange.keep_alive_ = head.keep_alive && !close_after_ && !clients_.draining();
+  exchange.keep_alive_ = head.keep_alive && !close_after_;
   exchange.generation_ = clients_.generation();
   const Host& host = exchange.generation_->host(head.host.in(exchange.base_));
   exchange.host_name_ = host.name;
@@ -184,13 +193,14 @@ std::string_view Connection::dispatch(std::string_view rest) {
   return begin_body(exchange.route_->target->body_policy(), rest);
 }
 
-// Starts the target as soon as its policy allows. Returns what lies behind the request, as far as known.
+// Starts the target as soon as its policy allows. Returns what lies behind the request, as far as
+// known.
 std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest) {
   Exchange& exchange = *exchange_;
   const RequestHead& head = exchange.head_;
   const bool by_length = head.framing == BodyFraming::kLength;
-  const bool all_here = head.framing == BodyFraming::kNone ||
-                        (by_length && rest.size() >= head.content_length);
+  const bool all_here =
+      head.framing == BodyFraming::kNone || (by_length && rest.size() >= head.content_length);
   if (policy == BodyPolicy::kWhole && by_length &&
       head.content_length > clients_.limits().content_length) {
     refuse(413, "a body of " + std::to_string(head.content_length) + " bytes is above " +
@@ -285,7 +295,8 @@ void Connection::retain_head() {
   exchange.base_ = exchange.input.data();
 }
 
-// A second request that is here before the first is answered (RFC 9112, 9.3.2 allows to close instead).
+// A second request that is here before the first is answered (RFC 9112, 9.3.2 allows to close
+// instead).
 void Connection::note_pipelined(std::string_view rest) {
   if (rest.empty() || clients_.limits().pipelining) return;
   if (!close_after_) {
@@ -308,7 +319,8 @@ void Connection::start_target() {
   exchange_->route_->target->start(*exchange_);
 }
 
-// Answers instead of a target, and ends the connection: the rest of its input means nothing any more.
+// Answers instead of a target, and ends the connection: the rest of its input means nothing any
+// more.
 void Connection::refuse(int status, std::string_view why) {
   Exchange& exchange = *exchange_;
   close_after_ = unread_input_ = true;
@@ -328,19 +340,24 @@ void Connection::refuse(int status, std::string_view why) {
 
 void Connection::deadline_passed() {
   switch (state_) {
-    case State::kIdle: return close("");
+    case State::kIdle:
+      return close("");
     case State::kHead:
       if (exchange_->input.empty()) return close("");
       return refuse(408, "no complete request head within limits.head_ms");
-    case State::kBody: return refuse(408, "no part of the body within limits.body_ms");
+    case State::kBody:
+      return refuse(408, "no part of the body within limits.body_ms");
     case State::kAnswering:
       if (half_closed_ && exchange_->output.empty()) {
         return close("no answer within limits.write_ms for a client that had closed its side");
       }
       [[fallthrough]];
-    case State::kFlushing: return close("the client took nothing for limits.write_ms");
-    case State::kLingering: return close("");
-    case State::kClosed: return;
+    case State::kFlushing:
+      return close("the client took nothing for limits.write_ms");
+    case State::kLingering:
+      return close("");
+    case State::kClosed:
+      return;
   }
 }
 

@@ -1,6 +1,6 @@
-// One client's connection speaking HTTP/1.x: the state machine between its socket and the targets. The file
-// to read first in this room. connection.cc takes requests in, connection_output.cc lets answers out.
-// An idle connection is this object and nothing else: no buffer, no exchange.
+// One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
+// The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
+// answers out. An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -34,6 +34,8 @@ class Connection final : private ClientStream, private Deadline {
   void request_refused(std::string_view why);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
+  // Ends it when it has been idle for a moment.
+  void retire();
   // Ends it as soon as nothing is owed.
   void drain();
   bool closed() const { return state_ == State::kClosed; }
@@ -76,6 +78,7 @@ class Connection final : private ClientStream, private Deadline {
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
   void set_body_paused(bool paused) override;
+  bool leaving() const override;
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
@@ -84,6 +87,7 @@ class Connection final : private ClientStream, private Deadline {
   void output_waits();
   void exchange_ended();
   void linger();
+  void set_body_deadline();
   void write_access_log();
   void tell_handlers();
   void socket_failed();
@@ -94,12 +98,12 @@ class Connection final : private ClientStream, private Deadline {
   Connection* next_ = nullptr;
   OwnedFd socket_;
   State state_ = State::kIdle;
-  bool close_after_ = false;    // whatever the request said
-  bool served_ = false;         // at least one request was answered
-  bool half_closed_ = false;    // the client has shut down its sending side
-  bool doomed_ = false;         // the socket failed
-  bool processing_ = false;     // process() is on the stack
-  bool unread_input_ = false;   // the client sent what nobody will read: linger before closing
+  bool close_after_ = false;   // whatever the request said
+  bool served_ = false;        // at least one request was answered
+  bool half_closed_ = false;   // the client has shut down its sending side
+  bool doomed_ = false;        // the socket failed
+  bool processing_ = false;    // process() is on the stack
+  bool unread_input_ = false;  // the client sent what nobody will read: linger before closing
   bool body_paused_ = false;
   uint8_t peer_length_ = 0;
   uint16_t peer_port_ = 0;
@@ -107,7 +111,7 @@ class Connection final : private ClientStream, private Deadline {
   IoWatcher io_;
   ConnectionId id_ = 0;
   std::unique_ptr<Exchange> exchange_;
-  std::vector<std::shared_ptr<ToldHandler>> told_;  // handlers that will hear of the end
+  std::vector<std::weak_ptr<ToldHandler>> told_;  // handlers that will hear of the end
 };
 
 }  // namespace m2

@@ -14,8 +14,8 @@ namespace {
 
 // How long a client may go on sending what nobody reads, so that it can read our last answer.
 constexpr uint64_t kLingerMs = 2000;
-// How long a stop waits for the first request of a client that has just connected.
-constexpr uint64_t kFreshMs = 1000;
+// How long a stop waits for clients that say nothing: just connected, or closed on their side.
+constexpr uint64_t kSilentMs = 1000;
 
 }  // namespace
 
@@ -64,14 +64,20 @@ void Connection::watch_as_needed() {
 void Connection::flush() {
   if (exchange_ == nullptr) return watch_as_needed();
   switch (exchange_->output.flush(socket_.get())) {
-    case OutputQueue::Flush::kBroken: return close("the client is gone, or a file was truncated");
-    case OutputQueue::Flush::kBlocked: return output_waits();
-    case OutputQueue::Flush::kEmpty: break;
+    case OutputQueue::Flush::kBroken:
+      return close("the client is gone, or a file was truncated");
+    case OutputQueue::Flush::kBlocked:
+      return output_waits();
+    case OutputQueue::Flush::kEmpty:
+      break;
   }
   watch_as_needed();
   if (state_ == State::kFlushing) return exchange_ended();
-  if (state_ == State::kBody) return;
-  if (!half_closed_) clients_.deadlines().clear(*this);
+  if (state_ == State::kBody) {
+    set_body_deadline();
+  } else if (!half_closed_) {
+    clients_.deadlines().clear(*this);
+  }
   if (exchange_->responder_ != nullptr) exchange_->responder_->pull();
 }
 
@@ -96,8 +102,8 @@ void Connection::answer_broken(std::string_view why) {
 
 // Everything owed has left.
 void Connection::exchange_ended() {
-  const bool keep = exchange_->keep_alive_ && !close_after_ && !half_closed_ &&
-                    !clients_.draining();
+  const bool keep =
+      exchange_->keep_alive_ && !close_after_ && !half_closed_ && !clients_.draining();
   if (!keep) return unread_input_ && !half_closed_ ? linger() : close("");
   const std::string later = std::move(exchange_->later);
   clients_.release_exchange(std::move(exchange_));
@@ -105,7 +111,7 @@ void Connection::exchange_ended() {
   served_ = true;
   body_paused_ = false;
   watch_as_needed();
-  clients_.deadlines().set(*this, clients_.limits().idle_ms);
+  clients_.deadlines().set(*this, clients_.leaving() ? kSilentMs : clients_.limits().idle_ms);
   if (!later.empty() && !processing_) process(later);
 }
 
@@ -122,7 +128,16 @@ void Connection::linger() {
 void Connection::set_body_paused(bool paused) {
   body_paused_ = paused;
   watch_as_needed();
+  if (state_ == State::kBody && !processing_) set_body_deadline();
 }
+
+// A client that we keep from sending is not late.
+void Connection::set_body_deadline() {
+  if (body_paused_) return clients_.deadlines().clear(*this);
+  clients_.deadlines().set(*this, clients_.limits().body_ms);
+}
+
+bool Connection::leaving() const { return clients_.leaving(); }
 
 ConnectionId Connection::id() {
   if (id_ == 0) id_ = clients_.give_id(*this);
@@ -132,14 +147,19 @@ ConnectionId Connection::id() {
 std::string_view Connection::date() { return clients_.date(); }
 
 void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
-  for (const auto& told : told_) {
-    if (told->pair() == handler->pair()) return;
+  for (auto& weak : told_) {
+    const auto told = weak.lock();
+    if (told != nullptr && told->pair() != handler->pair()) continue;
+    weak = handler;  // the same pair, in its latest configuration; or the place of one that is gone
+    return;
   }
   told_.push_back(std::move(handler));
 }
 
 void Connection::tell_handlers() {
-  for (const auto& handler : std::exchange(told_, {})) handler->client_left(id_);
+  for (const auto& weak : std::exchange(told_, {})) {
+    if (const auto handler = weak.lock()) handler->client_left(id_);
+  }
 }
 
 bool Connection::handler_reply(std::string_view body, HandlerMessage& message) {
@@ -157,16 +177,24 @@ void Connection::request_refused(std::string_view why) {
   if (exchange_ != nullptr && exchange_->responder_ != nullptr) exchange_->responder_->refused(why);
 }
 
+void Connection::retire() {
+  if (state_ == State::kIdle) clients_.deadlines().set(*this, kSilentMs);
+}
+
 void Connection::drain() {
   close_after_ = true;
   if (exchange_ != nullptr) exchange_->keep_alive_ = false;
   if (state_ == State::kLingering) return close("");
+  // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should
+  // wait.
+  if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
   if (state_ != State::kIdle) return;
-  // A request may lie in the socket already. Who has connected and not asked yet gets a moment more.
+  // A request may lie in the socket already. Who has connected and not asked yet gets a moment
+  // more.
   read_input();
   if (state_ != State::kIdle) return;
   if (served_) return close("");
-  clients_.deadlines().set(*this, kFreshMs);
+  clients_.deadlines().set(*this, kSilentMs);
 }
 
 void Connection::close(std::string_view why) {

@@ -1,6 +1,6 @@
 // One request and its answer, as targets see it. It knows what was asked and takes the answer; how
-// both travel is the business of the ClientStream behind it (an HTTP/1 connection today). Answers are
-// bytes of an HTTP/1.1 message, the form in which handlers and backends speak.
+// both travel is the business of the ClientStream behind it (an HTTP/1 connection today). Answers
+// are bytes of an HTTP/1.1 message, the form in which handlers and backends speak.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,8 @@ class ClientStream {
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
   virtual void set_body_paused(bool paused) = 0;
+  // The server would like this client to go.
+  virtual bool leaving() const = 0;
   // The id handlers know this client by; given out at the first call.
   virtual ConnectionId id() = 0;
   virtual std::string_view peer_address() const = 0;
@@ -61,15 +63,16 @@ class Exchange {
   bool keep_alive() const { return keep_alive_; }
   void set_keep_alive(bool keep) { keep_alive_ = keep; }
   bool is_http10() const { return head_.minor_version == 0; }
-  // "", or the Connection field that the answer should carry, with its line end.
-  std::string_view connection_field() const;
+  // "", or the Connection field that the answer must carry, with its line end. Announces the end of
+  // a connection that the server wants to end: no more requests after this answer.
+  std::string_view connection_field();
   const Route& route() const { return *route_; }
   const Generation& generation() const { return *generation_; }
   ClientStream& client() { return *client_; }
 
   // The answer.
-  // A built-in page: "Not Found" and the like, Content-Type text/plain. fields: further header lines, each with its
-  // line end. why: for the log, empty when the status says enough.
+  // A built-in page: "Not Found" and the like, Content-Type text/plain. fields: further header
+  // lines, each with its line end. why: for the log, empty when the status says enough.
   void answer_status(int status, std::string_view why = {}, std::string_view fields = {});
   // Note status and size for the access log, then send() the bytes, then complete().
   void set_status(int status) { status_ = status; }
@@ -101,7 +104,8 @@ class Exchange {
   RequestParser parser;
   BodyReader body_reader;
   OutputQueue output;
-  std::string input;  // a head that came in pieces, or that must outlive its read: base() points here
+  std::string
+      input;  // a head that came in pieces, or that must outlive its read: base() points here
   std::string later;  // what the client sent before its answer was out
 
   // Makes it as new, ready for the next request.

@@ -1,5 +1,6 @@
-// What one client is still owed: memory and ranges of files, in order, with a count of bytes. Memory
-// is copied only when nobody keeps it alive; sent with as few system calls as there are kinds in a row.
+// What one client is still owed: memory and ranges of files, in order, with a count of bytes.
+// Memory is copied only when nobody keeps it alive; sent with as few system calls as there are
+// kinds in a row.
 #pragma once
 
 #include <cstdint>

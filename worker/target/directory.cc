@@ -56,9 +56,12 @@ void Directory::start(Exchange& exchange) {
   }
   const FileCache::Look look = cache_.find(file_part(exchange.path(), exchange.route().pattern));
   switch (look.found) {
-    case FileCache::Found::kFile: return answer_file(exchange, look.file);
-    case FileCache::Found::kDirectory: return redirect_to_slash(exchange);
-    case FileCache::Found::kFailed: return answer_failure(exchange, look.error_number);
+    case FileCache::Found::kFile:
+      return answer_file(exchange, look.file);
+    case FileCache::Found::kDirectory:
+      return redirect_to_slash(exchange);
+    case FileCache::Found::kFailed:
+      return answer_failure(exchange, look.error_number);
   }
 }
 
@@ -77,8 +80,10 @@ void Directory::answer_file(Exchange& exchange, const std::shared_ptr<CachedFile
     switch (evaluate_conditions(fields, file->etag, file->seen.st_mtim.tv_sec)) {
       case Condition::kNotModified:
         return exchange.answer_status(304, {}, "ETag: " + file->etag + "\r\n");
-      case Condition::kPreconditionFailed: return exchange.answer_status(412);
-      case Condition::kProceed: break;
+      case Condition::kPreconditionFailed:
+        return exchange.answer_status(412);
+      case Condition::kProceed:
+        break;
     }
   }
   const std::string_view date = exchange.client().date();
@@ -129,19 +134,21 @@ void Directory::answer_failure(Exchange& exchange, int error_number) {
     case ENOTDIR:
     case ELOOP:
     case ENAMETOOLONG:
-    case EXDEV:    // it would leave the base
-    case EINVAL:   // a bad escape, or a NUL
-    case ENXIO:    // a socket
-    case ENODEV: return exchange.answer_status(404);
+    case EXDEV:   // it would leave the base
+    case EINVAL:  // a bad escape, or a NUL
+    case ENXIO:   // a socket
+    case ENODEV:
+      return exchange.answer_status(404);
     case EACCES:
-    case EPERM: return exchange.answer_status(403);
+    case EPERM:
+      return exchange.answer_status(403);
     case EMFILE:
     case ENFILE:
       return exchange.answer_status(503, "no descriptors left for " + std::string(exchange.path()) +
                                              " (superpoll.max_fd raises the limit)");
     default:
-      return exchange.answer_status(500, std::string(exchange.path()) + ": " +
-                                             std::strerror(error_number));
+      return exchange.answer_status(
+          500, std::string(exchange.path()) + ": " + std::strerror(error_number));
   }
 }
 

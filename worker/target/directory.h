@@ -1,5 +1,6 @@
-// Dir: files out of one folder. Finds the file, checks conditions, answers; the files themselves are kept by
-// FileCache. Never serves what lies outside its base, by any spelling of the path or by any link.
+// Dir: files out of one folder. Finds the file, checks conditions, answers; the files themselves
+// are kept by FileCache. Never serves what lies outside its base, by any spelling of the path or by
+// any link.
 #pragma once
 
 #include <memory>

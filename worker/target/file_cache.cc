@@ -28,8 +28,8 @@ bool same(const struct stat& a, const struct stat& b) {
 bool changed_just_now(const struct stat& file) {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  const int64_t age = (now.tv_sec - file.st_ctim.tv_sec) * 1'000'000'000 +
-                      (now.tv_nsec - file.st_ctim.tv_nsec);
+  const int64_t age =
+      (now.tv_sec - file.st_ctim.tv_sec) * 1'000'000'000 + (now.tv_nsec - file.st_ctim.tv_nsec);
   return age < kRacyNs;
 }
 
@@ -76,7 +76,8 @@ FileCache::Look FileCache::find(std::string_view encoded) {
 
 bool FileCache::still_true(CachedFile& file) const {
   if (file.checked_turn == loop_.turn()) return true;
-  if (settings_.cache_ttl_s > 0 && loop_.now() - file.checked_at < settings_.cache_ttl_s) return true;
+  if (settings_.cache_ttl_s > 0 && loop_.now() - file.checked_at < settings_.cache_ttl_s)
+    return true;
   if (file.racy) return false;
   struct stat now {};
   if (::stat(file.path.c_str(), &now) != 0 || !same(now, file.seen)) return false;
@@ -141,7 +142,8 @@ void FileCache::remember(std::string_view key, const std::shared_ptr<CachedFile>
   entries_.push_front({std::string(key), file});
   by_key_.emplace(entries_.front().key, entries_.begin());
   bytes_ += file->answer.size();
-  while (entries_.size() > limits_.files || bytes_ > limits_.bytes) forget(std::prev(entries_.end()));
+  while (entries_.size() > limits_.files || bytes_ > limits_.bytes)
+    forget(std::prev(entries_.end()));
 }
 
 void FileCache::forget(Entries::iterator entry) {

@@ -1,6 +1,7 @@
-// Open files of one Dir with their answers prepared: head and, for small files, the body behind it in one
-// piece of memory, so that a hit is one system call. A file is looked at again once in each turn of the loop
-// (every request served in a turn had arrived before that look), or every cache_ttl seconds.
+// Open files of one Dir with their answers prepared: head and, for small files, the body behind it
+// in one piece of memory, so that a hit is one system call. A file is looked at again once in each
+// turn of the loop (every request served in a turn had arrived before that look), or every
+// cache_ttl seconds.
 #pragma once
 
 #include <sys/stat.h>
@@ -20,19 +21,20 @@
 namespace m2 {
 
 struct FileCacheLimits {
-  size_t files = 1024;           // dir.cache_files
-  size_t bytes = 32u << 20;      // dir.cache_bytes
+  size_t files = 1024;       // dir.cache_files
+  size_t bytes = 32u << 20;  // dir.cache_bytes
 };
 
 struct CachedFile {
-  std::string path;         // below the server's root, with the base
+  std::string path;  // below the server's root, with the base
   OwnedFd fd;
-  struct stat seen {};      // what the answer was made from
-  std::string etag;         // with quotes
-  std::string answer;       // head with its blank line, then the body if it is inline
+  struct stat seen {};  // what the answer was made from
+  std::string etag;     // with quotes
+  std::string answer;   // head with its blank line, then the body if it is inline
   size_t head_bytes = 0;
   bool body_inline = false;
-  bool racy = false;        // changed so shortly before it was read that its times may not show the next change
+  bool racy =
+      false;  // changed so shortly before it was read that its times may not show the next change
   unsigned checked_turn = 0;
   double checked_at = 0;
   int64_t date_second = -1;
@@ -87,7 +89,8 @@ class FileCache {
   size_t bytes_ = 0;
 };
 
-// Opens base/relative for reading; the result lies beneath base whatever links there are. Invalid: errno says why.
+// Opens base/relative for reading; the result lies beneath base whatever links there are. Invalid:
+// errno says why.
 OwnedFd open_beneath(const std::string& base, const std::string& relative);
 
 }  // namespace m2

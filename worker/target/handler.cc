@@ -46,7 +46,8 @@ void HandlerTarget::start(Exchange& exchange) {
                  .keep_client_xff = exchange.generation().limits().keep_client_xff},
                 row_.protocol, message_);
   if (!link_->submit(id, message_)) {
-    return exchange.answer_status(503, "the queue of handler pair " + row_.send_spec + " is full", kRetry);
+    return exchange.answer_status(503, "the queue of handler pair " + row_.send_spec + " is full",
+                                  kRetry);
   }
   client.remember_handler(shared_from_this());
   acquire().release()->begin(exchange, shared_from_this());
@@ -57,6 +58,12 @@ void HandlerTarget::client_left(ConnectionId id) {
   if (link_->withdraw(id)) return;
   write_disconnect(row_.send_ident, id, row_.protocol, message_);
   link_->notify(id, message_);
+}
+
+bool HandlerTarget::client_half_closed(ConnectionId id) {
+  if (link_->holds(id)) return false;
+  client_left(id);
+  return true;
 }
 
 std::unique_ptr<HandlerResponder> HandlerTarget::acquire() {
@@ -111,9 +118,9 @@ bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& mess
   pass_on(broken || icy ? body : body.substr(0, used), message);
   const Limits& limits = exchange.generation().limits();
   if (exchange.unsent() > limits.handler_output_bytes) {
-    const std::string why = "owed " + std::to_string(exchange.unsent()) +
-                            " bytes, above handler.output_bytes=" +
-                            std::to_string(limits.handler_output_bytes);
+    const std::string why =
+        "owed " + std::to_string(exchange.unsent()) +
+        " bytes, above handler.output_bytes=" + std::to_string(limits.handler_output_bytes);
     finish();
     exchange.broken(why);
     return true;

@@ -1,4 +1,5 @@
-// Takes what handlers send to the clients it is for: one message, up to limits.handler_targets of them.
+// Takes what handlers send to the clients it is for: one message, up to limits.handler_targets of
+// them.
 #pragma once
 
 #include <array>

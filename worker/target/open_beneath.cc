@@ -38,7 +38,8 @@ int walk_beneath(int base, const std::string& relative) {
       errno = EXDEV;
       return -1;
     }
-    folder.reset(::openat(folder.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    folder.reset(
+        ::openat(folder.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     start = slash + 1;
   }
   return -1;

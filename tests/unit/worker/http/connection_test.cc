@@ -1,4 +1,5 @@
-// One client's connection, in memory: bytes in at one end of a socket pair, scripted targets behind it.
+// One client's connection, in memory: bytes in at one end of a socket pair, scripted targets behind
+// it.
 #include "worker/http/connection.h"
 
 #include <gtest/gtest.h>
@@ -59,7 +60,8 @@ class FakeSource final : public TargetSource {
   std::shared_ptr<FakeTarget> whole = std::make_shared<FakeTarget>(BodyPolicy::kWhole);
   std::shared_ptr<FakeTarget> stream = std::make_shared<FakeTarget>(BodyPolicy::kStream);
   std::shared_ptr<FakeTarget> ignore = std::make_shared<FakeTarget>(BodyPolicy::kIgnore);
-  Result<std::shared_ptr<Target>> directory(const DirRow&, std::shared_ptr<const MimeTable>) override {
+  Result<std::shared_ptr<Target>> directory(const DirRow&,
+                                            std::shared_ptr<const MimeTable>) override {
     return std::shared_ptr<Target>(ignore);
   }
   Result<std::shared_ptr<Target>> proxy(const ProxyRow&) override {
@@ -73,7 +75,9 @@ class FakeSource final : public TargetSource {
 class ConnectionTest : public testing::Test {
  protected:
   ConnectionTest()
-      : deadlines(loop), log(loop, OwnedFd()), clients(loop, deadlines, log, first_connection_id(0, 1)) {
+      : deadlines(loop),
+        log(loop, OwnedFd()),
+        clients(loop, deadlines, log, first_connection_id(0, 1)) {
     use({});
   }
 
@@ -82,7 +86,9 @@ class ConnectionTest : public testing::Test {
     config.dirs.resize(1);
     config.proxies.resize(1);
     config.handlers.resize(1);
-    config.hosts.push_back({1, "localhost", "localhost",
+    config.hosts.push_back({1,
+                            "localhost",
+                            "localhost",
                             {{1, "/whole", TargetKind::kHandler, 0},
                              {2, "/stream", TargetKind::kProxy, 0},
                              {3, "/ignore", TargetKind::kDir, 0}}});
@@ -152,10 +158,12 @@ TEST_F(ConnectionTest, TakesARequestByteByByte) {
   for (char byte : request) say({&byte, 1});
   EXPECT_TRUE(heard().ends_with("POST /whole hello"));
   const std::string chunked =
-      "POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+      "POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
   for (char byte : chunked) say({&byte, 1});
   EXPECT_TRUE(heard().ends_with("POST /whole abcde"));
-  for (char byte : std::string("POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz")) {
+  for (char byte :
+       std::string("POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nxyz")) {
     say({&byte, 1});
   }
   EXPECT_TRUE(heard().ends_with("POST /stream xyz"));
@@ -178,7 +186,8 @@ TEST_F(ConnectionTest, RefusesWhatIsTooLargeBeforeReadingIt) {
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 "));
   EXPECT_TRUE(has(answer, "Connection: close"));
   connect();
-  say("POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n33\r\n" + std::string(51, 'x'));
+  say("POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n33\r\n" +
+      std::string(51, 'x'));
   EXPECT_TRUE(heard().starts_with("HTTP/1.1 413 "));
   EXPECT_EQ(source.whole->started, 0);
 }

@@ -53,7 +53,8 @@ TEST(OutputQueue, KeepsOrderThroughMemoryAndFilesWhenTheSocketIsFull) {
   while (true) {
     const OutputQueue::Flush flush = queue.flush(pair.ours.get());
     ASSERT_NE(flush, OutputQueue::Flush::kBroken);
-    for (std::string piece = pair.read_some(); !piece.empty(); piece = pair.read_some()) got += piece;
+    for (std::string piece = pair.read_some(); !piece.empty(); piece = pair.read_some())
+      got += piece;
     EXPECT_EQ(queue.bytes() + got.size(), expected.size());
     if (flush == OutputQueue::Flush::kEmpty) break;
   }

@@ -65,7 +65,8 @@ TEST_F(FileCacheTest, PreparesTheWholeAnswer) {
   ASSERT_EQ(look.found, FileCache::Found::kFile);
   const std::string& answer = look.file->answer;
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\nDate: "));
-  EXPECT_NE(answer.find("\r\nContent-Type: text/x-test\r\nContent-Length: 5\r\n"), std::string::npos);
+  EXPECT_NE(answer.find("\r\nContent-Type: text/x-test\r\nContent-Length: 5\r\n"),
+            std::string::npos);
   EXPECT_NE(answer.find("\r\nETag: " + look.file->etag + "\r\n"), std::string::npos);
   EXPECT_TRUE(answer.ends_with("\r\n\r\nhello"));
   EXPECT_EQ(cache->find("a.txt").file, look.file);
@@ -84,8 +85,9 @@ TEST_F(FileCacheTest, KnowsIndexFoldersAndWhatIsMissing) {
 TEST_F(FileCacheTest, NothingOutsideTheBase) {
   EXPECT_EQ(body("sub/../a.txt"), "hello");
   EXPECT_EQ(body("%61.txt"), "hello");
-  for (const char* path : {"../www-secret/s.txt", "%2e%2e/www-secret/s.txt", "sub/../../www-secret/s.txt",
-                           "/../www-secret/s.txt", "..%2fwww-secret%2fs.txt"}) {
+  for (const char* path :
+       {"../www-secret/s.txt", "%2e%2e/www-secret/s.txt", "sub/../../www-secret/s.txt",
+        "/../www-secret/s.txt", "..%2fwww-secret%2fs.txt"}) {
     EXPECT_EQ(error(path), EXDEV) << path;
   }
   EXPECT_EQ(error("a.txt%00.html"), EINVAL);
@@ -134,9 +136,9 @@ TEST_F(FileCacheTest, StaysWithinItsLimits) {
   open_cache({.files = 2, .bytes = 1 << 20});
   const auto first = cache->find("a.txt").file;
   EXPECT_EQ(body("index.html"), "front page");
-  EXPECT_EQ(body("sub/b.bin"), "binary");       // a.txt, the oldest, is forgotten
+  EXPECT_EQ(body("sub/b.bin"), "binary");  // a.txt, the oldest, is forgotten
   EXPECT_EQ(first.use_count(), 1);
-  open_cache({.files = 100, .bytes = 10});      // smaller than any answer: nothing is kept
+  open_cache({.files = 100, .bytes = 10});  // smaller than any answer: nothing is kept
   const auto unkept = cache->find("a.txt").file;
   EXPECT_EQ(unkept.use_count(), 1);
 }
