@@ -1,5 +1,7 @@
 #include "common/deadlines.h"
 
+#include <ctime>
+
 namespace m2 {
 
 void Deadline::unlink() {
@@ -9,9 +11,17 @@ void Deadline::unlink() {
   next_ = previous_ = nullptr;
 }
 
-Deadlines::Deadlines(Loop& loop) : loop_(loop), tick_(tick_now()) {
+// Steps of the wall clock must not touch deadlines.
+uint64_t Deadlines::tick_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<uint64_t>(now.tv_sec) * (1000 / kTickMs) +
+         static_cast<uint64_t>(now.tv_nsec) / (kTickMs * 1'000'000);
+}
+
+Deadlines::Deadlines(Loop& loop) : tick_(tick_now()) {
   for (Head& head : slots_) head.next_ = head.previous_ = &head;
-  timer_.start<&Deadlines::advance>(loop_, kTickMs / 1000.0, kTickMs / 1000.0, this);
+  timer_.start<&Deadlines::advance>(loop, kTickMs / 1000.0, kTickMs / 1000.0, this);
 }
 
 void Deadlines::set(Deadline& deadline, uint64_t after_ms) {

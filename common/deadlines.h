@@ -45,11 +45,10 @@ class Deadlines {
     void deadline_passed() override {}
   };
 
-  uint64_t tick_now() const { return static_cast<uint64_t>(loop_.now() * (1000 / kTickMs)); }
+  static uint64_t tick_now();
   void link(Deadline& deadline, uint64_t tick);
   void advance();
 
-  Loop& loop_;
   uint64_t tick_;  // the last one looked at
   TimerWatcher timer_;
   std::array<Head, kSlots> slots_;

@@ -26,6 +26,22 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
   void flush_() override {}
 };
 
+// spdlog writes "warning"; scripts look for "[WARN]".
+class LevelName final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& out) override {
+    std::string_view name = "DEBUG";
+    if (message.level == spdlog::level::info) name = "INFO";
+    if (message.level == spdlog::level::warn) name = "WARN";
+    if (message.level == spdlog::level::err) name = "ERROR";
+    out.append(name.data(), name.data() + name.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<LevelName>();
+  }
+};
+
 std::shared_ptr<DescriptorSink> sink;
 std::shared_ptr<spdlog::logger> logger;
 
@@ -50,14 +66,21 @@ void log_open(std::string_view who, int fd, LogLevel level) {
   sink->fd = fd;
   logger = std::make_shared<spdlog::logger>(std::string(who), sink);
   // Names and order as in Mongrel2 1.x: "Sun, 22 Nov 2026 06:12:10 GMT [INFO] (worker 1) text".
-  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      "%a, %d %b %Y %H:%M:%S GMT [%l] (%n) %v", spdlog::pattern_time_type::utc));
+  auto form = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  form->add_flag<LevelName>('*').set_pattern("%a, %d %b %Y %H:%M:%S GMT [%*] (%n) %v");
+  logger->set_formatter(std::move(form));
   logger->set_error_handler([](const std::string&) { ++sink->lost; });
   log_set_level(level);
 }
 
 void log_redirect(int fd) {
   if (sink) sink->fd = fd;
+}
+
+void log_redirect_all(int fd) {
+  log_redirect(fd);
+  ::dup2(fd, STDOUT_FILENO);
+  ::dup2(fd, STDERR_FILENO);
 }
 
 void log_set_level(LogLevel level) {

@@ -16,6 +16,9 @@ enum class LogLevel { kError = 0, kWarn = 1, kInfo = 2, kDebug = 3 };
 // fd without owning it; log_redirect moves later lines to another one (reopen after a rotation).
 void log_open(std::string_view who, int fd, LogLevel level);
 void log_redirect(int fd);
+// The same in a child, whose stdout and stderr are the error log too (what a CHECK says goes
+// there).
+void log_redirect_all(int fd);
 void log_set_level(LogLevel level);
 bool log_enabled(LogLevel level);
 // Lines lost because they could not be written, since the start of the process.

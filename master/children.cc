@@ -42,10 +42,10 @@ void Child::expect_answer(uint64_t limit_ms) {
   limit_.start<&Child::limit_passed>(loop_, static_cast<double>(limit_ms) / 1000, 0, this);
 }
 
-void Child::drain(uint64_t limit_ms) {
+void Child::leave(MessageType how, uint64_t limit_ms) {
   leaving = true;
   Message message;
-  message.type = MessageType::kDrain;
+  message.type = how;
   message.number = limit_ms;
   send(std::move(message));
   expect_answer(limit_ms + kDrainGraceMs);
@@ -109,7 +109,7 @@ void Children::retire(unsigned workers, uint64_t drain_ms) {
     Seat& seat = *seats_[i];
     seat.wanted = false;
     seat.timer.stop();
-    if (seat.child != nullptr && !seat.child->leaving) seat.child->drain(drain_ms);
+    if (seat.child != nullptr && !seat.child->leaving) seat.child->retire(drain_ms);
   }
 }
 

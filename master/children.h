@@ -37,7 +37,9 @@ class Child final : public ChannelUser {
   void expect_answer(uint64_t limit_ms);
   void answered() { limit_.stop(); }
   // Graceful end: it is told, and killed when it is still there after that time.
-  void drain(uint64_t limit_ms);
+  void drain(uint64_t limit_ms) { leave(MessageType::kDrain, limit_ms); }
+  // There is no place for it in the generation that serves now.
+  void retire(uint64_t limit_ms) { leave(MessageType::kRetire, limit_ms); }
   void kill();
 
   void mark_served(uint64_t generation, double now_s);
@@ -52,6 +54,7 @@ class Child final : public ChannelUser {
   friend class Children;
   void channel_message(Message message) override;
   void channel_closed(const std::string& why) override;
+  void leave(MessageType how, uint64_t limit_ms);
   void limit_passed();
 
   Children& children_;

@@ -54,6 +54,7 @@ Status tidy_inheritance() {
   if (::dup2(null.get(), STDIN_FILENO) < 0) return Status::from_errno("open stdin", errno);
   ::signal(SIGCHLD, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a log at its limit costs lines, no process
   return {};
 }
 
@@ -80,10 +81,10 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
   if (!looked_at.ok()) return fail(looked_at.message());
   Place place = std::move(looked_at).value();
 
-  // Into the background, if so: the starter waits until we serve. Not under a service manager,
-  // which follows the process it started.
+  // Into the background, if so: the starter waits until we serve. Not under a service manager or as
+  // the first process of a container, which both follow the process they started.
   Notify notify = Notify::from_environment();
-  const bool foreground = !place.as_root || !plan.daemonize || notify.active();
+  const bool foreground = !place.as_root || !plan.daemonize || notify.active() || ::getpid() == 1;
   Launcher launcher;
   if (!foreground) {
     Result<Launcher> detached = Launcher::detach(plan.prepare_ms + kLauncherGraceMs);

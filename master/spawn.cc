@@ -23,7 +23,7 @@ void restore_signals() {
   for (int number = 1; number < NSIG; ++number) ::sigaction(number, &standard, nullptr);
   struct sigaction ignored {};
   ignored.sa_handler = SIG_IGN;
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ}) {
     ::sigaction(number, &ignored, nullptr);
   }
   sigset_t none;

@@ -37,6 +37,8 @@ void Worker::channel_message(Message message) {
       return abort();
     case MessageType::kDrain:
       return drain(message.number);
+    case MessageType::kRetire:
+      return retire(message.number);
     case MessageType::kLogs:
       return take_logs(std::move(message));
     default:
@@ -120,12 +122,21 @@ void Worker::abort() {
 }
 
 void Worker::drain(uint64_t limit_ms) {
+  take_no_more(limit_ms);
+  clients_.drain();
+}
+
+void Worker::retire(uint64_t limit_ms) {
+  take_no_more(limit_ms);
+  clients_.retire();
+}
+
+void Worker::take_no_more(uint64_t limit_ms) {
   abort();
   for (auto& [key, acceptor] : acceptors_) acceptor->finish();
   acceptors_.clear();
   drain_timer_.start<&Worker::drain_limit_passed>(loop_, static_cast<double>(limit_ms) / 1000.0,
                                                   0.0, this);
-  clients_.drain();
 }
 
 void Worker::drain_limit_passed() {
@@ -135,7 +146,7 @@ void Worker::drain_limit_passed() {
 
 void Worker::take_logs(Message message) {
   if (!message.descriptors.empty()) {
-    log_redirect(message.descriptors[0].get());
+    log_redirect_all(message.descriptors[0].get());
     error_log_ = std::move(message.descriptors[0]);
   }
   if (message.descriptors.size() > 1) access_log_.redirect(std::move(message.descriptors[1]));

@@ -37,6 +37,8 @@ class Worker final : private ChannelUser {
   void commit(uint64_t generation);
   void abort();
   void drain(uint64_t limit_ms);
+  void retire(uint64_t limit_ms);
+  void take_no_more(uint64_t limit_ms);
   void drain_limit_passed();
   void take_logs(Message message);
   void answer(MessageType type, uint64_t generation, std::string text = {});

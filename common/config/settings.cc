@@ -69,7 +69,7 @@ constexpr SettingSpec kSpecs[] = {
 
     // Clients.
     number("limits.buffer_size", 4096, 512, 1048576, "bytes",
-           "Request line and headers together (431 beyond), and the head of a backend's answer."),
+           "Request line and headers of one request together (431 beyond)."),
     number("limits.content_length", 20480, 0, 1073741824, "bytes",
            "Longest request body; a longer one is refused with 413."),
     number("limits.url_path", 2048, 16, 1048576, "bytes",

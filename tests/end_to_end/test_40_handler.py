@@ -9,7 +9,7 @@ from lib.deployment import IDENT, Deployment, handler
 from lib.handler import Handler
 from lib.server import Server
 from lib.tnetstring import parse_all
-from lib.waiting import free_port
+from lib.waiting import free_port, wait_until
 
 
 class Site:
@@ -210,5 +210,9 @@ def test_tcp(deployment, workers):
 # Goal: the access log is a tnetstring that a parser from outside can read, for handler requests too.
 def test_log_is_tnetstring(site):
     site.ask(b"GET /h/logged HTTP/1.1\r\nHost: a\r\n\r\n")
-    data = site.deployment.read("logs/access.log")
-    assert any(b"/h/logged" in parse_all(line) for line in data.split(b"\n")[:-1])
+
+    def logged():
+        data = site.deployment.read("logs/access.log")
+        return any(b"/h/logged" in parse_all(line) for line in data.split(b"\n")[:-1])
+
+    wait_until(logged, "a line of the access log")

@@ -42,7 +42,7 @@ void AccessLog::add(const AccessLogLine& line) {
   append_netstring(gathered_, line_, ']');
   gathered_ += '\n';
   ++lines_gathered_;
-  if (gathered_.size() >= kGatherBytes) {
+  if (gathered_.size() >= kGatherBytes || flush_s_ <= 0) {
     flush();
   } else if (!timer_.active()) {
     timer_.start<&AccessLog::flush>(loop_, flush_s_, 0.0, this);

@@ -50,8 +50,15 @@ void Clients::accepted(OwnedFd socket, const sockaddr_storage& peer) {
   new Connection(*this, std::move(socket), peer);
 }
 
+void Clients::retire() {
+  leaving_ = Leaving::kRetiring;
+  for (Connection* connection = first_; connection != nullptr; connection = connection->next_) {
+    connection->retire();
+  }
+}
+
 void Clients::drain() {
-  draining_ = true;
+  leaving_ = Leaving::kDraining;
   for (Connection* connection = first_; connection != nullptr;) {
     Connection* next = connection->next_;
     connection->drain();
@@ -114,7 +121,7 @@ void Clients::end_of_turn() {
   doomed_.clear();
   for (Connection* connection : buried_) delete connection;
   buried_.clear();
-  if (draining_ && count_ == 0) loop_.stop();
+  if (leaving() && count_ == 0) loop_.stop();
 }
 
 }  // namespace m2

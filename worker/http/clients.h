@@ -44,7 +44,11 @@ class Clients {
 
   // Closes idle clients now, the others after the answer they wait for; then stops the loop.
   void drain();
-  bool draining() const { return draining_; }
+  bool draining() const { return leaving_ == Leaving::kDraining; }
+  // Nobody is cut off: answers that can say so announce the end, clients that stay silent for a
+  // moment are closed; stops the loop when the last is gone.
+  void retire();
+  bool leaving() const { return leaving_ != Leaving::kNo; }
 
   // For connections.
   Loop& loop() { return loop_; }
@@ -78,7 +82,8 @@ class Clients {
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;
   uint64_t refused_ = 0;
-  bool draining_ = false;
+  enum class Leaving : uint8_t { kNo, kRetiring, kDraining };
+  Leaving leaving_ = Leaving::kNo;
   std::vector<Connection*> doomed_;
   std::vector<Connection*> buried_;
   int64_t date_second_ = -1;

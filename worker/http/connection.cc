@@ -87,7 +87,10 @@ void Connection::input_ended() {
   half_closed_ = true;
   watch_as_needed();
   clients_.deadlines().set(*this, clients_.limits().write_ms);
-  tell_handlers();
+  std::erase_if(told_, [this](const auto& weak) {
+    const auto handler = weak.lock();
+    return handler == nullptr || handler->client_half_closed(id_);
+  });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();
 }
 
@@ -120,7 +123,7 @@ void Connection::process(std::string_view bytes) {
     }
   }
   processing_ = false;
-  if (state_ == State::kBody) clients_.deadlines().set(*this, clients_.limits().body_ms);
+  if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline();
   if (state_ == State::kAnswering && exchange_->output.empty()) clients_.deadlines().clear(*this);
 }
 
@@ -166,7 +169,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
     head.framing = BodyFraming::kNone;
   }
   exchange.is_head_ = exchange.method() == "HEAD";
-  exchange.keep_alive_ = head.keep_alive && !close_after_ && !clients_.draining();
+  exchange.keep_alive_ = head.keep_alive && !close_after_;
   exchange.generation_ = clients_.generation();
   const Host& host = exchange.generation_->host(head.host.in(exchange.base_));
   exchange.host_name_ = host.name;

@@ -34,6 +34,8 @@ class Connection final : private ClientStream, private Deadline {
   void request_refused(std::string_view why);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
+  // Ends it when it has been idle for a moment.
+  void retire();
   // Ends it as soon as nothing is owed.
   void drain();
   bool closed() const { return state_ == State::kClosed; }
@@ -76,6 +78,7 @@ class Connection final : private ClientStream, private Deadline {
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
   void set_body_paused(bool paused) override;
+  bool leaving() const override;
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
@@ -84,6 +87,7 @@ class Connection final : private ClientStream, private Deadline {
   void output_waits();
   void exchange_ended();
   void linger();
+  void set_body_deadline();
   void write_access_log();
   void tell_handlers();
   void socket_failed();
@@ -107,7 +111,7 @@ class Connection final : private ClientStream, private Deadline {
   IoWatcher io_;
   ConnectionId id_ = 0;
   std::unique_ptr<Exchange> exchange_;
-  std::vector<std::shared_ptr<ToldHandler>> told_;  // handlers that will hear of the end
+  std::vector<std::weak_ptr<ToldHandler>> told_;  // handlers that will hear of the end
 };
 
 }  // namespace m2

@@ -73,8 +73,11 @@ void Connection::flush() {
   }
   watch_as_needed();
   if (state_ == State::kFlushing) return exchange_ended();
-  if (state_ == State::kBody) return;
-  if (!half_closed_) clients_.deadlines().clear(*this);
+  if (state_ == State::kBody) {
+    set_body_deadline();
+  } else if (!half_closed_) {
+    clients_.deadlines().clear(*this);
+  }
   if (exchange_->responder_ != nullptr) exchange_->responder_->pull();
 }
 
@@ -108,7 +111,7 @@ void Connection::exchange_ended() {
   served_ = true;
   body_paused_ = false;
   watch_as_needed();
-  clients_.deadlines().set(*this, clients_.limits().idle_ms);
+  clients_.deadlines().set(*this, clients_.leaving() ? kSilentMs : clients_.limits().idle_ms);
   if (!later.empty() && !processing_) process(later);
 }
 
@@ -125,7 +128,16 @@ void Connection::linger() {
 void Connection::set_body_paused(bool paused) {
   body_paused_ = paused;
   watch_as_needed();
+  if (state_ == State::kBody && !processing_) set_body_deadline();
 }
+
+// A client that we keep from sending is not late.
+void Connection::set_body_deadline() {
+  if (body_paused_) return clients_.deadlines().clear(*this);
+  clients_.deadlines().set(*this, clients_.limits().body_ms);
+}
+
+bool Connection::leaving() const { return clients_.leaving(); }
 
 ConnectionId Connection::id() {
   if (id_ == 0) id_ = clients_.give_id(*this);
@@ -135,14 +147,19 @@ ConnectionId Connection::id() {
 std::string_view Connection::date() { return clients_.date(); }
 
 void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
-  for (const auto& told : told_) {
-    if (told->pair() == handler->pair()) return;
+  for (auto& weak : told_) {
+    const auto told = weak.lock();
+    if (told != nullptr && told->pair() != handler->pair()) continue;
+    weak = handler;  // the same pair, in its latest configuration; or the place of one that is gone
+    return;
   }
   told_.push_back(std::move(handler));
 }
 
 void Connection::tell_handlers() {
-  for (const auto& handler : std::exchange(told_, {})) handler->client_left(id_);
+  for (const auto& weak : std::exchange(told_, {})) {
+    if (const auto handler = weak.lock()) handler->client_left(id_);
+  }
 }
 
 bool Connection::handler_reply(std::string_view body, HandlerMessage& message) {
@@ -160,11 +177,16 @@ void Connection::request_refused(std::string_view why) {
   if (exchange_ != nullptr && exchange_->responder_ != nullptr) exchange_->responder_->refused(why);
 }
 
+void Connection::retire() {
+  if (state_ == State::kIdle) clients_.deadlines().set(*this, kSilentMs);
+}
+
 void Connection::drain() {
   close_after_ = true;
   if (exchange_ != nullptr) exchange_->keep_alive_ = false;
   if (state_ == State::kLingering) return close("");
-  // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should wait.
+  // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should
+  // wait.
   if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
   if (state_ != State::kIdle) return;
   // A request may lie in the socket already. Who has connected and not asked yet gets a moment

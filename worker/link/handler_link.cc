@@ -32,6 +32,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
 
   bool submit(ConnectionId id, std::string_view message) override;
   bool withdraw(ConnectionId id) override { return queue_->withdraw(id); }
+  bool holds(ConnectionId id) const override { return queue_->holds(id); }
   void notify(ConnectionId id, std::string_view message) override;
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
   void set_limits(uint32_t queue_max, uint32_t wait_ms) override {

@@ -81,6 +81,8 @@ class HandlerLink {
   virtual bool submit(ConnectionId id, std::string_view message) = 0;
   // Takes a request back that is still queued here. False: it is on its way to a handler.
   virtual bool withdraw(ConnectionId id) = 0;
+  // It is still queued here.
+  virtual bool holds(ConnectionId id) const = 0;
   // A disconnect notice: behind the requests already submitted, never refused; when the queue is at
   // its bound the notice is dropped, counted and logged.
   virtual void notify(ConnectionId id, std::string_view message) = 0;

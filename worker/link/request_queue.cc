@@ -20,6 +20,11 @@ bool RequestQueue::submit(ConnectionId id, ZmqMessage& message, bool notice) {
   return true;
 }
 
+bool RequestQueue::holds(ConnectionId id) const {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [id](const Waiting& waiting) { return waiting.id == id && !waiting.notice; });
+}
+
 bool RequestQueue::withdraw(ConnectionId id) {
   const auto found = std::find_if(waiting_.begin(), waiting_.end(), [id](const Waiting& waiting) {
     return waiting.id == id && !waiting.notice;

@@ -37,6 +37,8 @@ class RequestQueue {
 
   // Sends the message or keeps it. False: the queue is full, the message untouched.
   bool submit(ConnectionId id, ZmqMessage& message, bool notice);
+  // A request of this connection waits here.
+  bool holds(ConnectionId id) const;
   // Takes a waiting request back. False: there is none of this connection.
   bool withdraw(ConnectionId id);
   // For what is submitted from now on.

@@ -81,7 +81,7 @@ void Relay::channel_message(Message message) {
       return drain(message.number);
     case MessageType::kLogs:
       if (message.descriptors.empty()) return;
-      log_redirect(message.descriptors[0].get());
+      log_redirect_all(message.descriptors[0].get());
       error_log_ = std::move(message.descriptors[0]);
       return;
     default:

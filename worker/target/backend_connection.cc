@@ -196,13 +196,14 @@ void BackendConnection::pause_reading(bool paused) {
   set_deadline();
 }
 
-// Only while the backend owes something does its silence count.
+bool BackendConnection::owes() const {
+  return (answer_due_ && !reading_paused_) || !unsent_.empty();
+}
+
+// A deadline of earlier that is not needed any more stays; it finds that nothing is owed.
 void BackendConnection::set_deadline() {
-  if (state_ == State::kConnecting) return;
-  if ((answer_due_ && !reading_paused_) || !unsent_.empty()) {
+  if (state_ == State::kInUse && owes()) {
     pool_.deadlines().set(*this, pool_.limits().answer_ms);
-  } else {
-    pool_.deadlines().clear(*this);
   }
 }
 
@@ -213,6 +214,7 @@ void BackendConnection::deadline_passed() {
           Cause::kNoConnect,
           "no connection within " + std::to_string(pool_.limits().connect_ms) + " ms");
     case State::kInUse:
+      if (!owes()) return;
       return end(Cause::kSilent, "silent for " + std::to_string(pool_.limits().answer_ms) + " ms");
     case State::kIdle:
       return close();

@@ -87,6 +87,8 @@ class BackendConnection final : private Deadline {
   size_t send_now(std::span<const std::string_view> pieces);
   void send_failed();
   void watch();
+  // Only then does its silence count.
+  bool owes() const;
   void set_deadline();
   void deadline_passed() override;
   void end(BackendEnd::Cause cause, std::string_view what);

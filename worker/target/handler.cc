@@ -60,6 +60,12 @@ void HandlerTarget::client_left(ConnectionId id) {
   link_->notify(id, message_);
 }
 
+bool HandlerTarget::client_half_closed(ConnectionId id) {
+  if (link_->holds(id)) return false;
+  client_left(id);
+  return true;
+}
+
 std::unique_ptr<HandlerResponder> HandlerTarget::acquire() {
   if (spare_.empty()) return std::make_unique<HandlerResponder>();
   std::unique_ptr<HandlerResponder> responder = std::move(spare_.back());

@@ -28,6 +28,7 @@ class HandlerTarget final : public Target,
   void start(Exchange& exchange) override;
   // A disconnect notice to this handler's pair.
   void client_left(ConnectionId id) override;
+  bool client_half_closed(ConnectionId id) override;
   const void* pair() const override { return link_.get(); }
 
   const HandlerRow& row() const { return row_; }

@@ -204,9 +204,9 @@ void ProxyExchange::backend_ended(const BackendEnd& end) {
   fail(end.cause, end.why + (answered_ ? " within its answer" : " without an answer"));
 }
 
-// The backend closed a connection while it was idle, and the request met that on its way.
+// The backend closed a connection while it was idle, and the request met that on its way. Once
+// only: a new connection is never stale.
 void ProxyExchange::repeat() {
-  repeatable_ = false;
   BackendEnd end;
   connection_ = proxy_.pool_.acquire(*this, BackendPool::Use::kNew, end);
   if (connection_ == nullptr) return fail(end.cause, end.why);

@@ -53,7 +53,7 @@ class ProxyExchange final : public Responder, private BackendUser {
   BodyFraming framing_ = BodyFraming::kNone;
   bool head_waits_ = false;  // head_ was not sent yet
   bool body_done_ = false;   // the request's body is complete
-  bool repeatable_ = false;  // RFC 9110 9.2.2, without a body, and not repeated yet
+  bool repeatable_ = false;  // RFC 9110 9.2.2, and without a body
   bool answered_ = false;    // bytes of the final answer went to the client
   bool client_paused_ = false;
 };

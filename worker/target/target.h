@@ -52,6 +52,9 @@ class Responder {
 class ToldHandler {
  public:
   virtual void client_left(ConnectionId id) = 0;
+  // It has shut down its sending side, which most that leave do first, but may still read. False:
+  // this handler has not seen its request yet and shall hear of the end later.
+  virtual bool client_half_closed(ConnectionId id) = 0;
   // The same for all that would tell the same handlers: a pair hears once.
   virtual const void* pair() const = 0;
 

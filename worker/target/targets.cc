@@ -32,8 +32,12 @@ Result<std::shared_ptr<Target>> Targets::proxy(const ProxyRow& row) {
 Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {
   auto link = links_.link(row);
   if (!link.ok()) return std::move(link).status();
-  auto target = std::make_shared<HandlerTarget>(row, std::move(link).value());
-  writers_[&target->link()] = target;
+  // An unchanged row keeps its target: clients that its handlers know stay known.
+  std::weak_ptr<HandlerTarget>& known = writers_[link.value().get()];
+  std::shared_ptr<HandlerTarget> target = known.lock();
+  if (target != nullptr && target->row() == row) return std::shared_ptr<Target>(std::move(target));
+  target = std::make_shared<HandlerTarget>(row, std::move(link).value());
+  known = target;
   return std::shared_ptr<Target>(std::move(target));
 }
 

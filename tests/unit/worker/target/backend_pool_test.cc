@@ -30,6 +30,15 @@ class BackendPoolTest : public ProxyTest {
   std::unique_ptr<Peer> first_;  // the backend's end
 };
 
+TEST_F(BackendPoolTest, NamesItsBackend) {
+  row_ = {.id = 1, .addr = "app.local", .port = 81, .addresses = {"::1", "127.0.0.1"}};
+  configure();
+  EXPECT_EQ(pool().name(), "backend [::1]:81 of app.local");
+  row_.addr = "::1";
+  configure();
+  EXPECT_EQ(pool().name(), "backend [::1]:81");
+}
+
 TEST_F(BackendPoolTest, OneConnectionServesManyClients) {
   configure();
   warm_up();

@@ -32,7 +32,7 @@ namespace m2 {
 // The test's end of a connection: to the server as a client, or from the proxy as a backend.
 class Peer {
  public:
-  explicit Peer(int fd) : fd_(fd) {}
+  explicit Peer(int fd) : fd_(fd), closed_(fd < 0) {}
 
   void send(std::string_view bytes) { EXPECT_EQ(send_some(bytes), bytes.size()); }
   size_t send_some(std::string_view bytes) {
@@ -69,7 +69,7 @@ class Peer {
  private:
   OwnedFd fd_;
   std::string received_;
-  bool closed_ = false;
+  bool closed_;
 };
 
 inline sockaddr_in loopback(const char* address, uint16_t port) {
@@ -189,7 +189,7 @@ class ProxyTest : public testing::Test, protected TargetSource {
   std::unique_ptr<Peer> accept() {
     std::unique_ptr<Peer> peer;
     EXPECT_TRUE(run_until([&] { return (peer = backend_.accept()) != nullptr; }));
-    return peer;
+    return peer != nullptr ? std::move(peer) : std::make_unique<Peer>(-1);
   }
   // What arrives up to and with `end`.
   std::string expect(Peer& peer, std::string_view end) {
