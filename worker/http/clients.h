@@ -51,6 +51,8 @@ class Clients {
   void accepted(OwnedFd socket, const sockaddr_storage& peer);
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
+  // An id that this worker, or an earlier one in its slot, has given out.
+  bool is_of_our_slot(ConnectionId id) const { return slot_of(id) == slot_of(next_id_); }
   size_t count() const { return count_; }
 
   // Closes idle clients now, the others after the answer they wait for; then stops the loop.
