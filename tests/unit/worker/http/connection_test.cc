@@ -312,6 +312,39 @@ TEST_F(ConnectionTest, DrainStillAnswersARequestThatLiesInTheSocket) {
   EXPECT_TRUE(closed);
 }
 
+// Goal: a worker that retires gives its clients away unharmed. Method: a second Clients takes them.
+TEST_F(ConnectionTest, RetiringPassesOnWhoIsBetweenTwoRequests) {
+  class Taker final : public Successors {
+   public:
+    void take(std::vector<OwnedFd> sockets) override {
+      for (OwnedFd& socket : sockets) taken.push_back(std::move(socket));
+    }
+    bool all_taken() const override { return true; }
+    std::vector<OwnedFd> taken;
+  } taker;
+  connect();
+  OwnedFd idle = std::move(client);
+  source.whole->hold = true;
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  clients.retire(taker);
+  turns();
+  EXPECT_EQ(taker.taken.size(), 1u);
+  source.whole->answer();
+  turns();
+  EXPECT_TRUE(heard().ends_with("GET /whole "));
+  EXPECT_FALSE(closed);
+  EXPECT_EQ(taker.taken.size(), 2u);
+  EXPECT_EQ(clients.count(), 0u);
+
+  Clients others(loop, deadlines, log, first_connection_id(1, 1));
+  others.use(clients.generation());
+  source.whole->hold = false;
+  others.accepted(std::move(taker.taken.back()), sockaddr_storage{});
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(heard().ends_with("GET /whole "));
+}
+
 TEST_F(ConnectionTest, DeadlinesEndWhatDoesNotMove) {
   use({{"limits.head_ms", "200"}, {"limits.idle_ms", "200"}});
   connect();
