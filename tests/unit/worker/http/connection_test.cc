@@ -337,11 +337,16 @@ TEST_F(ConnectionTest, RetiringPassesOnWhoIsBetweenTwoRequests) {
   EXPECT_EQ(taker.taken.size(), 2u);
   EXPECT_EQ(clients.count(), 0u);
 
-  Clients others(loop, deadlines, log, first_connection_id(1, 1));
+  Loop their_loop;
+  Deadlines their_deadlines(their_loop);
+  AccessLog their_log(their_loop, OwnedFd());
+  Clients others(their_loop, their_deadlines, their_log, first_connection_id(1, 1));
   others.use(clients.generation());
   source.whole->hold = false;
   others.accepted(std::move(taker.taken.back()), sockaddr_storage{});
-  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string request = "GET /whole HTTP/1.1\r\nHost: a\r\n\r\n";
+  ASSERT_GT(::send(client.get(), request.data(), request.size(), 0), 0);
+  their_loop.run_once();
   EXPECT_TRUE(heard().ends_with("GET /whole "));
 }
 
