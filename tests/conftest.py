@@ -1,6 +1,7 @@
 """Fixtures for end_to_end and failure, and the logs of the servers of a test that failed."""
 
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -14,6 +15,13 @@ from lib.deployment import ALIVE, IS_ROOT, Deployment  # noqa: E402
 @pytest.fixture(scope="module", params=[1, 2], ids=["direct", "relay"])
 def workers(request):
     return request.param
+
+
+def pytest_configure():
+    """A run that is told to end ends like an interrupted one: it leaves no server behind."""
+    def end(*_):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, end)
 
 
 @pytest.fixture

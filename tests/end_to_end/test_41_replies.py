@@ -222,7 +222,7 @@ def test_unknown_ids(site):
     assert client.answer().body == b"mixed"
     assert site.on.recv_raw() == (f"{IDENT} 123456789 @* 17:".encode() +
                                   b'{"METHOD":"JSON"},21:{"type":"disconnect"},')
-    for _ in range(1000):
+    for _ in range(400):  # a plain PUB drops what is above its own mark of 1,000
         site.on.send("123456789", http("again"))
     site.on.send("987654321", b"")
     site.told(client.send_request(path="/h"))  # was sent behind them, from the same socket or not

@@ -164,19 +164,17 @@ def test_slow_joiners_together(deployment, workers):
 def test_round_robin(deployment, workers):
     deployment.configure({"/h": handler()})
     with Server(deployment, workers=workers) as server, \
-            Answering(deployment, lambda request: http("one")) as one:
-        wait_until(lambda: server.get("/h").status == 200, "the first handler")
+            Answering(deployment, lambda request: http("one")) as one, server.client() as client:
+        assert client.request(path="/h").body == b"one"
         with Answering(deployment, lambda request: http("two")) as two:
-            wait_until(lambda: server.get("/h").body == b"two", "the second handler")
+            wait_until(lambda: client.request(path="/h").body == b"two", "the second handler")
             before = len(one.seen), len(two.seen)
-            with server.client() as client:
-                for _ in range(100):
-                    assert client.request(path="/h").status == 200
+            for _ in range(100):
+                assert client.request(path="/h").status == 200
             shares = len(one.seen) - before[0], len(two.seen) - before[1]
             assert sum(shares) == 100 and min(shares) >= 40, shares
-        with server.client() as client:  # one is gone: all goes to the other
-            for _ in range(20):
-                assert client.request(path="/h").body == b"one"
+        for _ in range(20):  # one is gone: all goes to the other
+            assert client.request(path="/h").body == b"one"
 
 
 # Goal: a handler that is restarted under load loses nothing that was not yet handed to it. Method: each

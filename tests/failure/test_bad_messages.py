@@ -18,8 +18,18 @@ def site(workers):
         deployment.configure({"/": dir_(), "/h": handler(), "/good": handler("good")},
                              settings={"handler.wait_ms": 20000})
         server = Server(deployment, workers=workers)
-        with Answering(deployment, lambda request: http("good"), name="good"):
+        with Answering(deployment, lambda request: http("good"), name="good"), \
+                Handler(deployment) as server.bad:
             yield server
+
+
+def ask(site, client):
+    """The request of this client, as the handler that misbehaves has it."""
+    client.send_request(path="/h")
+    request = site.bad.recv()
+    while request.is_disconnect():
+        request = site.bad.recv()
+    return request
 
 
 BAD = [
@@ -36,14 +46,11 @@ BAD = [
 # Goal: each kind of bad message is dropped; the very next good message is heard.
 @pytest.mark.parametrize("number", range(len(BAD)))
 def test_bad(site, number):
-    with Handler(site.deployment) as on, site.client() as client:
-        client.send_request(path="/h")
-        request = on.recv()
-        while request.is_disconnect():
-            request = on.recv()
+    with site.client() as client:
+        request = ask(site, client)
         for _ in range(3):
-            on.replies.send(BAD[number])
-        on.reply(request, "still heard")
+            site.bad.replies.send(BAD[number])
+        site.bad.reply(request, "still heard")
         assert client.answer().body == b"still heard"
         assert site.get("/good").body == b"good"
 
@@ -51,11 +58,8 @@ def test_bad(site, number):
 # Goal: a flood of random and half-right messages holds nobody up and does not fill the log.
 def test_flood(site):
     noise = random.Random(1)
-    with Handler(site.deployment) as on, site.client() as client:
-        client.send_request(path="/h")
-        request = on.recv()
-        while request.is_disconnect():
-            request = on.recv()
+    with site.client() as client:
+        on, request = site.bad, ask(site, client)
         before = len(site.log())
         right = reply_message([request.id], http("x"))
         for number in range(20000):
@@ -73,24 +77,19 @@ def test_flood(site):
         assert len(site.log()) - before < 200_000
 
 
-# Goal: a thousand unknown ids over a few messages: notices, bounded; nobody else waits.
+# Goal: a thousand unknown ids over a few messages: a notice for each; nobody else waits.
 def test_thousand_unknown_ids(site):
-    with Handler(site.deployment) as on:
-        wait_until(lambda: on.has_message(0) or site.get("/good").status == 200, "the server")
-        probe = site.client().send_request(path="/h")
-        request = on.recv()
-        while request.is_disconnect():
-            request = on.recv()
-        on.reply(request, "ok")
-        assert probe.answer().body == b"ok"
+    with site.client() as client:
+        site.bad.reply(ask(site, client), "ok")
+        assert client.answer().body == b"ok"
         ids = [str(10 ** 9 + number) for number in range(1000)]
         for at in range(0, 1000, 100):
-            on.send(ids[at:at + 100], http("nobody"))
+            site.bad.send(ids[at:at + 100], http("nobody"))
         told = set()
 
         def all_told():
-            while on.has_message(0):
-                message = on.recv()
+            while site.bad.has_message(0):
+                message = site.bad.recv()
                 assert message.is_disconnect()
                 told.add(message.id)
             return set(ids) <= told
@@ -113,10 +112,6 @@ def test_wrong_sockets(site):
                     pass
         assert site.get("/good").body == b"good"
         context.destroy(linger=0)
-    with Handler(site.deployment) as on, site.client() as client:
-        client.send_request(path="/h")
-        request = on.recv()
-        while request.is_disconnect():
-            request = on.recv()
-        on.reply(request, "ok")
+    with site.client() as client:
+        site.bad.reply(ask(site, client), "ok")
         assert client.answer().body == b"ok"

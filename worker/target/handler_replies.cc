@@ -22,7 +22,8 @@ void HandlerReplies::handler_message(HandlerLink& link, HandlerMessage& message)
     const ConnectionId id = parse_connection_id(text);
     Connection* connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
-      // The relay sends the same bytes to each worker concerned: who has the other ids answers for them.
+      // The relay sends the same bytes to each worker concerned: who has the other ids answers for
+      // them.
       const bool ours = !link.behind_relay() || clients_.is_of_our_slot(id);
       if (id != 0 && ours && !reply.body.empty()) answer_unknown(link, id);
       continue;
