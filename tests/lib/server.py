@@ -48,7 +48,7 @@ def faults(text):
     """The lines that say what is wrong: without the log of what was done so far, and without the last
     line of a start that findings have prevented."""
     return [line for line in text.splitlines()
-            if "[info]" not in line and "is not started, because of these errors" not in line]
+            if "[INFO]" not in line and "is not started, because of these errors" not in line]
 
 
 class Notifications:
