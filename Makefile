@@ -23,8 +23,8 @@ PYTHON_DIR ?= $(if $(filter /usr/local,$(PREFIX)),$(shell $(PYTHON) -c \
   'import sysconfig; print(sysconfig.get_path("purelib"))'),$(PREFIX)/lib/python3/dist-packages)
 LIBS    := libzmq sqlite3 simdjson spdlog
 # Library headers are system headers: their warnings are not ours. libev has no pkg-config file.
-PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
-PKG_LIBS   = $(shell pkg-config --libs $(LIBS)) -lev -lpthread
+PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
+PKG_LIBS   := $(shell pkg-config --libs $(LIBS)) -lev -lpthread
 CPPFLAGS += -I. -DM2_VERSION='"$(VERSION)"' -D_GNU_SOURCE
 CXXFLAGS += $(CXXSTD) $(OPT) $(WARN) -fno-plt -ffunction-sections -fstack-protector-strong
 LDFLAGS  += -Wl,-z,relro,-z,now -Wl,--gc-sections
@@ -47,18 +47,21 @@ deps:
 	@scripts/install-deps
 
 $(SERVER): $(BUILD)/master/main.o $(BUILD)/libm2.a
-	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@echo "  link $@"
+	@$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/libm2.a: $(LIB_OBJECTS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
 $(UNIT_TESTS): $(UNIT_OBJECTS) $(BUILD)/libm2.a
-	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(PKG_LIBS)
+	@echo "  link $@"
+	@$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(PKG_LIBS)
 
 $(BUILD)/%.o: %.cc Makefile
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(PKG_CFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  c++ $<"
+	@$(CXX) $(CPPFLAGS) $(PKG_CFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

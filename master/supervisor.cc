@@ -108,6 +108,7 @@ void Supervisor::child_born(Child& child) {
 }
 
 void Supervisor::child_message(Child& child, Message message) {
+  if (message.type == MessageType::kClients) return pass_on_clients(std::move(message));
   if (child.leaving) return;
   switch (message.type) {
     case MessageType::kReady:
@@ -128,6 +129,18 @@ void Supervisor::child_message(Child& child, Message message) {
       log_error(child.name() + " sent a message that no child sends, and is killed");
       child.kill();
   }
+}
+
+// Clients of a worker that retires go to the others in turn.
+void Supervisor::pass_on_clients(Message message) {
+  std::vector<Child*> takers;
+  children_.each([&takers](Child& child) {
+    if (child.role() == Role::kWorker && !child.leaving && child.serves != 0) {
+      takers.push_back(&child);
+    }
+  });
+  if (takers.empty()) return;  // they are closed
+  takers[clients_passed_on_++ % takers.size()]->send(std::move(message));
 }
 
 void Supervisor::child_silent(Child& child) { carry_out(reload_.child_silent(child.id())); }

@@ -54,6 +54,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   void equip_child(ChildStart& start) override;
   void child_born(Child& child) override;
   void child_message(Child& child, Message message) override;
+  void pass_on_clients(Message message);
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;
@@ -96,6 +97,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
 
   Mode mode_ = Mode::kRunning;
   bool ended_ = false;
+  size_t clients_passed_on_ = 0;  // messages, for taking turns
   TimerWatcher end_limit_;
   std::string failure_;  // why it never served
 };

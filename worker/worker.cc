@@ -1,6 +1,9 @@
 #include "worker/worker.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "common/config/image.h"
 #include "common/log.h"
@@ -39,6 +42,8 @@ void Worker::channel_message(Message message) {
       return drain(message.number);
     case MessageType::kRetire:
       return retire(message.number);
+    case MessageType::kClients:
+      return take_clients(std::move(message));
     case MessageType::kLogs:
       return take_logs(std::move(message));
     default:
@@ -128,7 +133,30 @@ void Worker::drain(uint64_t limit_ms) {
 
 void Worker::retire(uint64_t limit_ms) {
   take_no_more(limit_ms);
-  clients_.retire();
+  clients_.retire(*this);
+}
+
+// To the workers that stay, through the master.
+void Worker::take(std::vector<OwnedFd> sockets) {
+  while (!sockets.empty()) {
+    Message message;
+    message.type = MessageType::kClients;
+    while (!sockets.empty() && message.descriptors.size() < kMessageDescriptorsMax) {
+      message.descriptors.push_back(std::move(sockets.back()));
+      sockets.pop_back();
+    }
+    channel_.send(std::move(message));
+  }
+}
+
+void Worker::take_clients(Message message) {
+  for (OwnedFd& socket : message.descriptors) {
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    // Gone meanwhile: nothing to take over.
+    if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) continue;
+    clients_.accepted(std::move(socket), peer);
+  }
 }
 
 void Worker::take_no_more(uint64_t limit_ms) {

@@ -22,7 +22,7 @@
 
 namespace m2 {
 
-class Worker final : private ChannelUser {
+class Worker final : private ChannelUser, private Successors {
  public:
   explicit Worker(ChildStart start);
   // Until drained, or until the master and then the last client are gone.
@@ -31,8 +31,11 @@ class Worker final : private ChannelUser {
  private:
   void channel_message(Message message) override;
   void channel_closed(const std::string& why) override;
+  void take(std::vector<OwnedFd> sockets) override;
+  bool all_taken() const override { return channel_.all_sent(); }
 
   void take_offer(Message message);
+  void take_clients(Message message);
   Status prepare(Message& message);
   void commit(uint64_t generation);
   void abort();

@@ -47,6 +47,8 @@ class Channel {
 
   // Messages leave in order. After the peer is gone, sends are dropped.
   void send(Message message);
+  // Everything sent has left this process.
+  bool all_sent() const { return outbound_.empty(); }
 
  private:
   void on_ready(int revents);

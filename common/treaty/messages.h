@@ -33,10 +33,10 @@ enum class MessageType : uint32_t {
   kSwapped,
   // Graceful end: accept nothing new, finish what is in flight within number ms, exit 0.
   kDrain,
-  // The same, but the server goes on without this worker: whoever is connected is still served
-  // until
-  // it leaves or can be told to.
+  // The same, but the server goes on without this worker: it passes on who is between two requests.
   kRetire,
+  // From a worker that retires to the master, and on to one that stays. descriptors: HTTP clients.
+  kClients,
   // New log files. descriptors: [error_log] or [error_log, access_log].
   kLogs,
   // To the relay. slot and number (incarnation) of a worker that has swapped to this generation;

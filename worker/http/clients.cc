@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "common/log.h"
 #include "worker/http/connection.h"
 #include "worker/http/exchange.h"
@@ -50,12 +52,24 @@ void Clients::accepted(OwnedFd socket, const sockaddr_storage& peer) {
   new Connection(*this, std::move(socket), peer);
 }
 
-void Clients::retire() {
+void Clients::retire(Successors& successors) {
   leaving_ = Leaving::kRetiring;
-  for (Connection* connection = first_; connection != nullptr; connection = connection->next_) {
+  successors_ = &successors;
+  for (Connection* connection = first_; connection != nullptr;) {
+    Connection* next = connection->next_;
     connection->retire();
+    connection = next;
   }
 }
+
+// Not in this turn: the loop forgets a descriptor in the kernel only before it waits again, and
+// what it has not forgotten it would go on hearing of, whoever has the socket then.
+void Clients::pass_on(OwnedFd socket) {
+  passed_on_.push_back(std::move(socket));
+  if (!next_turn_.active()) next_turn_.start<&Clients::send_passed_on>(loop_, 0.0, 0.0, this);
+}
+
+void Clients::send_passed_on() { successors_->take(std::exchange(passed_on_, {})); }
 
 void Clients::drain() {
   leaving_ = Leaving::kDraining;
@@ -121,7 +135,8 @@ void Clients::end_of_turn() {
   doomed_.clear();
   for (Connection* connection : buried_) delete connection;
   buried_.clear();
-  if (leaving() && count_ == 0) loop_.stop();
+  if (leaving_ == Leaving::kNo || count_ != 0 || !passed_on_.empty()) return;
+  if (successors_ == nullptr || successors_->all_taken()) loop_.stop();
 }
 
 }  // namespace m2

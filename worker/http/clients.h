@@ -23,6 +23,17 @@ namespace m2 {
 class Connection;
 class Exchange;
 
+// Where the clients of a worker that retires go.
+class Successors {
+ public:
+  virtual void take(std::vector<OwnedFd> sockets) = 0;
+  // Whatever was given away has left this process.
+  virtual bool all_taken() const = 0;
+
+ protected:
+  ~Successors() = default;
+};
+
 class Clients {
  public:
   // first_id: of the ids this worker gives out (connection_id.h).
@@ -40,15 +51,17 @@ class Clients {
   void accepted(OwnedFd socket, const sockaddr_storage& peer);
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
+  // An id that this worker, or an earlier one in its slot, has given out.
+  bool is_of_our_slot(ConnectionId id) const { return slot_of(id) == slot_of(next_id_); }
   size_t count() const { return count_; }
 
   // Closes idle clients now, the others after the answer they wait for; then stops the loop.
   void drain();
   bool draining() const { return leaving_ == Leaving::kDraining; }
-  // Nobody is cut off: answers that can say so announce the end, clients that stay silent for a
-  // moment are closed; stops the loop when the last is gone.
-  void retire();
-  bool leaving() const { return leaving_ != Leaving::kNo; }
+  // Passes on who is between two requests, the others after their answer; then stops the loop.
+  // successors outlives the clients.
+  void retire(Successors& successors);
+  bool retiring() const { return leaving_ == Leaving::kRetiring; }
 
   // For connections.
   Loop& loop() { return loop_; }
@@ -64,10 +77,12 @@ class Clients {
   void bury(Connection& connection);
   // To be ended at the end of this turn: its socket failed while a target was using it.
   void doom(Connection& connection) { doomed_.push_back(&connection); }
-  void count_refused() { ++refused_; }
+  // Its connection has stopped watching it; it leaves this process in the next turn.
+  void pass_on(OwnedFd socket);
 
  private:
   void end_of_turn();
+  void send_passed_on();
 
   Loop& loop_;
   Deadlines& deadlines_;
@@ -84,6 +99,9 @@ class Clients {
   uint64_t refused_ = 0;
   enum class Leaving : uint8_t { kNo, kRetiring, kDraining };
   Leaving leaving_ = Leaving::kNo;
+  Successors* successors_ = nullptr;
+  std::vector<OwnedFd> passed_on_;
+  TimerWatcher next_turn_;
   std::vector<Connection*> doomed_;
   std::vector<Connection*> buried_;
   int64_t date_second_ = -1;

@@ -123,6 +123,7 @@ void Connection::process(std::string_view bytes) {
     }
   }
   processing_ = false;
+  if (state_ == State::kIdle && clients_.retiring()) return retire();
   if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline();
   if (state_ == State::kAnswering && exchange_->output.empty()) clients_.deadlines().clear(*this);
 }
@@ -169,7 +170,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
     head.framing = BodyFraming::kNone;
   }
   exchange.is_head_ = exchange.method() == "HEAD";
-  exchange.keep_alive_ = head.keep_alive && !close_after_;
+  exchange.keep_alive_ = head.keep_alive && !close_after_ && !clients_.draining();
   exchange.generation_ = clients_.generation();
   const Host& host = exchange.generation_->host(head.host.in(exchange.base_));
   exchange.host_name_ = host.name;

@@ -34,7 +34,7 @@ class Connection final : private ClientStream, private Deadline {
   void request_refused(std::string_view why);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
-  // Ends it when it has been idle for a moment.
+  // Between two requests: another worker takes the client over.
   void retire();
   // Ends it as soon as nothing is owed.
   void drain();
@@ -78,7 +78,6 @@ class Connection final : private ClientStream, private Deadline {
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
   void set_body_paused(bool paused) override;
-  bool leaving() const override;
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;

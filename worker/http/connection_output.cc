@@ -111,8 +111,9 @@ void Connection::exchange_ended() {
   served_ = true;
   body_paused_ = false;
   watch_as_needed();
-  clients_.deadlines().set(*this, clients_.leaving() ? kSilentMs : clients_.limits().idle_ms);
-  if (!later.empty() && !processing_) process(later);
+  clients_.deadlines().set(*this, clients_.limits().idle_ms);
+  if (!later.empty() && !processing_) return process(later);
+  if (clients_.retiring() && !processing_) retire();
 }
 
 // Our answer would be lost if the socket were closed with unread input in it (RFC 9112, 9.6).
@@ -136,8 +137,6 @@ void Connection::set_body_deadline() {
   if (body_paused_) return clients_.deadlines().clear(*this);
   clients_.deadlines().set(*this, clients_.limits().body_ms);
 }
-
-bool Connection::leaving() const { return clients_.leaving(); }
 
 ConnectionId Connection::id() {
   if (id_ == 0) id_ = clients_.give_id(*this);
@@ -178,7 +177,10 @@ void Connection::request_refused(std::string_view why) {
 }
 
 void Connection::retire() {
-  if (state_ == State::kIdle) clients_.deadlines().set(*this, kSilentMs);
+  if (state_ != State::kIdle) return;
+  io_.stop();
+  clients_.pass_on(std::move(socket_));
+  close("");
 }
 
 void Connection::drain() {

@@ -33,8 +33,6 @@ class ClientStream {
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
   virtual void set_body_paused(bool paused) = 0;
-  // The server would like this client to go.
-  virtual bool leaving() const = 0;
   // The id handlers know this client by; given out at the first call.
   virtual ConnectionId id() = 0;
   virtual std::string_view peer_address() const = 0;
@@ -63,9 +61,8 @@ class Exchange {
   bool keep_alive() const { return keep_alive_; }
   void set_keep_alive(bool keep) { keep_alive_ = keep; }
   bool is_http10() const { return head_.minor_version == 0; }
-  // "", or the Connection field that the answer must carry, with its line end. Announces the end of
-  // a connection that the server wants to end: no more requests after this answer.
-  std::string_view connection_field();
+  // "", or the Connection field that the answer should carry, with its line end.
+  std::string_view connection_field() const;
   const Route& route() const { return *route_; }
   const Generation& generation() const { return *generation_; }
   ClientStream& client() { return *client_; }

@@ -89,6 +89,7 @@ void LinkPlace::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bo
 
 bool LinkPlace::take_relay_word(std::string_view word) {
   if (word != kRelayOpen && word != kRelayClosed) return false;
+  relay_monitor_->catch_up();  // the end of an earlier relay must not undo what this one says
   relay_open_ = word == kRelayOpen;
   user_.place_changed(*this);
   return true;

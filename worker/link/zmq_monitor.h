@@ -44,6 +44,8 @@ class ZmqMonitor final : ZmqSocketUser {
   ~ZmqMonitor();
 
   size_t peers() const { return count_.peers(); }
+  // Learns of everything that has happened until now: what a peer did before it said something.
+  void catch_up() { socket_->catch_up(); }
 
  private:
   ZmqMonitor(ZmqSocket& watched, ZmqMonitorUser& user) : watched_(watched), user_(user) {}

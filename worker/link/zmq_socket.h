@@ -78,6 +78,9 @@ class ZmqSocket {
   // Lets libzmq look at what happened to this socket: new peers are attached (a SUB socket sends
   // them its subscription), lost ones let go.
   void service();
+  // Handles now what would be handled in the next turn, for an order between two sockets. Not to be
+  // called by this socket's own callbacks.
+  void catch_up() { step(); }
 
   void* raw() { return socket_.handle(); }
 

@@ -22,7 +22,10 @@ void HandlerReplies::handler_message(HandlerLink& link, HandlerMessage& message)
     const ConnectionId id = parse_connection_id(text);
     Connection* connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
-      if (id != 0 && !reply.body.empty()) answer_unknown(link, id);
+      // The relay sends the same bytes to each worker concerned: who has the other ids answers for
+      // them.
+      const bool ours = !link.behind_relay() || clients_.is_of_our_slot(id);
+      if (id != 0 && ours && !reply.body.empty()) answer_unknown(link, id);
       continue;
     }
     if (!connection->handler_reply(reply.body, message) && worth_a_line(++late_messages_)) {

@@ -67,6 +67,18 @@ class FakeChild final : private ChannelUser {
         log_info("drain " + std::to_string(message.number));
         if (!told_to("stubborn")) loop_.stop();
         break;
+      case MessageType::kRetire: {
+        log_info("retire " + std::to_string(message.number));
+        Message clients;
+        clients.type = MessageType::kClients;
+        clients.descriptors.push_back(error_log_.duplicate());
+        channel_.send(std::move(clients));
+        loop_.stop();
+        break;
+      }
+      case MessageType::kClients:
+        log_info("clients " + std::to_string(message.descriptors.size()));
+        break;
       case MessageType::kLogs:
         log_redirect(message.descriptors.at(0).get());
         error_log_ = std::move(message.descriptors[0]);

@@ -143,7 +143,8 @@ TEST_F(SupervisorTest, MoreAndFewerWorkers) {
   server_.plan.workers = 2;
   reload();
   EXPECT_TRUE(server_.says("generation 3 serves: 2 workers"));
-  EXPECT_TRUE(server_.says("(worker 2) drain 20000"));
+  EXPECT_TRUE(server_.says("(worker 2) retire 20000"));
+  EXPECT_TRUE(server_.says(") clients 1")) << server_.log();  // one that stays takes them over
   EXPECT_TRUE(server_.says("has left: exited with status 0"));
   EXPECT_TRUE(server_.says("(relay) down 2"));
   EXPECT_EQ(at("(worker 2) prepare 3"), std::string::npos);
@@ -154,7 +155,7 @@ TEST_F(SupervisorTest, WorkersStartedForARefusedReloadLeaveAgain) {
   server_.plan.workers = 3;
   reload("refuse worker 2");
   EXPECT_TRUE(server_.says("reload refused, generation 1 goes on: worker 2: no thanks"));
-  EXPECT_TRUE(server_.says("(worker 2) drain 0"));
+  EXPECT_TRUE(server_.says("(worker 2) retire 0"));
   EXPECT_TRUE(server_.says("has left: exited with status 0"));
 }
 

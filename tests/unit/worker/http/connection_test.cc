@@ -312,6 +312,44 @@ TEST_F(ConnectionTest, DrainStillAnswersARequestThatLiesInTheSocket) {
   EXPECT_TRUE(closed);
 }
 
+// Goal: a worker that retires gives its clients away unharmed. Method: a second Clients takes them.
+TEST_F(ConnectionTest, RetiringPassesOnWhoIsBetweenTwoRequests) {
+  class Taker final : public Successors {
+   public:
+    void take(std::vector<OwnedFd> sockets) override {
+      for (OwnedFd& socket : sockets) taken.push_back(std::move(socket));
+    }
+    bool all_taken() const override { return true; }
+    std::vector<OwnedFd> taken;
+  } taker;
+  connect();
+  OwnedFd idle = std::move(client);
+  source.whole->hold = true;
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  clients.retire(taker);
+  turns();
+  EXPECT_EQ(taker.taken.size(), 1u);
+  source.whole->answer();
+  turns();
+  EXPECT_TRUE(heard().ends_with("GET /whole "));
+  EXPECT_FALSE(closed);
+  EXPECT_EQ(taker.taken.size(), 2u);
+  EXPECT_EQ(clients.count(), 0u);
+
+  Loop their_loop;
+  Deadlines their_deadlines(their_loop);
+  AccessLog their_log(their_loop, OwnedFd());
+  Clients others(their_loop, their_deadlines, their_log, first_connection_id(1, 1));
+  others.use(clients.generation());
+  source.whole->hold = false;
+  others.accepted(std::move(taker.taken.back()), sockaddr_storage{});
+  const std::string request = "GET /whole HTTP/1.1\r\nHost: a\r\n\r\n";
+  ASSERT_GT(::send(client.get(), request.data(), request.size(), 0), 0);
+  their_loop.run_once();
+  EXPECT_TRUE(heard().ends_with("GET /whole "));
+}
+
 TEST_F(ConnectionTest, DeadlinesEndWhatDoesNotMove) {
   use({{"limits.head_ms", "200"}, {"limits.idle_ms", "200"}});
   connect();

@@ -314,6 +314,20 @@ TEST_F(HandlerLinkTest, WaitsForTheWordOfTheRelay) {
   EXPECT_TRUE(link->withdraw(3));
 }
 
+// The first word of the relay may be read before the report that the relay has connected at all.
+TEST_F(HandlerLinkTest, HearsTheFirstWordOfEveryRelay) {
+  for (int start = 0; start < 100; ++start) {
+    open(behind_relay());
+    PlainRelay relay(directory);
+    send_text(relay.replies, kRelayOpen);
+    ASSERT_TRUE(link->submit(1, "one"));
+    ASSERT_EQ(receive(relay.requests), "one") << start;
+    for (int turn = 0; turn < 3; ++turn) turns.loop.run_once();
+    ASSERT_TRUE(link->has_handlers()) << start;
+    link.reset();
+  }
+}
+
 TEST_F(HandlerLinkTest, TakesRefusalsFromTheRelay) {
   open(behind_relay());
   PlainRelay relay(directory);
