@@ -227,6 +227,20 @@ class Server:
     def client(self, port=None):
         return Client(port or self.deployment.port)
 
+    def clients_of(self, worker, count):
+        """Connections that this worker has, and no other: the others stand still meanwhile."""
+        others = [pid for pid in self.workers() if pid != worker]
+        try:
+            for pid in others:
+                os.kill(pid, signal.SIGSTOP)
+            clients = [self.client() for _ in range(count)]
+            for client in clients:
+                assert client.request("GET", "/").status == 200
+            return clients
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
     def get(self, path="/", **more):
         """One request on a connection of its own."""
         with self.client() as client:
