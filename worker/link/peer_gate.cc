@@ -1,5 +1,6 @@
 #include "worker/link/peer_gate.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace m2 {
@@ -27,19 +28,26 @@ void PeerGate::peers_changed() {
   const bool had_peers = has_peers();
   requests_seen_ = requests;
   replies_seen_ = replies;
+  usual_unpaired_ = std::clamp(unpaired(), 0, usual_unpaired_);
   if (joined) hold();
   update(had_peers != has_peers());
 }
 
 void PeerGate::hold() {
-  const bool paired = requests_seen_ <= replies_seen_;
-  if (!settling_.active()) {
-    if (open_ && loop_.now() - held_at_ < kBetweenHoldsS) return;
-    if (open_) held_at_ = loop_.now();
-  } else if (!paired) {
-    return;  // one wait for all who come meanwhile
+  const double now = loop_.now();
+  const bool paired = unpaired() <= usual_unpaired_;
+  if (!paired && now < no_join_until_) return;
+  if (!settling_.active()) held_since_ = now;
+  const double left = std::max(0.0, held_since_ + kHoldS - now);
+  settling_.start<&PeerGate::settled>(loop_, std::min(left, paired ? kSettleS : kJoinS), 0.0, this);
+}
+
+void PeerGate::settled() {
+  if (unpaired() > usual_unpaired_) {
+    usual_unpaired_ = unpaired();
+    no_join_until_ = loop_.now() + kNoJoinS;
   }
-  settling_.start<&PeerGate::settled>(loop_, paired ? kSettleS : kJoinS, 0.0, this);
+  update(false);
 }
 
 void PeerGate::update(bool peers_changed) {

@@ -38,16 +38,22 @@ class PeerGate final : ZmqMonitorUser {
       : loop_(loop), requests_(requests), replies_(replies), user_(user) {}
   void peers_changed() override;
   void hold();
-  void settled() { update(false); }
+  void settled();
   void update(bool peers_changed);
+  // How many request sockets have no reply socket to themselves.
+  int unpaired() const {
+    return static_cast<int>(requests_seen_) - static_cast<int>(replies_seen_);
+  }
 
-  // Longest wait for the second socket of a handler that shows up with its request socket first.
-  // Handlers that share one reply socket never bring a second one.
-  static constexpr double kJoinS = 0.2;
   // For our subscription to arrive at a peer whose handshake we have just seen.
   static constexpr double kSettleS = 0.01;
-  // A handler that crashes and returns for ever must not keep its healthy neighbours from working.
-  static constexpr double kBetweenHoldsS = 1.0;
+  // For the reply socket of a handler that shows up with its request socket first.
+  static constexpr double kJoinS = 0.2;
+  // All that join, one after another, are waited for together.
+  static constexpr double kHoldS = 1.0;
+  // After a handler that brought no reply socket in time, such handlers are not waited for: one
+  // that crashes and returns for ever must not keep its healthy neighbours from working.
+  static constexpr double kNoJoinS = 1.0;
 
   Loop& loop_;
   ZmqSocket& requests_;
@@ -58,7 +64,9 @@ class PeerGate final : ZmqMonitorUser {
   TimerWatcher settling_;
   size_t requests_seen_ = 0;
   size_t replies_seen_ = 0;
-  double held_at_ = 0;  // when an open gate was last held for somebody new
+  int usual_unpaired_ = 0;  // handlers that share a reply socket, or never have one
+  double held_since_ = 0;
+  double no_join_until_ = 0;
   bool open_ = false;
 };
 

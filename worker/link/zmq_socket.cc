@@ -108,8 +108,11 @@ bool ZmqSocket::try_send(ZmqMessage& message) {
 }
 
 bool ZmqSocket::send(ZmqMessage& message) {
+  // While it sends, libzmq looks into its mailbox once a millisecond only. Meanwhile a peer that
+  // has gone would still be given messages, so it looks once a turn; and again when there seems to
+  // be no room.
+  if (std::exchange(sent_in_turn_, loop_.turn()) != loop_.turn()) events();
   bool sent = try_send(message);
-  // While it sends, libzmq looks into its mailbox once a millisecond only: the room may be there.
   if (!sent && (events() & ZMQ_POLLOUT) != 0) sent = try_send(message);
   if (!sent) {
     wants_to_send_ = true;

@@ -110,6 +110,7 @@ class ZmqSocket {
   std::shared_ptr<ZmqMessage> message_;  // the next one is received into it
   bool reading_ = false;
   bool wants_to_send_ = false;
+  unsigned sent_in_turn_ = 0;
   bool* gone_ = nullptr;  // where step() learns that a callback destroyed this object
 };
 

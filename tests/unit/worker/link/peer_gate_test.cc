@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "tests/unit/worker/link/peers.h"
@@ -119,6 +120,48 @@ TEST_F(PeerGateTest, HearsTheFirstAnswerOfEveryStart) {
     ASSERT_TRUE(turns.until([&] { return !gate->has_peers(); }));
   }
   EXPECT_EQ(heard.size(), static_cast<size_t>(kStarts));
+}
+
+// Several handlers start at once, each with its request socket first: no request is lost to one
+// that cannot be heard yet. Method: requests flow all the time; every one is answered, and all
+// handlers have taken part.
+TEST_F(PeerGateTest, HearsAllAnswersOfHandlersThatStartTogether) {
+  constexpr size_t kRounds = 5, kHandlers = 4;
+  for (size_t round = 0; round < kRounds; ++round) {
+    std::atomic<bool> done = false;
+    std::atomic<size_t> busy = 0;  // handlers that have had a request
+    std::vector<std::thread> handlers;
+    for (size_t i = 0; i < kHandlers; ++i) {
+      handlers.emplace_back([&, i] {
+        zmq::context_t context{1};
+        zmq::socket_t pull(context, ZMQ_PULL), pub(context, ZMQ_PUB);
+        pull.set(zmq::sockopt::rcvtimeo, 10);
+        pull.connect(send_spec);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5 * i));
+        pub.connect(recv_spec);
+        zmq::message_t request;
+        for (bool first = true; !done;) {
+          if (!pull.recv(request)) continue;
+          pub.send(request, zmq::send_flags::none);
+          busy += std::exchange(first, false) ? 1 : 0;
+        }
+      });
+    }
+    heard.clear();
+    size_t sent = 0;
+    const bool answered = turns.until([&] {
+      const bool all_busy = busy == kHandlers;
+      for (; gate->open() && !all_busy && sent < heard.size() + 20; ++sent) {
+        ZmqMessage message("request", 7);
+        if (!requests->send(message)) break;
+      }
+      return all_busy && heard.size() == sent;
+    });
+    done = true;
+    for (std::thread& handler : handlers) handler.join();
+    ASSERT_TRUE(answered) << "round " << round << ": sent " << sent << ", heard " << heard.size();
+    ASSERT_TRUE(turns.until([&] { return !gate->has_peers(); }));
+  }
 }
 
 }  // namespace
