@@ -246,6 +246,16 @@ class Server:
         with self.client() as client:
             return client.request("GET", path, **more)
 
+    def answers(self, path="/"):
+        """Whether a request is answered with 200 within a second: for moments in which one may get
+        lost, because a process was killed or garbage is a peer to libzmq."""
+        with self.client() as client:
+            client.socket.settimeout(1)
+            try:
+                return client.send_request(path=path).answer().status == 200
+            except TimeoutError:
+                return False
+
     def access_log(self, name="logs/access.log"):
         """The lines of the access log as lists, in the form of Mongrel2 1.x."""
         data = self.deployment.read(name)
