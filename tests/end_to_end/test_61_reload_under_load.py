@@ -38,7 +38,8 @@ def test_twenty_reloads(deployment, workers):
         assert load.failures == []
         assert load.closed == 0
         assert set(load.answered) == {200}
-        assert max(counts[10:]) <= max(counts[:6]) + 2 * workers, counts
+        # Every other time, when no pair is on its way out.
+        assert max(counts[10::2]) <= max(counts[2:8:2]) + 2 * workers, counts
 
 
 def open_descriptors(server):

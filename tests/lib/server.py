@@ -227,10 +227,34 @@ class Server:
     def client(self, port=None):
         return Client(port or self.deployment.port)
 
+    def clients_of(self, worker, count):
+        """Connections that this worker has, and no other: the others stand still meanwhile."""
+        others = [pid for pid in self.workers() if pid != worker]
+        try:
+            for pid in others:
+                os.kill(pid, signal.SIGSTOP)
+            clients = [self.client() for _ in range(count)]
+            for client in clients:
+                assert client.request("GET", "/").status == 200
+            return clients
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
     def get(self, path="/", **more):
         """One request on a connection of its own."""
         with self.client() as client:
             return client.request("GET", path, **more)
+
+    def answers(self, path="/"):
+        """Whether a request is answered with 200 within a second: for moments in which one may get
+        lost, because a process was killed or garbage is a peer to libzmq."""
+        with self.client() as client:
+            client.socket.settimeout(1)
+            try:
+                return client.send_request(path=path).answer().status == 200
+            except TimeoutError:
+                return False
 
     def access_log(self, name="logs/access.log"):
         """The lines of the access log as lists, in the form of Mongrel2 1.x."""

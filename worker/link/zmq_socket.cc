@@ -128,8 +128,14 @@ void ZmqSocket::set_reading(bool reading) {
   if (reading) step_next_turn();  // the edge of what waits was taken long ago
 }
 
-void ZmqSocket::service() {
+bool ZmqSocket::writable() {
   const int ready = events();
+  attend(ready);
+  return (ready & ZMQ_POLLOUT) != 0;
+}
+
+// To ask has taken the edge away, so what is ready is seen to in the next turn.
+void ZmqSocket::attend(int ready) {
   if ((reading_ && (ready & ZMQ_POLLIN) != 0) || (wants_to_send_ && (ready & ZMQ_POLLOUT) != 0)) {
     step_next_turn();
   }

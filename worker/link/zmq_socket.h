@@ -74,10 +74,12 @@ class ZmqSocket {
   // True: libzmq has taken the message, which is empty now. False: no peer or no room; the message
   // is untouched and zmq_writable will be called.
   bool send(ZmqMessage& message);
+  // A send would succeed now.
+  bool writable();
   void set_reading(bool reading);
   // Lets libzmq look at what happened to this socket: new peers are attached (a SUB socket sends
   // them its subscription), lost ones let go.
-  void service();
+  void service() { attend(events()); }
   // Handles now what would be handled in the next turn, for an order between two sockets. Not to be
   // called by this socket's own callbacks.
   void catch_up() { step(); }
@@ -87,6 +89,7 @@ class ZmqSocket {
  private:
   ZmqSocket(Loop& loop, ZmqContext& context, ZmqKind kind, ZmqSocketUser& user);
   int events();
+  void attend(int ready);
   bool try_send(ZmqMessage& message);
   bool receive(ZmqMessage& message, bool& multipart);
   void on_descriptor(int) { step(); }

@@ -58,9 +58,6 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
   auto gate = PeerGate::open(loop_, context, *to_handlers_, *from_handlers_, *this);
   if (!gate.ok()) return std::move(gate).status();
   gate_ = std::move(gate).value();
-  auto monitor = ZmqMonitor::open(loop_, context, *from_workers_, *this);
-  if (!monitor.ok()) return std::move(monitor).status();
-  worker_monitor_ = std::move(monitor).value();
   RequestQueueUser& queue_user = *this;
   queue_ = std::make_unique<RequestQueue>(loop_, *to_handlers_, options_.queue_max,
                                           options_.wait_ms, queue_user);
@@ -121,6 +118,11 @@ void HandlerPair::remove_worker(WorkerName worker) {
     }
   }
   flush();
+}
+
+size_t HandlerPair::worker_peers() const {
+  return static_cast<size_t>(std::count_if(hops_.begin(), hops_.end(),
+                                           [](const Hop& hop) { return hop.hop->connected(); }));
 }
 
 HandlerPairDrops HandlerPair::drops() const {

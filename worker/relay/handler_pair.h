@@ -38,11 +38,7 @@ struct HandlerPairDrops {
   uint64_t notices = 0;
 };
 
-class HandlerPair final : ZmqSocketUser,
-                          PeerGateUser,
-                          ZmqMonitorUser,
-                          RequestQueueUser,
-                          WorkerHopUser {
+class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerHopUser {
  public:
   // The descriptors listen at the two specs. The loop and the context outlive the pair.
   static Result<std::unique_ptr<HandlerPair>> open(Loop& loop, ZmqContext& context,
@@ -62,8 +58,8 @@ class HandlerPair final : ZmqSocketUser,
   const std::string& send_spec() const { return options_.send_spec; }
   const std::string& recv_spec() const { return options_.recv_spec; }
   bool has_handlers() const { return gate_->has_peers(); }
-  // Workers whose request endpoints are connected now.
-  size_t worker_peers() const { return worker_monitor_->peers(); }
+  // Workers that are connected now.
+  size_t worker_peers() const;
   // Requests and notices on their way to handlers.
   size_t waiting() const { return queue_->size() + departed_.size(); }
   // Seconds since the epoch of the last message in either direction.
@@ -92,7 +88,6 @@ class HandlerPair final : ZmqSocketUser,
                    bool multipart) override;
   void zmq_writable(ZmqSocket&) override { flush(); }
   void gate_changed() override;
-  void peers_changed() override { from_workers_->service(); }
   bool may_pass() const override { return gate_->open(); }
   void passed(ConnectionId id, bool notice) override;
   void expired(ConnectionId id, bool notice) override;
@@ -118,7 +113,6 @@ class HandlerPair final : ZmqSocketUser,
   std::unique_ptr<ZmqSocket> from_handlers_;
   std::unique_ptr<ZmqSocket> from_workers_;
   std::unique_ptr<PeerGate> gate_;
-  std::unique_ptr<ZmqMonitor> worker_monitor_;
   std::unique_ptr<RequestQueue> queue_;
   std::vector<Hop> hops_;
   std::array<std::vector<WorkerHop*>, kSlotsMax> by_slot_;  // newest incarnation first

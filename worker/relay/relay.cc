@@ -125,7 +125,8 @@ Status Relay::prepare(Message& message) {
   next->number = message.generation;
   next->log_level = static_cast<LogLevel>(config.value().server.error_log_level);
   next->rows = distinct_pairs(config.value());
-  if (message.number > 1) {
+  next->relays = message.number > 1;
+  if (next->relays) {
     for (const HandlerPairOptions& row : next->rows) {
       auto pair = pair_for(row);
       if (!pair.ok()) return std::move(pair).status();
@@ -193,6 +194,8 @@ void Relay::commit(uint64_t generation) {
     current_->pairs[index]->update(current_->rows[index]);
   }
   if (before) retire_others(before->pairs);
+  if (!current_->relays)
+    workers_.clear();  // the master tells us of them again when there are several
   std::erase_if(retired_, [this](const Retired& retired) {
     return std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
   });

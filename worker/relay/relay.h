@@ -29,6 +29,7 @@ class Relay final : ChannelUser, ControlPortUser {
   // Pairs and control port may be shared with the generation before.
   struct Generation {
     uint64_t number = 0;
+    bool relays = false;  // there is more than one worker
     LogLevel log_level = LogLevel::kInfo;
     std::vector<HandlerPairOptions> rows;             // of every pair in the configuration
     std::vector<std::shared_ptr<HandlerPair>> pairs;  // in the order of rows; none with one worker

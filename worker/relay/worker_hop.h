@@ -48,6 +48,9 @@ class WorkerHop final : ZmqSocketUser {
     return !dropping_ && (queue_.size() >= kQueueMessagesMax || queue_bytes_ >= kQueueBytesMax);
   }
 
+  // The worker's end is there, or something waits for it.
+  bool connected() const { return !queue_.empty() || socket_->writable(); }
+
   WorkerName worker() const { return worker_; }
   ConnectionId first_id() const { return first_connection_id(worker_.slot, worker_.incarnation); }
   IdSet& told() { return told_; }

@@ -1,0 +1,187 @@
+// Goal: behind a relay a link does what the relay says, keeps its endpoints to itself, and moves
+// there and back without losing anything. Method: a relay of plain sockets.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "tests/unit/worker/link/link_fixture.h"
+#include "worker/link/handler_link.h"
+#include "worker/link/relay_words.h"
+
+namespace m2 {
+namespace {
+
+using test::HandlerPeer;
+using test::receive_text;
+using test::send_text;
+
+using LinkBehindRelayTest = test::LinkFixture;
+
+class PlainRelay {
+ public:
+  explicit PlainRelay(const test::TempDir& directory) {
+    requests.connect(directory.ipc("q"));
+    replies.connect(directory.ipc("r"));
+  }
+
+ private:
+  zmq::context_t context_{1};
+
+ public:
+  zmq::socket_t requests{context_, ZMQ_PULL};
+  zmq::socket_t replies{context_, ZMQ_PUSH};
+};
+
+TEST_F(LinkBehindRelayTest, WaitsForTheWordOfTheRelay) {
+  open(behind_relay());
+  PlainRelay relay(directory);
+  ASSERT_TRUE(link->submit(1, "one"));
+  send_text(relay.replies, "U 1:1, a reply");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  EXPECT_FALSE(link->has_handlers());
+  send_text(relay.replies, kRelayOpen);
+  EXPECT_EQ(receive(relay.requests), "one");
+  EXPECT_TRUE(link->has_handlers());
+  ASSERT_TRUE(link->submit(2, "two"));
+  EXPECT_EQ(receive(relay.requests), "two");
+  send_text(relay.replies, kRelayClosed);
+  ASSERT_TRUE(turns.until([&] { return !link->has_handlers(); }));
+  ASSERT_TRUE(link->submit(3, "three"));
+  EXPECT_TRUE(link->withdraw(3));
+}
+
+// The first word of the relay may be read before the report that the relay has connected at all.
+TEST_F(LinkBehindRelayTest, HearsTheFirstWordOfEveryRelay) {
+  for (int start = 0; start < 100; ++start) {
+    open(behind_relay());
+    PlainRelay relay(directory);
+    send_text(relay.replies, kRelayOpen);
+    ASSERT_TRUE(link->submit(1, "one"));
+    ASSERT_EQ(receive(relay.requests), "one") << start;
+    for (int turn = 0; turn < 3; ++turn) turns.loop.run_once();
+    ASSERT_TRUE(link->has_handlers()) << start;
+    link.reset();
+  }
+}
+
+TEST_F(LinkBehindRelayTest, TakesRefusalsFromTheRelay) {
+  open(behind_relay());
+  PlainRelay relay(directory);
+  send_text(relay.replies, write_relay_refusal(77, "all handlers busy"));
+  send_text(relay.replies, "@relay sings");
+  send_text(relay.replies, "U 1:1, after");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].first, 77u);
+  EXPECT_EQ(refused[0].second, "all handlers busy");
+  EXPECT_EQ(link->drops().requests_relay, 1u);
+}
+
+TEST_F(LinkBehindRelayTest, ARelayThatIsGoneHasNoHandlers) {
+  open(behind_relay());
+  {
+    PlainRelay relay(directory);
+    send_text(relay.replies, kRelayOpen);
+    ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  }
+  ASSERT_TRUE(turns.until([&] { return !link->has_handlers(); }));
+  PlainRelay next(directory);
+  ASSERT_TRUE(link->submit(1, "one"));
+  send_text(next.replies, kRelayOpen);
+  EXPECT_EQ(receive(next.requests), "one");
+}
+
+// From one worker to several, in the midst of work: nothing that waits is lost, late answers are
+// heard, and the handler finds itself connected to whoever listens now (here nobody: it is only let
+// go).
+TEST_F(LinkBehindRelayTest, MovesBehindTheRelay) {
+  open(direct());
+  ASSERT_TRUE(link->submit(1, "one"));
+  HandlerPeer handler(link->send_spec(), link->recv_spec());
+  EXPECT_EQ(receive(handler.requests), "one");
+  ASSERT_TRUE(link->prepare_move(turns.context, behind_relay()).ok());
+  ASSERT_TRUE(link->submit(2, "two"));  // prepared is not committed
+  EXPECT_EQ(receive(handler.requests), "two");
+  ASSERT_TRUE(link->has_handlers());
+
+  link->commit_move();
+  EXPECT_FALSE(link->has_handlers());
+  ASSERT_TRUE(link->submit(3, "three"));
+  send_text(handler.replies, "U 1:1, late");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  PlainRelay relay(directory);
+  send_text(relay.replies, kRelayOpen);
+  EXPECT_EQ(receive(relay.requests), "three");
+  EXPECT_EQ(receive_text(handler.requests), std::nullopt);
+}
+
+TEST_F(LinkBehindRelayTest, MovesOutFromBehindTheRelay) {
+  open(behind_relay());
+  auto relay = std::make_unique<PlainRelay>(directory);
+  send_text(relay->replies, kRelayOpen);
+  ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  ASSERT_TRUE(link->submit(1, "one"));
+  EXPECT_EQ(receive(relay->requests), "one");
+
+  HandlerLinkOptions options = direct();
+  const std::string send_spec = options.send_spec, recv_spec = options.recv_spec;
+  ASSERT_TRUE(link->prepare_move(turns.context, std::move(options)).ok());
+  link->commit_move();
+  EXPECT_FALSE(std::filesystem::exists(directory.file("q")));
+  ASSERT_TRUE(link->submit(2, "two"));
+  HandlerPeer handler(send_spec, recv_spec);
+  EXPECT_EQ(receive(handler.requests), "two");
+  send_text(relay->replies, kRelayClosed);  // its handlers are not ours any more
+  send_text(relay->replies, "U 1:1, late");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  EXPECT_TRUE(link->has_handlers());
+  relay.reset();
+  ASSERT_TRUE(link->submit(3, "three"));
+  EXPECT_EQ(receive(handler.requests), "three");
+}
+
+TEST_F(LinkBehindRelayTest, AnAbortedMoveChangesNothing) {
+  open(direct());
+  HandlerPeer handler(link->send_spec(), link->recv_spec());
+  ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  ASSERT_TRUE(link->prepare_move(turns.context, behind_relay()).ok());
+  link->abort_move();
+  EXPECT_FALSE(std::filesystem::exists(directory.file("q")));
+  link->commit_move();  // nothing is prepared
+  ASSERT_TRUE(link->submit(1, "one"));
+  EXPECT_EQ(receive(handler.requests), "one");
+}
+
+TEST_F(LinkBehindRelayTest, PrivateEndpointsAreForTheOwnerAloneAndGoWithTheLink) {
+  open(behind_relay());
+  for (const char* name : {"q", "r"}) {
+    struct stat status {};
+    ASSERT_EQ(::stat(directory.file(name).c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, 0600u);
+  }
+  // A second one does not take the place of the first.
+  auto opened = HandlerLink::open(turns.loop, turns.context, behind_relay(), *this);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_NE(opened.message().find(directory.ipc("q")), std::string::npos) << opened.message();
+  EXPECT_TRUE(std::filesystem::exists(directory.file("q")));
+
+  link->stop_listening();
+  EXPECT_FALSE(std::filesystem::exists(directory.file("q")));
+  EXPECT_FALSE(std::filesystem::exists(directory.file("r")));
+  auto successor = HandlerLink::open(turns.loop, turns.context, behind_relay(), *this);
+  ASSERT_TRUE(successor.ok()) << successor.message();
+  link.reset();  // leaves the files of its successor alone
+  EXPECT_TRUE(std::filesystem::exists(directory.file("q")));
+  std::move(successor).value().reset();
+  EXPECT_FALSE(std::filesystem::exists(directory.file("q")));
+}
+
+TEST_F(LinkBehindRelayTest, SaysThatARunDirectoryIsTooLong) {
+  HandlerLinkOptions options = behind_relay();
+  options.requests_endpoint = directory.ipc(std::string(120, 'n'));
+  auto opened = HandlerLink::open(turns.loop, turns.context, std::move(options), *this);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_NE(opened.message().find("shorter run directory"), std::string::npos) << opened.message();
+}
+
+}  // namespace
+}  // namespace m2
