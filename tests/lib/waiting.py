@@ -30,6 +30,7 @@ def is_alive(pid):
 
 
 _next_port = 20000 + os.getpid() * 7 % 10000
+_claims = []  # names that other runs of the tests on this machine cannot have
 
 
 def free_port():
@@ -37,12 +38,15 @@ def free_port():
     global _next_port
     for _ in range(5000):
         _next_port = 20000 + (_next_port - 20000 + 1) % 12000
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with socket.socket() as probe:
             try:
+                claim.bind(f"\0mongrel2-test-port-{_next_port}")
                 probe.bind(("127.0.0.1", _next_port))
+                _claims.append(claim)
                 return _next_port
             except OSError:
-                continue
+                claim.close()
     raise AssertionError("no free port")
 
 
