@@ -18,8 +18,8 @@ def test_all_take_clients(deployment):
                 client.close()
 
 
-# Goal: answers find their client whichever worker has it, in one message for many workers too. Method:
-# 64 clients over 4 workers, one message to all, then one to each.
+# Goal: answers find their client whichever worker has it, in one message for many workers too.
+# Method: 64 clients over 4 workers, one message to all, then one to each.
 def test_ids_over_workers(deployment):
     deployment.configure({"/": dir_(), "/h": handler()})
     with Server(deployment, workers=4) as server, Handler(deployment) as on:
@@ -39,7 +39,8 @@ def test_ids_over_workers(deployment):
         assert sorted(client.answer().body.decode() for client in clients) == sorted(ids)
 
 
-# Goal: through the relay nothing is dropped at full speed. Method: 64 connections ask 100 times each.
+# Goal: through the relay nothing is dropped at full speed. Method: 64 connections ask 100 times
+# each.
 def test_nothing_dropped(deployment):
     deployment.configure({"/h": handler()})
     with Server(deployment, workers=4) as server, \

@@ -1,4 +1,5 @@
-"""The relay is killed: it comes back and requests work again. The master is killed: nothing stays."""
+"""The relay is killed: it comes back and requests work again. The master is killed: nothing
+stays."""
 
 import os
 import signal
@@ -9,8 +10,8 @@ from lib.server import Server
 from lib.waiting import can_connect, is_alive, wait_until
 
 
-# Goal: files are served all the time, handlers again as soon as the new relay is there; handlers stay
-# connected by themselves. Method: kill the relay three times.
+# Goal: files are served all the time, handlers again as soon as the new relay is there; handlers
+# stay connected by themselves. Method: kill the relay three times.
 def test_relay(deployment):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"handler.wait_ms": 20000})
     with Server(deployment, workers=2) as server, Answering(
@@ -74,8 +75,8 @@ def test_relay_during_reload(deployment):
         assert server.get().status == 200
 
 
-# Goal: when the master is killed its children finish what is in flight and end; the port is free then and a
-# new server starts. Method: kill -9 while a handler holds a request.
+# Goal: when the master is killed its children finish what is in flight and end; the port is free
+# then and a new server starts. Method: kill -9 while a handler holds a request.
 def test_master(deployment, workers):
     deployment.configure({"/": dir_(), "/h": handler()})
     server = Server(deployment, workers=workers)

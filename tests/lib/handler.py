@@ -102,8 +102,8 @@ class Handler:
 
 
 class Answering(Handler):
-    """A handler that runs beside the test and answers each request with what answer(request) returns:
-    an HTTP answer as bytes, or None for nothing. Disconnect notices are collected."""
+    """A handler that runs beside the test and answers each request with what answer(request)
+    returns: an HTTP answer as bytes, or None for nothing. Disconnect notices are collected."""
 
     def __init__(self, deployment, answer=None, **more):
         super().__init__(deployment, **more)

@@ -1,5 +1,5 @@
-"""A server as a real process: started like an operator does it, watched through the notify socket of
-systemd, ended by pid."""
+"""A server as a real process: started like an operator does it, watched through the notify socket
+of systemd, ended by pid."""
 
 import atexit
 import os
@@ -18,7 +18,8 @@ _copy = None
 
 
 def program():
-    """The program under test, at a place that an ordinary user can reach wherever the checkout is."""
+    """The program under test, at a place that an ordinary user can reach wherever the checkout
+    is."""
     global _copy
     if _copy is None:
         built = os.environ.get("MONGREL2_BIN") or os.path.join(TOP, "build", "mongrel2")
@@ -40,13 +41,20 @@ def command(*arguments, as_root=False):
 
 def run(*arguments, as_root=False, **more):
     """Runs the program to its end; stdout and stderr together as text."""
-    return subprocess.run(command(*arguments, as_root=as_root), stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE, **more)
+    return subprocess.run(
+        command(*arguments, as_root=as_root),
+        stdin=subprocess.DEVNULL,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=DEADLINE,
+        **more
+    )
 
 
 def faults(text):
-    """The lines that say what is wrong: without the log of what was done so far, and without the last
-    line of a start that findings have prevented."""
+    """The lines that say what is wrong: without the log of what was done so far, and without the
+    last line of a start that findings have prevented."""
     return [line for line in text.splitlines()
             if "[INFO]" not in line and "is not started, because of these errors" not in line]
 
