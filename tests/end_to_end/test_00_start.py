@@ -71,7 +71,8 @@ def test_selection(deployment):
         "commit([main]",
         (
             f"other = Server(uuid='other-uuid', access_log='/logs/a2.log', "
-            f"error_log='/logs/e2.log', chroot={deployment.folder!r}, default_host='localhost', name='second', "
+            f"error_log='/logs/e2.log', chroot={deployment.folder!r}, "
+            f"default_host='localhost', name='second', "
             f"pid_file='/run/second.pid', bind_addr='127.0.0.1', port={other}, "
             f"hosts=[Host(name='localhost', routes={{"
             f"'/': Dir(base='www/', index_file='index.html')}})])\n"
