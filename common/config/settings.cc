@@ -112,8 +112,9 @@ constexpr SettingSpec kSpecs[] = {
            "0MQ high-water mark towards each handler: what a hung handler can hold back."),
     number("handler.recv_mark", 1000, 1, 1048576, "messages",
            "0MQ high-water mark of the replies from each handler."),
-    number("handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
-           "Bytes from handlers that one slow client may leave untaken before it is cut off."),
+    number(
+        "handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
+        "A client that has not taken more than this of earlier messages is cut off at the next."),
 
     // Proxy.
     time_ms("proxy.connect_ms", 5000, "Time for a connection to a backend (504 beyond)."),

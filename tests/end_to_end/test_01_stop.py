@@ -11,8 +11,8 @@ from lib.server import Server
 from lib.waiting import can_connect, is_alive, wait_until
 
 
-# Goal: TERM and INT end an idle server at once with status 0, its children too, and what it has made
-# in the run folder is gone. Method: also with an idle keep-alive connection, which is closed.
+# Goal: TERM and INT end an idle server at once with status 0, its children too, and what it has
+# made in the run folder is gone. Method: also with an idle keep-alive connection, which is closed.
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_idle(deployment, workers, number):
     deployment.configure({"/": dir_(), "/h": handler()})
@@ -46,8 +46,8 @@ def test_request_in_flight(deployment, workers, number):
         assert server.wait_end() == 0
 
 
-# Goal: a download in flight is finished after TERM. Method: a large file to a client that has not read
-# yet, TERM, then read.
+# Goal: a download in flight is finished after TERM. Method: a large file to a client that has not
+# read yet, TERM, then read.
 def test_download_in_flight(deployment, workers):
     content = os.urandom(1 << 20) * 8
     deployment.write("www/large", content)
@@ -129,8 +129,8 @@ def test_stopping_is_notified(deployment):
         assert any(message.get("STOPPING") == "1" for message in server.notify.seen)
 
 
-# Goal: TERM while the server is still starting ends it, with no child left. Method: TERM at once after
-# the start, many times, at whatever point of the start it hits.
+# Goal: TERM while the server is still starting ends it, with no child left. Method: TERM at once
+# after the start, many times, at whatever point of the start it hits.
 def test_term_during_start(deployment):
     deployment.configure({"/": dir_(), "/h": handler()})
     for _ in range(15):

@@ -112,7 +112,8 @@ def test_daemon_failure(deployment):
     assert not os.path.exists(deployment.path("run/mongrel2.pid"))
 
 
-# Goal: a folder that belongs to root is refused with the way out; the setting that asks for it works.
+# Goal: a folder that belongs to root is refused with the way out; the setting that asks for it
+# works.
 def test_folder_of_root(deployment):
     deployment.configure(settings={"server.daemonize": 0})
     os.chown(deployment.folder, 0, 0)
@@ -136,8 +137,8 @@ def test_groups_are_dropped(deployment):
         check_jail(server, deployment)
 
 
-# Goal: files outside of the folder are out of reach even through the configuration. Method: links in
-# the served tree to absolute places; inside the chroot they lead nowhere.
+# Goal: files outside of the folder are out of reach even through the configuration. Method: links
+# in the served tree to absolute places; inside the chroot they lead nowhere.
 def test_chroot_confines(deployment):
     deployment.configure(settings={"server.daemonize": 0})
     os.symlink("/etc/passwd", deployment.path("www/passwd"))
@@ -147,8 +148,8 @@ def test_chroot_confines(deployment):
         assert server.get("/passwd2").status in (403, 404)
 
 
-# Goal: a reload reads the database although the master sits in the chroot. Method: a database outside
-# of the folder, root daemon, change a route, HUP.
+# Goal: a reload reads the database although the master sits in the chroot. Method: a database
+# outside of the folder, root daemon, change a route, HUP.
 def test_reload_in_chroot(deployment):
     outside = deployment.database = deployment.folder + ".sqlite"
     try:

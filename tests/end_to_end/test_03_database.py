@@ -69,8 +69,8 @@ def test_broken(deployment):
         refusal(deployment)
 
 
-# Goal: a database whose bytes are damaged anywhere never crashes the server: it refuses or it serves
-# what it read. Method: --check on copies with a damaged page.
+# Goal: a database whose bytes are damaged anywhere never crashes the server: it refuses or it
+# serves what it read. Method: --check on copies with a damaged page.
 def test_damaged(deployment):
     deployment.configure({"/": dir_(), "/h": handler(), "/p": proxy(9)})
     whole = deployment.read("config.sqlite")
@@ -102,8 +102,8 @@ def test_unreadable(deployment):
     assert deployment.database in done.stdout
 
 
-# Goal: every fault of the content is one line: table, row, column, value and what to do; all of them
-# at once. Method: SQL that makes one fault after the other, then several together.
+# Goal: every fault of the content is one line: table, row, column, value and what to do; all of
+# them at once. Method: SQL that makes one fault after the other, then several together.
 @pytest.mark.parametrize("statement, words", [
     ("UPDATE server SET port = 0", ("server", "port", "0")),
     ("UPDATE server SET port = 65536", ("server", "port", "65536")),
@@ -132,7 +132,9 @@ def test_findings(deployment, statement, words):
     deployment.sql(statement)
     done = run("--check", deployment.database, UUID)
     assert done.returncode == 1, done.stdout
-    assert any(all(word in line for word in words) for line in done.stdout.splitlines()), done.stdout
+    assert any(
+        all(word in line for word in words) for line in done.stdout.splitlines()
+    ), done.stdout
     assert run(deployment.database, UUID).returncode == 1
 
 
@@ -163,8 +165,8 @@ def test_check_changes_nothing(deployment):
         "h-q", "h-r", "control"}
 
 
-# Goal: a database with only the columns of 2010 serves every kind of target; what came later has its
-# default. Method: SQL from the manual's time, NULL where it leaves fields out.
+# Goal: a database with only the columns of 2010 serves every kind of target; what came later has
+# its default. Method: SQL from the manual's time, NULL where it leaves fields out.
 def test_columns_of_2010(deployment, workers):
     connection = sqlite3.connect(deployment.database)
     connection.executescript(SCHEMA_OF_2010)

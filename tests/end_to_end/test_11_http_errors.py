@@ -40,25 +40,47 @@ BAD = {
     "bare CR": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\rb\r\n\r\n", 400),
     "NUL in path": (b"GET /\x00 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "high byte in path": (b"GET /\xe9 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    "length and chunked": (b"POST /h HTTP/1.1\r\n" + HOST +
-                           b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    "two lengths": (b"POST /h HTTP/1.1\r\n" + HOST +
-                    b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
+    "length and chunked": (
+        b"POST /h HTTP/1.1\r\n"
+        + HOST
+        + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "two lengths": (
+        b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        400,
+    ),
     "signed length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: +5\r\n\r\nhello", 400),
     "negative length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400),
     "hex length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 0x5\r\n\r\nhello", 400),
-    "length too large": (b"POST /h HTTP/1.1\r\n" + HOST +
-                         b"Content-Length: 99999999999999999999999\r\n\r\n", 400),
-    "bad chunk size": (b"POST /h HTTP/1.1\r\n" + HOST +
-                       b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n", 400),
-    "huge chunk size": (b"POST /h HTTP/1.1\r\n" + HOST +
-                        b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400),
-    "chunk without end": (b"POST /h HTTP/1.1\r\n" + HOST +
-                          b"Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n", 400),
-    "chunked in 1.0": (b"POST /h HTTP/1.0\r\n" + HOST +
-                       b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    "unknown coding": (b"POST /h HTTP/1.1\r\n" + HOST +
-                       b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    "length too large": (
+        b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999999999999999999\r\n\r\n",
+        400,
+    ),
+    "bad chunk size": (
+        b"POST /h HTTP/1.1\r\n"
+        + HOST
+        + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
+        400,
+    ),
+    "huge chunk size": (
+        b"POST /h HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        400,
+    ),
+    "chunk without end": (
+        b"POST /h HTTP/1.1\r\n"
+        + HOST
+        + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked in 1.0": (
+        b"POST /h HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "unknown coding": (
+        b"POST /h HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        501,
+    ),
     "body too large": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 1001\r\n\r\n", 413),
     "path too long": (b"GET /" + b"x" * 300 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "head too large": (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"x" * 5000 + b"\r\n\r\n", 431),
@@ -68,8 +90,8 @@ BAD = {
 }
 
 
-# Goal: each kind of bad request gets its answer and the end of the connection, in one piece and byte by
-# byte. Method: send, read one answer, expect the end.
+# Goal: each kind of bad request gets its answer and the end of the connection, in one piece and
+# byte by byte. Method: send, read one answer, expect the end.
 @pytest.mark.parametrize("name", BAD)
 def test_refused(site, name):
     data, status = BAD[name]

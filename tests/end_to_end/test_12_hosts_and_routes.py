@@ -19,8 +19,8 @@ HOSTS = {"test-com": "test.com", "www": "www.test.com", "pattern": "(\\a+).examp
 
 @pytest.fixture(scope="module")
 def site():
-    """The routes of the default host go to one handler, which says the PATTERN it was told; each other
-    host has a folder of its own."""
+    """The routes of the default host go to one handler, which says the PATTERN it was told; each
+    other host has a folder of its own."""
     with Deployment() as deployment:
         hosts = {"localhost": {path: handler() for path in ROUTES}}
         for name, matching in HOSTS.items():
@@ -59,7 +59,8 @@ def test_routes(site, path, name):
     ("a1.example.org", "root"), ("example.org", "root"), ("a.b.any.org", "any"),
     ("mixed.case.net", "mixed"), ("om", "root"), ("[::1]:80", "root"),
 ])
-# Goal: exact, suffix and pattern hosts, case-insensitive, without the port; others go to the default.
+# Goal: exact, suffix and pattern hosts, case-insensitive, without the port; others go to the
+# default.
 def test_hosts(site, host, name):
     assert site.get(host=host).body == name.encode()
 
@@ -67,7 +68,8 @@ def test_hosts(site, host, name):
 # Goal: the host may change with each request of a connection; 1.0 without Host means the default.
 def test_host_changes(site):
     with site.client() as client:
-        for host, name in (("test.com", b"test-com"), ("localhost", b"root"), ("www.test.com", b"www")):
+        expected = (("test.com", b"test-com"), ("localhost", b"root"), ("www.test.com", b"www"))
+        for host, name in expected:
             assert client.request(host=host).body == name
         assert client.request(path="http://test.com/", host="localhost").body == b"test-com"
     with site.client() as client:

@@ -77,7 +77,8 @@ def test_large(site):
         assert slow.answer().body == content
 
 
-# Goal: what is not there is 404: files, folders without index, names below files, fragments of names.
+# Goal: what is not there is 404: files, folders without index, names below files, fragments of
+# names.
 @pytest.mark.parametrize("path", ["/none", "/a.txt/", "/a.txt/x", "/bare/", "/sub/none", "/a.tx",
                                   "/" + "x" * 255, "/pat/none.html", "/pat/a.txt", "/files/",
                                   "/sub/index.html/"])
@@ -96,7 +97,9 @@ def test_redirect(site):
         assert answer.status == 301
         assert answer.headers["location"] == "http://localhost:1234/sub/?x=1&y=/2"
         assert client.request(path="/sub").headers["location"] == "http://localhost/sub/"
-        assert client.request(path="/files/bare").headers["location"] == "http://localhost/files/bare/"
+        assert (
+            client.request(path="/files/bare").headers["location"] == "http://localhost/files/bare/"
+        )
         client.send("GET /sub HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         assert client.answer().headers["location"] == "/sub/"
         assert not client.request(path="//sub").headers["location"].startswith("//")
@@ -147,7 +150,8 @@ def test_get_with_body(site):
 
 
 # Goal: files may change in every way between two requests, and the answer is the file as it is.
-# Method: rewrite in place, replace by rename, same size and second, truncate, grow, delete, bring back.
+# Method: rewrite in place, replace by rename, same size and second, truncate, grow, delete, bring
+# back.
 @pytest.mark.parametrize("ttl", [0])
 def test_changes(deployment, ttl):
     deployment.configure({"/": dir_(cache_ttl=ttl)})

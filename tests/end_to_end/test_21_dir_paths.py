@@ -1,4 +1,5 @@
-"""Nothing outside of the base of a Dir, by no spelling of the path and by no link; and odd files."""
+"""Nothing outside of the base of a Dir, by no spelling of the path and by no link; and odd
+files."""
 
 import os
 import socket
@@ -75,7 +76,10 @@ def test_outside(site, path):
 
 
 # Goal: characters that the URI grammar does not allow are 400: backslash, controls, blanks.
-@pytest.mark.parametrize("path", ["/..\\secret.txt", "/\\..\\secret.txt", "/d\x01/a.txt", "/d/a\tb"])
+ODD_PATHS = ["/..\\secret.txt", "/\\..\\secret.txt", "/d\x01/a.txt", "/d/a\tb"]
+
+
+@pytest.mark.parametrize("path", ODD_PATHS)
 def test_bad_characters(site, path):
     with site.client() as client:
         assert client.request(path=path).status == 400
@@ -87,8 +91,8 @@ def test_out_and_in(site):
     assert answer.status in (403, 404) or answer.body == b"inside"
 
 
-# Goal: FIFOs, sockets and devices in the tree hold nobody up. Method: ask for them, and for a file on
-# the same worker right behind.
+# Goal: FIFOs, sockets and devices in the tree hold nobody up. Method: ask for them, and for a file
+# on the same worker right behind.
 @pytest.mark.parametrize("path", ["/fifo", "/socket"])
 def test_odd_files(site, path):
     with site.client() as client:

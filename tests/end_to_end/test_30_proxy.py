@@ -77,8 +77,8 @@ def site():
         yield server
 
 
-# Goal: a request reaches the backend with its line and fields as they were, and the answer comes back
-# unaltered. Method: the backend sends the head back.
+# Goal: a request reaches the backend with its line and fields as they were, and the answer comes
+# back unaltered. Method: the backend sends the head back.
 def test_transparent(site):
     with site.client() as client:
         body = client.request(path="/head-back?a=%20b&c", headers={
@@ -156,7 +156,8 @@ def test_backend_closes(site):
         assert site.get("/plain").body == b"/plain"
 
 
-# Goal: a large upload is streamed, not gathered: above limits.content_length, and right to the byte.
+# Goal: a large upload is streamed, not gathered: above limits.content_length, and right to the
+# byte.
 def test_large_upload(site):
     content = hashlib.sha256(b"seed").digest() * (1 << 17)  # 4 MB
     with site.client() as client:
@@ -204,8 +205,8 @@ def test_old_clients(site):
         assert client.is_closed()
 
 
-# Goal: a chunked answer to a 1.0 client is nothing it could read: it gets the body without chunks, or
-# with the end of the connection as its end; never a hang.
+# Goal: a chunked answer to a 1.0 client is nothing it could read: it gets the body without chunks,
+# or with the end of the connection as its end; never a hang.
 def test_chunked_to_http10(site):
     with site.client() as client:
         client.send("GET /chunked HTTP/1.0\r\nHost: a\r\n\r\n")
@@ -213,8 +214,8 @@ def test_chunked_to_http10(site):
         assert b"hello" in data and b"world" in data
 
 
-# Goal: hop-by-hop fields of the client stay with us (RFC 9110, 7.6.1), and what a client smuggles into
-# Connection does not remove the framing.
+# Goal: hop-by-hop fields of the client stay with us (RFC 9110, 7.6.1), and what a client smuggles
+# into Connection does not remove the framing.
 def test_hop_by_hop(site):
     with site.client() as client:
         body = client.request(path="/head-back", headers={

@@ -26,8 +26,8 @@ def test_refused(deployment):
         wait_until(lambda: server.get("/x").status == 502, "502 again")
 
 
-# Goal: a silent backend is 504 after proxy.answer_ms, while others are served; a backend that was only
-# slow to begin is not cut off while bytes flow.
+# Goal: a silent backend is 504 after proxy.answer_ms, while others are served; a backend that was
+# only slow to begin is not cut off while bytes flow.
 def test_silent(deployment):
     release = threading.Event()
 
@@ -128,7 +128,9 @@ def test_early_answer(deployment):
     with Backend(script) as backend:
         deployment.configure({"/": proxy(backend.port)})
         with Server(deployment, workers=1) as server, server.client() as client:
-            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + "x" * 5000)
+            client.send(
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + "x" * 5000
+            )
             assert client.answer().status == 413
 
 

@@ -1,4 +1,5 @@
-"""What a handler is told: byte for byte, by the manual's grammar and the messages of Mongrel2 1.x."""
+"""What a handler is told: byte for byte, by the manual's grammar and the messages of Mongrel2
+1.x."""
 
 import json
 import re
@@ -89,7 +90,8 @@ def test_message_tnetstring(site):
     assert request.message.endswith(b"}0:,")
 
 
-# Goal: keys that are not always there: QUERY and FRAGMENT only with their mark, then possibly empty.
+# Goal: keys that are not always there: QUERY and FRAGMENT only with their mark, then possibly
+# empty.
 @pytest.mark.parametrize("target, path, uri, query, fragment", [
     ("/h", "/h", "/h", None, None), ("/h?", "/h", "/h?", "", None),
     ("/h#", "/h", "/h", None, ""), ("/h?a#b", "/h", "/h?a", "a", "b"),
@@ -105,20 +107,28 @@ def test_special_keys(site, target, path, uri, query, fragment):
     assert headers["PATTERN"] == ("/users/([0-9]+)" if "users" in target else "/h")
 
 
-# Goal: a client cannot forge a special key nor the address: names are lower case, X-Forwarded-For is
-# the peer.
+# Goal: a client cannot forge a special key nor the address: names are lower case, X-Forwarded-For
+# is the peer.
 def test_forgery(site):
-    request = site.ask(b"GET /h HTTP/1.1\r\nHost: a\r\nMETHOD: JSON\r\nREMOTE_ADDR: 9.9.9.9\r\n"
-                       b"PATH: /evil\r\nX-Forwarded-For: 1.2.3.4\r\nx-forwarded-for: 5.6.7.8\r\n\r\n")
+    request = site.ask(
+        b"GET /h HTTP/1.1\r\nHost: a\r\nMETHOD: JSON\r\nREMOTE_ADDR: 9.9.9.9\r\n"
+        b"PATH: /evil\r\nX-Forwarded-For: 1.2.3.4\r\nx-forwarded-for: 5.6.7.8\r\n\r\n"
+    )
     headers = request.headers
-    assert (headers["METHOD"], headers["PATH"], headers["REMOTE_ADDR"]) == ("GET", "/h", "127.0.0.1")
+    assert (headers["METHOD"], headers["PATH"], headers["REMOTE_ADDR"]) == (
+        "GET",
+        "/h",
+        "127.0.0.1",
+    )
     assert headers["x-forwarded-for"] == "127.0.0.1"
     assert (headers["method"], headers["path"]) == ("JSON", "/evil")
 
 
 # Goal: the header block is valid JSON in valid UTF-8 whatever bytes a client sends.
 def test_any_bytes(site):
-    odd = bytes(byte for byte in range(1, 256) if byte not in b"\r\n\x7f" and (byte >= 32 or byte == 9))
+    odd = bytes(
+        byte for byte in range(1, 256) if byte not in b"\r\n\x7f" and (byte >= 32 or byte == 9)
+    )
     request = site.ask(b"GET /h HTTP/1.1\r\nHost: a\r\nX-Odd: x" + odd + b"x\r\n"
                        b"X-Utf: \xc3\xa4\xe2\x82\xac\r\nX-Bad: \xc3(\r\n\r\n")
     assert request.headers["x-utf"] == "\u00e4\u20ac"
@@ -137,8 +147,8 @@ def test_version_and_chunked(site):
     assert request.body == b"abcde"
 
 
-# Goal: one id for all requests of a connection, another for each connection; decimal, without sign or
-# zero in front, at most 53 bits.
+# Goal: one id for all requests of a connection, another for each connection; decimal, without sign
+# or zero in front, at most 53 bits.
 def test_ids(site):
     seen = set()
     for _ in range(5):
@@ -156,8 +166,8 @@ def test_ids(site):
         assert re.fullmatch(r"[1-9][0-9]*", text) and int(text) < 2 ** 53
 
 
-# Goal: when a client leaves, its handler gets the notice, once, in the exact form. Method: a client that
-# was answered and one that was not, for both formats.
+# Goal: when a client leaves, its handler gets the notice, once, in the exact form. Method: a client
+# that was answered and one that was not, for both formats.
 @pytest.mark.parametrize("path, ident, notice", [
     ("/h", IDENT, b'@* 17:{"METHOD":"JSON"},21:{"type":"disconnect"},'),
     ("/t", "ident-tnet", b'@* 16:6:METHOD,4:JSON,}21:{"type":"disconnect"},')])
@@ -207,7 +217,8 @@ def test_tcp(deployment, workers):
                 assert client.answer().body == b"over tcp"
 
 
-# Goal: the access log is a tnetstring that a parser from outside can read, for handler requests too.
+# Goal: the access log is a tnetstring that a parser from outside can read, for handler requests
+# too.
 def test_log_is_tnetstring(site):
     site.ask(b"GET /h/logged HTTP/1.1\r\nHost: a\r\n\r\n")
 

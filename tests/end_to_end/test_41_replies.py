@@ -3,7 +3,6 @@
 import os
 
 import pytest
-import zmq
 
 from lib.client import Client
 from lib.deployment import IDENT, Deployment, dir_, handler
@@ -84,8 +83,8 @@ def test_zero_length_closes(site):
     assert client.is_closed()
 
 
-# Goal: one message to many browsers, up to 128; with one more nobody gets it and the log says so. Method:
-# 129 clients.
+# Goal: one message to many browsers, up to 128; with one more nobody gets it and the log says so.
+# Method: 129 clients.
 def test_many_targets(site):
     clients = [site.client() for _ in range(129)]
     ids = [client.id for client in clients]
@@ -132,8 +131,8 @@ def test_large(site):
         assert client.answer().body == content
 
 
-# Goal: a slow reader of a large answer gets all of it up to handler.output_bytes; beyond that it is cut
-# off, and nobody else waits for it.
+# Goal: a slow reader of a large answer gets all of it up to handler.output_bytes; beyond that it is
+# cut off, and nobody else waits for it.
 def test_slow_reader(deployment):
     deployment.configure({"/h": handler()}, settings={"handler.output_bytes": 1 << 20})
     with Server(deployment, workers=1) as server, Handler(deployment) as on:
@@ -193,7 +192,7 @@ def test_close_after_answer_off(deployment):
 
 # Goal: any handler may answer any id: a reply from another PUB socket, with another sender's name.
 def test_other_socket(site):
-    with Handler(site.server.deployment, ident="somebody-else") as other:
+    with Handler(site.server.deployment, ident="somebody-else", replies_only=True) as other:
         client = site.client()
         wait_until(lambda: other.send(client.id, http("from elsewhere")) or
                    not client.is_quiet(), "the answer of the other socket")
@@ -237,8 +236,8 @@ def test_unknown_ids(site):
     assert notices.count(client.id) == 1
 
 
-# Goal: a second answer to the same request, and one to a connection between requests, do not become the
-# answer of the next request.
+# Goal: a second answer to the same request, and one to a connection between requests, do not become
+# the answer of the next request.
 def test_late_answers(site):
     client = site.client()
     site.on.send(client.id, http("first") + http("glued on"))
@@ -271,7 +270,8 @@ def test_head(site):
             assert client.answer(head=True).headers["content-length"] == "99"
 
 
-# Goal: interim answers and 204/304 are followed rightly: the connection is ready for the next request.
+# Goal: interim answers and 204/304 are followed rightly: the connection is ready for the next
+# request.
 def test_bodiless(site):
     with site.server.client() as client:
         for data, status in ((b"HTTP/1.1 204 No Content\r\n\r\n", 204),
@@ -291,12 +291,12 @@ def test_multipart(site):
     assert client.answer().body == b"single"
 
 
-# Goal: the context of a handler that ends abruptly harms nobody. Method: connect, send half a story, go.
+# Goal: the context of a handler that ends abruptly harms nobody. Method: connect, send half a
+# story, go.
 def test_handler_that_ends_abruptly(site):
     for _ in range(10):
-        with Handler(site.server.deployment) as other:
+        with Handler(site.server.deployment, replies_only=True) as other:
             other.replies.send(b"no such message")
-            other.requests.setsockopt(zmq.LINGER, 0)
     wait_until(lambda: not site.on.has_message(0.2) or site.on.recv_raw() is None, "quiet")
     client = site.client()
     site.on.send(client.id, http("ok"))

@@ -37,8 +37,8 @@ def program(deployment, count, name):
                              deployment.endpoint("ipc://run/h-r"), str(count), name])
 
 
-# Goal: without a handler a request gets 503 with Retry-After after handler.wait_ms, no sooner and not
-# much later; other targets answer meanwhile; keep-alive survives.
+# Goal: without a handler a request gets 503 with Retry-After after handler.wait_ms, no sooner and
+# not much later; other targets answer meanwhile; keep-alive survives.
 def test_no_handler(deployment, workers):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"handler.wait_ms": 400})
     with Server(deployment, workers=workers) as server, server.client() as client:
@@ -59,7 +59,8 @@ def test_no_handler(deployment, workers):
             assert client.answer().body == b"ok"
 
 
-# Goal: a request that was sent before its handler starts is answered when the handler comes in time.
+# Goal: a request that was sent before its handler starts is answered when the handler comes in
+# time.
 def test_handler_comes_later(deployment, workers):
     deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000})
     with Server(deployment, workers=workers) as server:
@@ -91,7 +92,9 @@ def test_client_leaves_while_waiting(deployment, workers):
 # Goal: the queue in front of a pair is bounded: what is above it gets 503 at once, what is in it is
 # answered when a handler comes.
 def test_queue_is_bounded(deployment):
-    deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000, "handler.queue": 10})
+    deployment.configure(
+        {"/h": handler()}, settings={"handler.wait_ms": 20000, "handler.queue": 10}
+    )
     with Server(deployment, workers=1) as server:
         clients = {server.client().send_request(path="/h") for _ in range(15)}
 
@@ -106,8 +109,8 @@ def test_queue_is_bounded(deployment):
                 assert client.answer().body == b"ok"
 
 
-# Goal: a client that shuts down its sending side while its request still waits for a handler gets the
-# answer that it is owed.
+# Goal: a client that shuts down its sending side while its request still waits for a handler gets
+# the answer that it is owed.
 def test_half_close_while_waiting(deployment, workers):
     deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000})
     with Server(deployment, workers=workers) as server:
@@ -117,8 +120,8 @@ def test_half_close_while_waiting(deployment, workers):
             assert client.answer().body == b"owed"
 
 
-# Goal: a handler that is stuck costs its prefetch and no more; pairs do not wait for each other. Method:
-# one pair whose handler does not read, another that answers.
+# Goal: a handler that is stuck costs its prefetch and no more; pairs do not wait for each other.
+# Method: one pair whose handler does not read, another that answers.
 def test_stuck_handler(deployment, workers):
     deployment.configure({"/h": handler(), "/other": handler("other")},
                          settings={"handler.wait_ms": 300, "handler.send_mark": 2})
@@ -131,8 +134,8 @@ def test_stuck_handler(deployment, workers):
             client.close()
 
 
-# Goal: the slow joiner loses nothing: each fresh handler process gets its first reply through. Method:
-# thirty processes one after the other, each answers one request and ends.
+# Goal: the slow joiner loses nothing: each fresh handler process gets its first reply through.
+# Method: thirty processes one after the other, each answers one request and ends.
 def test_slow_joiner(deployment, workers):
     deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 30000})
     with Server(deployment, workers=workers) as server, server.client() as client:
@@ -177,8 +180,8 @@ def test_round_robin(deployment, workers):
             assert client.request(path="/h").body == b"one"
 
 
-# Goal: a handler that is restarted under load loses nothing that was not yet handed to it. Method: each
-# handler answers ten requests and ends, the next one starts; every client gets an answer.
+# Goal: a handler that is restarted under load loses nothing that was not yet handed to it. Method:
+# each handler answers ten requests and ends, the next one starts; every client gets an answer.
 def test_restart(deployment, workers):
     deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 30000})
     with Server(deployment, workers=workers) as server, server.client() as client:
@@ -212,7 +215,8 @@ def test_ids_over_restarts(deployment, workers):
     assert len(seen) == 80
 
 
-# Goal: requests of one connection reach a handler in order, and a thousand in a row are all answered.
+# Goal: requests of one connection reach a handler in order, and a thousand in a row are all
+# answered.
 @pytest.mark.parametrize("count", [1000])
 def test_many_in_a_row(deployment, workers, count):
     deployment.configure({"/h": handler()})

@@ -1,4 +1,5 @@
-"""Reload: the new configuration holds for every new request, and nothing that goes on is disturbed."""
+"""Reload: the new configuration holds for every new request, and nothing that goes on is
+disturbed."""
 
 import os
 import signal
@@ -22,8 +23,8 @@ def ask_all(server, path, wanted):
         assert wanted in (answer.status, answer.body), answer
 
 
-# Goal: routes come, change their target and go, also for connections that were open before. Method: one
-# connection over all reloads.
+# Goal: routes come, change their target and go, also for connections that were open before. Method:
+# one connection over all reloads.
 def test_routes(deployment, workers):
     deployment.write("a/index.html", "a")
     deployment.write("b/index.html", "b")
@@ -79,8 +80,8 @@ def test_target_kinds(deployment, workers):
             ask_all(server, "/x", b"handler")
 
 
-# Goal: a handler pair that both configurations name stays connected; one that is new is bound, one that
-# goes away is let go; tcp and ipc.
+# Goal: a handler pair that both configurations name stays connected; one that is new is bound, one
+# that goes away is let go; tcp and ipc.
 def test_endpoints(deployment, workers):
     specs = [f"tcp://127.0.0.1:{free_port()}" for _ in range(2)]
     tcp = dict(zip(("send_spec", "recv_spec"), specs))
@@ -102,7 +103,9 @@ def test_endpoints(deployment, workers):
             server.reload()
             assert server.get("/n").status == 404
             assert server.get("/h").body == b"stays"
-            wait_until(lambda: not can_connect(int(specs[0].split(":")[2])), "the port to be let go")
+            wait_until(
+                lambda: not can_connect(int(specs[0].split(":")[2])), "the port to be let go"
+            )
         assert len(stays.seen) > 30
 
 
@@ -118,8 +121,8 @@ def test_handler_row(deployment, workers):
         assert on.fault is None
 
 
-# Goal: requests in flight at a handler are answered after the reload, also when their route, their pair
-# or everything has changed.
+# Goal: requests in flight at a handler are answered after the reload, also when their route, their
+# pair or everything has changed.
 @pytest.mark.parametrize("after", ["same", "route gone", "pair gone", "row changed"])
 def test_in_flight(deployment, workers, after):
     deployment.configure({"/": dir_(), "/h": handler()})
@@ -177,8 +180,8 @@ def test_port(deployment, workers):
         wait_until(lambda: not can_connect(old), "the old port to close")
 
 
-# Goal: a database that is bad leaves everything as it was, and the log says why. Method: every kind of
-# bad, then a good one.
+# Goal: a database that is bad leaves everything as it was, and the log says why. Method: every kind
+# of bad, then a good one.
 @pytest.mark.parametrize("fault", ["finding", "missing", "empty", "garbage", "locked",
                                    "port in use", "endpoint in use", "no server"])
 def test_refused(deployment, workers, fault):
@@ -235,8 +238,8 @@ def test_refused(deployment, workers, fault):
         ask_all(server, "/new/", 200)
 
 
-# Goal: two HUPs at once are two reloads or one, never none: the last state of the database holds. Method:
-# HUP, change, HUP, without waiting.
+# Goal: two HUPs at once are two reloads or one, never none: the last state of the database holds.
+# Method: HUP, change, HUP, without waiting.
 def test_double_hup(deployment, workers):
     deployment.configure()
     with Server(deployment, workers=workers) as server:

@@ -10,8 +10,8 @@ from lib.server import Server
 from lib.waiting import wait_until
 
 
-# Goal: after a rename, USR1 and HUP open the files anew: no line is lost, later lines stand in the new
-# file. Method: requests before and after, both files counted.
+# Goal: after a rename, USR1 and HUP open the files anew: no line is lost, later lines stand in the
+# new file. Method: requests before and after, both files counted.
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
 def test_reopen(deployment, workers, number):
     deployment.configure()
@@ -84,6 +84,8 @@ def test_form(deployment):
             client.send("nonsense\r\n\r\n").answer()
         wait_until(lambda: "bad request" in server.log(), "the line")
         for line in server.log().splitlines():
-            assert any(f"[{level}" in line.lower() for level in ("error", "warn", "info", "debug")), line
+            assert any(
+                f"[{level}" in line.lower() for level in ("error", "warn", "info", "debug")
+            ), line
             assert "GMT" in line and ("(master)" in line or "(worker" in line or "(relay)" in line)
     assert IS_ROOT or os.getuid() != 0

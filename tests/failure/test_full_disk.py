@@ -1,4 +1,5 @@
-"""The disk for the logs is full: the server goes on, says so when it can, and counts what it lost."""
+"""The disk for the logs is full: the server goes on, says so when it can, and counts what it
+lost."""
 
 import ctypes
 import os
@@ -31,8 +32,8 @@ def ask(server, count):
             assert client.request(path="/h").body == b"h"
 
 
-# Goal: a full file system for the logs: every request is answered; when there is room again lines come
-# again. Method: a tmpfs of 16 kB, filled, then freed.
+# Goal: a full file system for the logs: every request is answered; when there is room again lines
+# come again. Method: a tmpfs of 16 kB, filled, then freed.
 def test_full_file_system(small_disk):
     deployment = small_disk
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"server.daemonize": 0})
@@ -54,8 +55,8 @@ def test_full_file_system(small_disk):
         assert server.stop() == 0
 
 
-# Goal: the same without root: no file may grow above a limit. Method: RLIMIT_FSIZE, which raises SIGXFSZ
-# in those who do not expect it.
+# Goal: the same without root: no file may grow above a limit. Method: RLIMIT_FSIZE, which raises
+# SIGXFSZ in those who do not expect it.
 def test_file_size_limit(deployment, workers):
     deployment.configure({"/": dir_(), "/h": handler()})
     deployment.write("logs/access.log", b"")
@@ -69,8 +70,8 @@ def test_file_size_limit(deployment, workers):
         assert server.stop() == 0
 
 
-# Goal: a device that takes nothing (/dev/full) as access log: refused at the start or ignored, but never
-# in the way of a request.
+# Goal: a device that takes nothing (/dev/full) as access log: refused at the start or ignored, but
+# never in the way of a request.
 def test_dev_full(deployment, workers):
     deployment.configure({"/": dir_(), "/h": handler()})
     os.symlink("/dev/full", deployment.path("logs/access.log"))

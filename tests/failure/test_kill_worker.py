@@ -9,13 +9,24 @@ from lib.server import Server
 from lib.waiting import can_connect, wait_until
 
 
+def clients_of_both(server):
+    """Twenty clients of each of two workers, in turn; each has sent a request for the handler."""
+    first, second = (server.clients_of(worker, 20) for worker in server.workers())
+    clients = [client for pair in zip(first, second) for client in pair]
+    for number, client in enumerate(clients):
+        client.send_request(path=f"/h/{number}")
+    return clients
+
+
 def kill_and_wait(server, pid, count):
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: pid not in server.workers() and len(server.workers()) == count, "a new worker")
+    wait_until(
+        lambda: pid not in server.workers() and len(server.workers()) == count, "a new worker"
+    )
 
 
-# Goal: killed workers are replaced, nobody gets "connection refused" meanwhile, requests to files and
-# handlers work again. Method: kill one after the other, ask all the time.
+# Goal: killed workers are replaced, nobody gets "connection refused" meanwhile, requests to files
+# and handlers work again. Method: kill one after the other, ask all the time.
 def test_replaced(deployment, workers):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"handler.wait_ms": 20000})
     with Server(deployment, workers=workers) as server, Answering(
@@ -32,13 +43,13 @@ def test_replaced(deployment, workers):
                 assert server.get("/h").body == b"h"
 
 
-# Goal: clients of the other workers notice nothing, not even those whose request a handler holds. Method:
-# many clients over two workers hold a request; kill one worker; its clients see the end of their
-# connection, all others get their answer.
+# Goal: clients of the other workers notice nothing, not even those whose request a handler holds.
+# Method: many clients over two workers hold a request; kill one worker; its clients see the end of
+# their connection, all others get their answer.
 def test_others_go_on(deployment):
     deployment.configure({"/": dir_(), "/h": handler()})
     with Server(deployment, workers=2) as server, Handler(deployment) as on:
-        clients = [server.client().send_request(path=f"/h/{number}") for number in range(40)]
+        clients = clients_of_both(server)
         requests = {}
         for _ in clients:
             request = on.recv()
@@ -55,18 +66,18 @@ def test_others_go_on(deployment):
             except (AssertionError, ConnectionResetError):
                 closed.append(number)
         assert len(answered) + len(closed) == 40
-        assert answered and closed
+        assert len(answered) == len(closed) == 20
         # Those that stayed go on in order.
         for number in answered:
             assert clients[number].request().status == 200
 
 
-# Goal: the handlers of a pair hear of every connection that a dead worker had with them, once. Method:
-# as above, with clients that were answered and clients that wait.
+# Goal: the handlers of a pair hear of every connection that a dead worker had with them, once.
+# Method: as above, with clients that were answered and clients that wait.
 def test_handlers_are_told(deployment):
     deployment.configure({"/": dir_(), "/h": handler()})
     with Server(deployment, workers=2) as server, Handler(deployment) as on:
-        clients = [server.client().send_request(path=f"/h/{number}") for number in range(40)]
+        clients = clients_of_both(server)
         requests = [on.recv() for _ in clients]
         for request in requests[:20]:
             on.reply(request, "answered")
@@ -143,8 +154,8 @@ def can_answer(client):
         return False
 
 
-# Goal: a worker killed during a reload costs that reload or not, but never the server; the next reload
-# works. Method: kill right after HUP, many times.
+# Goal: a worker killed during a reload costs that reload or not, but never the server; the next
+# reload works. Method: kill right after HUP, many times.
 def test_killed_during_reload(deployment):
     deployment.configure({"/": dir_()})
     with Server(deployment, workers=2) as server:
@@ -157,12 +168,14 @@ def test_killed_during_reload(deployment):
             wait_until(lambda victim=victim: victim not in server.workers() and
                        len(server.workers()) == 2, "a new worker")
         server.reload()
-        wait_until(lambda: all(server.get("/n9/").status == 200 for _ in range(20)), "the last state")
+        wait_until(
+            lambda: all(server.get("/n9/").status == 200 for _ in range(20)), "the last state"
+        )
         assert server.stop() == 0
 
 
-# Goal: a worker that is stopped (SIGSTOP) refuses a reload by its silence, and nothing else: others serve,
-# and when it goes on the next reload works.
+# Goal: a worker that is stopped (SIGSTOP) refuses a reload by its silence, and nothing else: others
+# serve, and when it goes on the next reload works.
 def test_stopped_worker(deployment):
     deployment.configure(settings={"reload.prepare_ms": 500})
     with Server(deployment, workers=2) as server:

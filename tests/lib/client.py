@@ -1,5 +1,5 @@
-"""A strict little HTTP client on a plain socket: it sends exactly the bytes it is told to, and reads
-answers by RFC 9112, so that a wrongly framed answer is noticed."""
+"""A strict little HTTP client on a plain socket: it sends exactly the bytes it is told to, and
+reads answers by RFC 9112, so that a wrongly framed answer is noticed."""
 
 import socket
 
@@ -102,7 +102,9 @@ class Client:
             name, colon, value = line.partition(":")
             assert colon and name and name == name.strip(), f"bad header line {line!r}"
             name = name.lower()
-            headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
+            headers[name] = (
+                f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
+            )
         body = b"" if head or status in ("204", "304", "101") else self._body(headers)
         return Answer(int(status), reason, headers, body, raw, interim)
 

@@ -55,14 +55,18 @@ def http(body, status="200 OK", headers=None):
 
 
 class Handler:
-    def __init__(self, deployment, name="h", ident=IDENT, specs=None, tnetstring=False):
+    """replies_only: it takes no share of the requests."""
+
+    def __init__(self, deployment, name="h", ident=IDENT, specs=None, tnetstring=False,
+                 replies_only=False):
         send_spec, recv_spec = specs or (f"ipc://run/{name}-q", f"ipc://run/{name}-r")
         self.ident = ident
         self.tnetstring = tnetstring
         self.context = zmq.Context()
         self.context.linger = 0
         self.requests = self.context.socket(zmq.PULL)
-        self.requests.connect(deployment.endpoint(send_spec))
+        if not replies_only:
+            self.requests.connect(deployment.endpoint(send_spec))
         self.replies = self.context.socket(zmq.PUB)
         self.replies.setsockopt(zmq.IDENTITY, ident.encode())
         self.replies.connect(deployment.endpoint(recv_spec))
@@ -98,8 +102,8 @@ class Handler:
 
 
 class Answering(Handler):
-    """A handler that runs beside the test and answers each request with what answer(request) returns:
-    an HTTP answer as bytes, or None for nothing. Disconnect notices are collected."""
+    """A handler that runs beside the test and answers each request with what answer(request)
+    returns: an HTTP answer as bytes, or None for nothing. Disconnect notices are collected."""
 
     def __init__(self, deployment, answer=None, **more):
         super().__init__(deployment, **more)

@@ -1,5 +1,5 @@
-"""Load from an asyncio client of our own: keep-alive connections that ask all the time and count what
-happened, so that nothing lost stays unnoticed."""
+"""Load from an asyncio client of our own: keep-alive connections that ask all the time and count
+what happened, so that nothing lost stays unnoticed."""
 
 import asyncio
 import threading

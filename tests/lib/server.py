@@ -1,5 +1,5 @@
-"""A server as a real process: started like an operator does it, watched through the notify socket of
-systemd, ended by pid."""
+"""A server as a real process: started like an operator does it, watched through the notify socket
+of systemd, ended by pid."""
 
 import atexit
 import os
@@ -18,7 +18,8 @@ _copy = None
 
 
 def program():
-    """The program under test, at a place that an ordinary user can reach wherever the checkout is."""
+    """The program under test, at a place that an ordinary user can reach wherever the checkout
+    is."""
     global _copy
     if _copy is None:
         built = os.environ.get("MONGREL2_BIN") or os.path.join(TOP, "build", "mongrel2")
@@ -40,13 +41,20 @@ def command(*arguments, as_root=False):
 
 def run(*arguments, as_root=False, **more):
     """Runs the program to its end; stdout and stderr together as text."""
-    return subprocess.run(command(*arguments, as_root=as_root), stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE, **more)
+    return subprocess.run(
+        command(*arguments, as_root=as_root),
+        stdin=subprocess.DEVNULL,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=DEADLINE,
+        **more
+    )
 
 
 def faults(text):
-    """The lines that say what is wrong: without the log of what was done so far, and without the last
-    line of a start that findings have prevented."""
+    """The lines that say what is wrong: without the log of what was done so far, and without the
+    last line of a start that findings have prevented."""
     return [line for line in text.splitlines()
             if "[INFO]" not in line and "is not started, because of these errors" not in line]
 
@@ -227,10 +235,34 @@ class Server:
     def client(self, port=None):
         return Client(port or self.deployment.port)
 
+    def clients_of(self, worker, count):
+        """Connections that this worker has, and no other: the others stand still meanwhile."""
+        others = [pid for pid in self.workers() if pid != worker]
+        try:
+            for pid in others:
+                os.kill(pid, signal.SIGSTOP)
+            clients = [self.client() for _ in range(count)]
+            for client in clients:
+                assert client.request("GET", "/").status == 200
+            return clients
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
     def get(self, path="/", **more):
         """One request on a connection of its own."""
         with self.client() as client:
             return client.request("GET", path, **more)
+
+    def answers(self, path="/"):
+        """Whether a request is answered with 200 within a second: for moments in which one may get
+        lost, because a process was killed or garbage is a peer to libzmq."""
+        with self.client() as client:
+            client.socket.settimeout(1)
+            try:
+                return client.send_request(path=path).answer().status == 200
+            except TimeoutError:
+                return False
 
     def access_log(self, name="logs/access.log"):
         """The lines of the access log as lists, in the form of Mongrel2 1.x."""

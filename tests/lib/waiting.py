@@ -1,4 +1,5 @@
-"""Waiting for conditions, never for a time: every wait has a deadline and says what it waited for."""
+"""Waiting for conditions, never for a time: every wait has a deadline and says what it waited
+for."""
 
 import os
 import socket

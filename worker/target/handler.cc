@@ -107,6 +107,16 @@ bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& mess
     exchange.complete();
     return true;
   }
+  // One message may be of any size; who has not taken the ones before is too slow for another.
+  const Limits& limits = exchange.generation().limits();
+  if (exchange.unsent() > limits.handler_output_bytes) {
+    const std::string why =
+        "it has not taken " + std::to_string(exchange.unsent()) +
+        " bytes, above handler.output_bytes=" + std::to_string(limits.handler_output_bytes);
+    finish();
+    exchange.broken(why);
+    return true;
+  }
   const uint64_t body_before = reader_.body_bytes();
   const size_t used = reader_.feed(body);
   const bool broken = reader_.state() == ResponseReader::State::kBroken;
@@ -116,15 +126,6 @@ bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& mess
   exchange.add_body_bytes(reader_.body_bytes() - body_before);
   // Raw bytes are the handler's to choose: what we cannot follow still reaches the client.
   pass_on(broken || icy ? body : body.substr(0, used), message);
-  const Limits& limits = exchange.generation().limits();
-  if (exchange.unsent() > limits.handler_output_bytes) {
-    const std::string why =
-        "owed " + std::to_string(exchange.unsent()) +
-        " bytes, above handler.output_bytes=" + std::to_string(limits.handler_output_bytes);
-    finish();
-    exchange.broken(why);
-    return true;
-  }
   if (icy) {
     reader_.start(false, kAnswerHeadMax);
     reader_.feed("HTTP/1.0 200 OK\r\n\r\n");  // from here on: a body until the end

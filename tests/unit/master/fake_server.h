@@ -18,6 +18,8 @@
 
 namespace m2 {
 
+inline constexpr unsigned kHangSeconds = 60;
+
 // A child of either role. What it does wrong it reads from the image, which is the text of the file
 // "behave": "refuse worker 1" (also die, hang, die-at-commit, stubborn).
 class FakeChild final : private ChannelUser {
@@ -101,7 +103,10 @@ class FakeChild final : private ChannelUser {
     log_info("prepare " + std::to_string(message.generation) + " of " +
              std::to_string(message.number) + " with " + std::exchange(offered_, {}));
     if (told_to("die")) ::raise(SIGKILL);
-    if (told_to("hang")) ::pause();
+    if (told_to("hang")) {
+      ::alarm(kHangSeconds);  // nothing stays behind when the test has gone
+      ::pause();
+    }
     if (told_to("refuse")) return answer(MessageType::kFailed, message.generation, "no thanks");
     answer(MessageType::kReady, message.generation);
   }
