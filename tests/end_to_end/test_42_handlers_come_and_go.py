@@ -161,6 +161,13 @@ def test_slow_joiners_together(deployment, workers):
                 client.close()
             for on in handlers:
                 on.close()
+            # What a handler had taken when it ends is lost with it: wait until all are gone.
+            wait_until(lambda: no_handler_is_left(server), "the handlers to be gone")
+
+
+def no_handler_is_left(server):
+    lines = [line for line in server.log().splitlines() if " handler pair " in line]
+    return "no handler is connected" in lines[-1]
 
 
 # Goal: two handlers of one pair share the work in turn.
