@@ -67,18 +67,12 @@ def test_relative_folder(deployment):
 def test_selection(deployment):
     other = free_port()
     text = deployment.source()
-    text = text.replace(
-        "commit([main]",
-        (
-            f"other = Server(uuid='other-uuid', access_log='/logs/a2.log', "
-            f"error_log='/logs/e2.log', chroot={deployment.folder!r}, "
-            f"default_host='localhost', name='second', "
-            f"pid_file='/run/second.pid', bind_addr='127.0.0.1', port={other}, "
-            f"hosts=[Host(name='localhost', routes={{"
-            f"'/': Dir(base='www/', index_file='index.html')}})])\n"
-            f"commit([main, other]"
-        ),
-    )
+    text = text.replace("commit([main]", (
+        f"other = Server(uuid='other-uuid', access_log='/logs/a2.log', error_log='/logs/e2.log', "
+        f"chroot={deployment.folder!r}, default_host='localhost', name='second', "
+        f"pid_file='/run/second.pid', bind_addr='127.0.0.1', port={other}, "
+        f"hosts=[Host(name='localhost', routes={{'/': target0}})])\n"
+        f"commit([main, other]"))
     deployment.configure()
     deployment.write("two.py", text)
     m2sh("config", "-db", deployment.database, "-config", deployment.path("two.py"))

@@ -132,9 +132,8 @@ def test_findings(deployment, statement, words):
     deployment.sql(statement)
     done = run("--check", deployment.database, UUID)
     assert done.returncode == 1, done.stdout
-    assert any(
-        all(word in line for word in words) for line in done.stdout.splitlines()
-    ), done.stdout
+    lines = done.stdout.splitlines()
+    assert any(all(word in line for word in words) for line in lines), done.stdout
     assert run(deployment.database, UUID).returncode == 1
 
 

@@ -12,9 +12,8 @@ from lib.server import Server
 def site(workers):
     """A server with a folder and a handler that answers with what it was told."""
     with Deployment() as deployment:
-        deployment.configure(
-            {"/": dir_(), "/h": handler()}, settings={"limits.content_length": 20000}
-        )
+        deployment.configure({"/": dir_(), "/h": handler()},
+                             settings={"limits.content_length": 20000})
         server = Server(deployment, workers=workers)
         with Answering(deployment, lambda request: http(
                 request.headers["METHOD"].encode() + b" " + request.body)):
@@ -135,9 +134,8 @@ def test_half_close(site, path, body):
 # body is sent; another expectation is refused.
 def test_expect(site):
     with site.client() as client:
-        client.send(
-            "POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
-        )
+        client.send("POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+                    "Expect: 100-continue\r\n\r\n")
         assert client.take_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue"
         assert client.send(b"ok").answer().body == b"POST ok"
     with site.client() as client:

@@ -40,16 +40,10 @@ BAD = {
     "bare CR": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\rb\r\n\r\n", 400),
     "NUL in path": (b"GET /\x00 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "high byte in path": (b"GET /\xe9 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    "length and chunked": (
-        b"POST /h HTTP/1.1\r\n"
-        + HOST
-        + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        400,
-    ),
-    "two lengths": (
-        b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        400,
-    ),
+    "length and chunked": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n"
+                           b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "two lengths": (b"POST /h HTTP/1.1\r\n" + HOST +
+                    b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
     "signed length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: +5\r\n\r\nhello", 400),
     "negative length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400),
     "hex length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 0x5\r\n\r\nhello", 400),

@@ -68,8 +68,8 @@ def test_hosts(site, host, name):
 # Goal: the host may change with each request of a connection; 1.0 without Host means the default.
 def test_host_changes(site):
     with site.client() as client:
-        expected = (("test.com", b"test-com"), ("localhost", b"root"), ("www.test.com", b"www"))
-        for host, name in expected:
+        for host, name in (("test.com", b"test-com"), ("localhost", b"root"),
+                           ("www.test.com", b"www")):
             assert client.request(host=host).body == name
         assert client.request(path="http://test.com/", host="localhost").body == b"test-com"
     with site.client() as client:

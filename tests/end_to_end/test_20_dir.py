@@ -97,9 +97,8 @@ def test_redirect(site):
         assert answer.status == 301
         assert answer.headers["location"] == "http://localhost:1234/sub/?x=1&y=/2"
         assert client.request(path="/sub").headers["location"] == "http://localhost/sub/"
-        assert (
-            client.request(path="/files/bare").headers["location"] == "http://localhost/files/bare/"
-        )
+        assert client.request(path="/files/bare").headers["location"] == (
+            "http://localhost/files/bare/")
         client.send("GET /sub HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         assert client.answer().headers["location"] == "/sub/"
         assert not client.request(path="//sub").headers["location"].startswith("//")

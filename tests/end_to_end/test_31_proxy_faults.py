@@ -128,9 +128,8 @@ def test_early_answer(deployment):
     with Backend(script) as backend:
         deployment.configure({"/": proxy(backend.port)})
         with Server(deployment, workers=1) as server, server.client() as client:
-            client.send(
-                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + "x" * 5000
-            )
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+            client.send("x" * 5000)
             assert client.answer().status == 413
 
 

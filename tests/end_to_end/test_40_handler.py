@@ -110,25 +110,19 @@ def test_special_keys(site, target, path, uri, query, fragment):
 # Goal: a client cannot forge a special key nor the address: names are lower case, X-Forwarded-For
 # is the peer.
 def test_forgery(site):
-    request = site.ask(
-        b"GET /h HTTP/1.1\r\nHost: a\r\nMETHOD: JSON\r\nREMOTE_ADDR: 9.9.9.9\r\n"
-        b"PATH: /evil\r\nX-Forwarded-For: 1.2.3.4\r\nx-forwarded-for: 5.6.7.8\r\n\r\n"
-    )
+    request = site.ask(b"GET /h HTTP/1.1\r\nHost: a\r\nMETHOD: JSON\r\nREMOTE_ADDR: 9.9.9.9\r\n"
+                       b"PATH: /evil\r\nX-Forwarded-For: 1.2.3.4\r\n"
+                       b"x-forwarded-for: 5.6.7.8\r\n\r\n")
     headers = request.headers
-    assert (headers["METHOD"], headers["PATH"], headers["REMOTE_ADDR"]) == (
-        "GET",
-        "/h",
-        "127.0.0.1",
-    )
+    assert (headers["METHOD"], headers["PATH"]) == ("GET", "/h")
+    assert headers["REMOTE_ADDR"] == "127.0.0.1"
     assert headers["x-forwarded-for"] == "127.0.0.1"
     assert (headers["method"], headers["path"]) == ("JSON", "/evil")
 
 
 # Goal: the header block is valid JSON in valid UTF-8 whatever bytes a client sends.
 def test_any_bytes(site):
-    odd = bytes(
-        byte for byte in range(1, 256) if byte not in b"\r\n\x7f" and (byte >= 32 or byte == 9)
-    )
+    odd = b"\t" + bytes(byte for byte in range(32, 256) if byte != 127)
     request = site.ask(b"GET /h HTTP/1.1\r\nHost: a\r\nX-Odd: x" + odd + b"x\r\n"
                        b"X-Utf: \xc3\xa4\xe2\x82\xac\r\nX-Bad: \xc3(\r\n\r\n")
     assert request.headers["x-utf"] == "\u00e4\u20ac"

@@ -103,9 +103,8 @@ def test_endpoints(deployment, workers):
             server.reload()
             assert server.get("/n").status == 404
             assert server.get("/h").body == b"stays"
-            wait_until(
-                lambda: not can_connect(int(specs[0].split(":")[2])), "the port to be let go"
-            )
+            wait_until(lambda: not can_connect(int(specs[0].split(":")[2])),
+                       "the port to be let go")
         assert len(stays.seen) > 30
 
 

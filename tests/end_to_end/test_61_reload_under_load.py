@@ -39,8 +39,8 @@ def test_twenty_reloads(deployment, workers):
         assert load.failures == []
         assert load.closed == 0
         assert set(load.answered) == {200}
-        # Every other time, when no pair is on its way out.
-        assert max(counts[10::2]) <= max(counts[2:8:2]) + 2 * workers, counts
+        # The least of each half: a pair on its way out has descriptors for a moment.
+        assert min(counts[10:]) <= min(counts[2:10]) + 2 * workers, counts
 
 
 def open_descriptors(server):
@@ -123,8 +123,6 @@ def test_stop_under_load(deployment, workers):
             server.send_signal(signal.SIGTERM)
             assert server.wait_end() == 0
         assert set(load.answered) == {200}
-        # A connection was closed between two requests; then nobody listens.
-        for failure in load.failures:
-            assert any(
-                word in failure for word in ("IncompleteRead", "Connection", "connect again")
-            )
+        for failure in load.failures:  # closed between two requests; then nobody listens
+            assert any(word in failure
+                       for word in ("IncompleteRead", "Connection", "connect again"))

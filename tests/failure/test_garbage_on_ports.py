@@ -52,8 +52,7 @@ def test_every_port(deployment, workers):
             for number, data in enumerate(samples):
                 throw(address, family, data, reset=number % 2 == 1)
         assert server.get().status == 200
-        # To libzmq some garbage is an old peer (ZMTP 1.0 has no greeting), which is given a
-        # request.
+        # To libzmq some garbage is an old peer (ZMTP 1.0 has no greeting) and gets a request.
         wait_until(lambda: server.answers("/h") and server.answers("/t"), "both pairs")
         assert server.children() == pids
 
@@ -86,12 +85,11 @@ def test_mutations(deployment):
                                                                   "limits.body_ms": 100,
                                                                   "limits.head_ms": 100})
     noise = random.Random(3)
-    seeds = [
-        b'GET /index.html?x=1 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: "x"\r\n\r\n',
-        b"POST /h HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-        b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
-        b"GET http://localhost/%2e%2e/ HTTP/1.0\r\nConnection: keep-alive, x\r\n\r\n",
-    ]
+    seeds = [b"GET /index.html?x=1 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: \"x\"\r\n\r\n",
+             b"POST /h HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+             b"5\r\nhello\r\n0\r\n\r\n",
+             b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+             b"GET http://localhost/%2e%2e/ HTTP/1.0\r\nConnection: keep-alive, x\r\n\r\n"]
     with Server(deployment, workers=1) as server, Answering(deployment, lambda request: http("h")):
         pids = server.children()
         for number in range(1500):
@@ -107,8 +105,7 @@ def test_mutations(deployment):
                     data[at:at] = noise.choice((b"\r\n", b" ", b":", b"\x00", b"9", b"%"))
                 if not data:
                     data = bytearray(b"x")
-            throw(
-                ("127.0.0.1", deployment.port), socket.AF_INET, bytes(data), reset=number % 3 == 0
-            )
+            throw(("127.0.0.1", deployment.port), socket.AF_INET, bytes(data),
+                  reset=number % 3 == 0)
         assert server.get().status == 200
         assert server.children() == pids

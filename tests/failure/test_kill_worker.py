@@ -20,9 +20,8 @@ def clients_of_both(server):
 
 def kill_and_wait(server, pid, count):
     os.kill(pid, signal.SIGKILL)
-    wait_until(
-        lambda: pid not in server.workers() and len(server.workers()) == count, "a new worker"
-    )
+    wait_until(lambda: pid not in server.workers() and len(server.workers()) == count,
+               "a new worker")
 
 
 # Goal: killed workers are replaced, nobody gets "connection refused" meanwhile, requests to files
@@ -168,9 +167,8 @@ def test_killed_during_reload(deployment):
             wait_until(lambda victim=victim: victim not in server.workers() and
                        len(server.workers()) == 2, "a new worker")
         server.reload()
-        wait_until(
-            lambda: all(server.get("/n9/").status == 200 for _ in range(20)), "the last state"
-        )
+        wait_until(lambda: all(server.get("/n9/").status == 200 for _ in range(20)),
+                   "the last state")
         assert server.stop() == 0
 
 

@@ -102,9 +102,8 @@ class Client:
             name, colon, value = line.partition(":")
             assert colon and name and name == name.strip(), f"bad header line {line!r}"
             name = name.lower()
-            headers[name] = (
-                f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
-            )
+            value = value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         body = b"" if head or status in ("204", "304", "101") else self._body(headers)
         return Answer(int(status), reason, headers, body, raw, interim)
 

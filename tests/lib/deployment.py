@@ -1,8 +1,8 @@
 """A deployment folder with a configuration database, as an operator would make it.
 
 The folder belongs to an ordinary user even when the tests run as root; everything in it goes away
-at the end. The database is written by the project's own m2sh, or changed by SQL for the odd
-ones."""
+at the end. The database is written by the project's own m2sh, or changed by SQL for the odd ones.
+"""
 
 import os
 import shutil
@@ -126,17 +126,11 @@ class Deployment:
             lines.append("  }),")
         lines.append("]")
         first = next(iter(hosts))
-        values = dict(
-            uuid=UUID,
-            access_log="/logs/access.log",
-            error_log="/logs/error.log",
-            chroot=self.folder,
-            default_host=first if isinstance(first, str) else first[0],
-            name="test",
-            pid_file="/run/mongrel2.pid",
-            bind_addr="127.0.0.1",
-            port=self.port,
-        )
+        default = first if isinstance(first, str) else first[0]
+        values = dict(uuid=UUID, access_log="/logs/access.log", error_log="/logs/error.log",
+                      chroot=self.folder, default_host=default, name="test",
+                      pid_file="/run/mongrel2.pid", bind_addr="127.0.0.1",
+                      port=self.port)
         values.update(server)
         lines.append(f"main = {_source('Server', **values)[:-1]}, hosts=hosts)")
         more = f", mimetypes={mimetypes!r}" if mimetypes else ""

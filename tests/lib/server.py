@@ -41,15 +41,9 @@ def command(*arguments, as_root=False):
 
 def run(*arguments, as_root=False, **more):
     """Runs the program to its end; stdout and stderr together as text."""
-    return subprocess.run(
-        command(*arguments, as_root=as_root),
-        stdin=subprocess.DEVNULL,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=DEADLINE,
-        **more
-    )
+    return subprocess.run(command(*arguments, as_root=as_root), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=DEADLINE, **more)
 
 
 def faults(text):
@@ -263,6 +257,11 @@ class Server:
                 return client.send_request(path=path).answer().status == 200
             except TimeoutError:
                 return False
+
+    def has_handlers(self):
+        """What the log last said of the only handler pair."""
+        lines = [line for line in self.log().splitlines() if "for replies)" in line]
+        return bool(lines) and "handlers are connected" in lines[-1]
 
     def access_log(self, name="logs/access.log"):
         """The lines of the access log as lists, in the form of Mongrel2 1.x."""
