@@ -12,7 +12,7 @@ import importlib.util
 import os
 import sys
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Union
 
 from mongrel2 import tnetstrings
 
@@ -68,6 +68,7 @@ class Children(List[Any]):
     def __init__(self, owner: Any, back: str, kind: type, items: Iterable[Any]) -> None:
         super().__init__()
         self._owner, self._back, self._kind = owner, back, kind
+        self._ids: Set[int] = set()
         for item in items:
             self.add(item)
 
@@ -75,9 +76,11 @@ class Children(List[Any]):
         """Puts item at the end; one that is there already stays where it is."""
         if not isinstance(item, self._kind):
             raise ConfigError(f"{self._owner}: {item!r} is not a {self._kind.__name__}")
-        if any(item is member for member in self):
+        # The ids spare most items a look at all others: there may be a hundred thousand routes.
+        if id(item) in self._ids and any(item is member for member in self):
             return
         super().append(item)
+        self._ids.add(id(item))
         object.__setattr__(item, self._back, self._owner)
 
     append = add

@@ -47,18 +47,34 @@ BAD = {
     "signed length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: +5\r\n\r\nhello", 400),
     "negative length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400),
     "hex length": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 0x5\r\n\r\nhello", 400),
-    "length too large": (b"POST /h HTTP/1.1\r\n" + HOST +
-                         b"Content-Length: 99999999999999999999999\r\n\r\n", 400),
-    "bad chunk size": (b"POST /h HTTP/1.1\r\n" + HOST +
-                       b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n", 400),
-    "huge chunk size": (b"POST /h HTTP/1.1\r\n" + HOST +
-                        b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400),
-    "chunk without end": (b"POST /h HTTP/1.1\r\n" + HOST +
-                          b"Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n", 400),
-    "chunked in 1.0": (b"POST /h HTTP/1.0\r\n" + HOST +
-                       b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    "unknown coding": (b"POST /h HTTP/1.1\r\n" + HOST +
-                       b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    "length too large": (
+        b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999999999999999999\r\n\r\n",
+        400,
+    ),
+    "bad chunk size": (
+        b"POST /h HTTP/1.1\r\n"
+        + HOST
+        + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
+        400,
+    ),
+    "huge chunk size": (
+        b"POST /h HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        400,
+    ),
+    "chunk without end": (
+        b"POST /h HTTP/1.1\r\n"
+        + HOST
+        + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked in 1.0": (
+        b"POST /h HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "unknown coding": (
+        b"POST /h HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        501,
+    ),
     "body too large": (b"POST /h HTTP/1.1\r\n" + HOST + b"Content-Length: 1001\r\n\r\n", 413),
     "path too long": (b"GET /" + b"x" * 300 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "head too large": (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"x" * 5000 + b"\r\n\r\n", 431),

@@ -1,6 +1,7 @@
 // The access log of one worker: one line for each exchange, in the form of Mongrel2 1.x (a
-// tnetstring list, docs/operations.md). Lines are gathered in memory and written when there are many or
-// when they are old; a disk that takes nothing costs lines, which are counted, never a wait.
+// tnetstring list, docs/operations.md). Lines are gathered in memory and written when there are
+// many or when they are old; a disk that takes nothing costs lines, which are counted, never a
+// wait.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,8 @@ class ZmqContext {
  public:
   // Starts libzmq's threads, so nothing may fork afterwards.
   explicit ZmqContext(int io_threads);
-  // All its sockets must be gone. Waits for their linger at most (kPushLingerMs in
-  // handler_link.cc).
+  // All its sockets must be gone. Waits for what they still had to deliver, 200 ms at most (their
+  // linger).
   ~ZmqContext() = default;
   ZmqContext(const ZmqContext&) = delete;
   ZmqContext& operator=(const ZmqContext&) = delete;

@@ -179,8 +179,9 @@ void ZmqSocket::step() {
 
 void ZmqSocket::drain() {
   const bool* const gone = gone_;
-  for (unsigned count = 0; reading_; ++count) {
-    if (count == kMessagesPerTurn) return step_next_turn();
+  if (std::exchange(turn_, loop_.turn()) != loop_.turn()) received_in_turn_ = 0;
+  for (; reading_; ++received_in_turn_) {
+    if (received_in_turn_ == kMessagesPerTurn) return step_next_turn();
     bool multipart = false;
     if (!receive(*message_, multipart)) break;
     // Out of the object for the call, so that the bytes outlive it.

@@ -113,7 +113,9 @@ class ZmqSocket {
   std::shared_ptr<ZmqMessage> message_;  // the next one is received into it
   bool reading_ = false;
   bool wants_to_send_ = false;
-  unsigned sent_in_turn_ = 0;
+  unsigned sent_in_turn_ = 0;  // the last turn that sent
+  unsigned turn_ = 0;          // the last turn that received
+  unsigned received_in_turn_ = 0;
   bool* gone_ = nullptr;  // where step() learns that a callback destroyed this object
 };
 
