@@ -18,6 +18,8 @@ constexpr int64_t kPushIncomingMax = 64 * 1024;
 constexpr double kQuietS = 0.25;
 constexpr double kHandlersLimitS = 2.0;
 constexpr double kRelayLimitS = 5.0;
+// How long a relay without a connection may still be one that is just being announced.
+constexpr double kSettleS = 0.1;
 
 }  // namespace
 
@@ -96,7 +98,15 @@ bool LinkPlace::take_relay_word(std::string_view word) {
 }
 
 // A relay that is gone has no handlers; its successor will say when it has.
+// The relay's word and its handshake come through different sockets, in either order, and those of
+// its successor may be mixed with its end: what counts is what is true a moment later. Nothing is
+// lost meanwhile, libzmq takes no request without a peer.
 void LinkPlace::peers_changed() {
+  if (relay_monitor_->peers() > 0 || !relay_open_) return relay_gone_.stop();
+  relay_gone_.start<&LinkPlace::relay_may_be_gone>(loop_, kSettleS, 0.0, this);
+}
+
+void LinkPlace::relay_may_be_gone() {
   if (relay_monitor_->peers() > 0 || !relay_open_) return;
   relay_open_ = false;
   user_.place_changed(*this);

@@ -58,6 +58,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   void zmq_writable(ZmqSocket&) override { user_.place_changed(*this); }
   void gate_changed() override { user_.place_changed(*this); }
   void peers_changed() override;
+  void relay_may_be_gone();
 
   Loop& loop_;
   LinkPlaceUser& user_;
@@ -69,6 +70,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   std::unique_ptr<ZmqMonitor> relay_monitor_;  // when the relay does
   std::string recv_ident_;
   bool relay_open_ = false;  // the relay has said so, and is still there
+  TimerWatcher relay_gone_;
   double retired_at_ = 0;
   double last_reply_ = 0;
 };
