@@ -25,7 +25,8 @@ Deadlines::Deadlines(Loop& loop) : tick_(tick_now()) {
 }
 
 void Deadlines::set(Deadline& deadline, uint64_t after_ms) {
-  const uint64_t due = tick_now() + after_ms / kTickMs + 1;
+  // Never early: the tick under way has begun already.
+  const uint64_t due = tick_now() + (after_ms + kTickMs - 1) / kTickMs + 1;
   // Later than before: the slot it stands in comes round first and moves it on.
   const bool standing_earlier =
       deadline.next_ != nullptr && deadline.due_tick_ != 0 && deadline.due_tick_ <= due;

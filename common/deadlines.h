@@ -15,7 +15,7 @@ class Deadline {
   Deadline() = default;
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
-  // May destroy the object. Called once per set(), at most 200 ms late.
+  // May destroy the object. Called once per set(), at most 300 ms late.
   virtual void deadline_passed() = 0;
 
  protected:
