@@ -14,6 +14,8 @@ namespace {
 
 // A few at a time: the other workers want some, and clients that are in want to be served.
 constexpr int kAcceptsPerTurn = 16;
+// No accept queue is longer; who connects while it is being emptied must not keep us here.
+constexpr int kQueueMax = 4096;
 // No descriptors left: trying again at once would only spin.
 constexpr double kPauseSeconds = 0.2;
 
@@ -63,7 +65,7 @@ bool Acceptor::accept_one() {
 void Acceptor::resume() { watch(); }
 
 void Acceptor::finish() {
-  while (accept_one()) {
+  for (int i = 0; i < kQueueMax && accept_one(); ++i) {
   }
   pause_.stop();
   watcher_.stop();
