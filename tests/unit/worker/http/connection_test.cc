@@ -19,7 +19,7 @@ namespace {
 class FakeTarget final : public Target, public Responder {
  public:
   explicit FakeTarget(BodyPolicy policy) : policy_(policy) {}
-  BodyPolicy body_policy() const override { return policy_; }
+  BodyPolicy body_policy(const Exchange&) const override { return policy_; }
   void start(Exchange& exchange) override {
     ++started;
     request = std::string(exchange.method()) + " " + std::string(exchange.path());
