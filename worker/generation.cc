@@ -53,6 +53,8 @@ Limits::Limits(const Settings& settings)
       body_ms(number32(settings, "limits.body_ms")),
       idle_ms(number32(settings, "limits.idle_ms")),
       write_ms(number32(settings, "limits.write_ms")),
+      min_read_rate(number32(settings, "limits.min_read_rate")),
+      min_write_rate(number32(settings, "limits.min_write_rate")),
       connections(number32(settings, "limits.connections")),
       handler_targets(number32(settings, "limits.handler_targets")),
       pipelining(settings.flag("pipelining")),

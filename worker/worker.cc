@@ -13,7 +13,8 @@
 namespace m2 {
 
 Worker::Worker(ChildStart start)
-    : deadlines_(loop_),
+    : slot_(start.slot),
+      deadlines_(loop_),
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
@@ -85,6 +86,7 @@ Status Worker::prepare(Message& message) {
   auto generation = Generation::build(message.generation, config.value(), targets_);
   if (!generation.ok()) return std::move(generation).status();
   prepared->generation = std::move(generation).value();
+  if (slot_ == 0) prepared->settings = config.value().settings.summary();
   prepared->error_log_level = config.value().server.error_log_level;
   for (const std::string& listener : make_plan(config.value()).listeners) {
     const std::string key = http_key(listener);
@@ -117,6 +119,7 @@ void Worker::commit(uint64_t generation) {
     acceptors_[key] = std::make_unique<Acceptor>(clients_, key, std::move(socket));
   }
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
+  if (!prepared->settings.empty()) log_info("settings: " + prepared->settings);
   answer(MessageType::kSwapped, generation);
 }
 
