@@ -18,8 +18,8 @@ class HeartbeatWatch {
   HeartbeatWatch(Loop& loop, Children& children, const Notify& notify)
       : loop_(loop), children_(children), notify_(notify) {}
 
-  // heartbeat_ms: how long a child may say nothing; 0: for ever. status: what systemd shows, before the number
-  // of connections.
+  // heartbeat_ms: how long a child may say nothing; 0: for ever. status: what systemd shows, before
+  // the number of connections.
   void watch(uint64_t heartbeat_ms, std::string status);
   void stop() { timer_.stop(); }
 
