@@ -24,8 +24,9 @@ class HandlerTarget final : public Target,
   HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link);
   ~HandlerTarget() override;
 
-  BodyPolicy body_policy() const override { return BodyPolicy::kWhole; }
+  BodyPolicy body_policy(const Exchange&) const override { return BodyPolicy::kWhole; }
   void start(Exchange& exchange) override;
+  MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
   // A disconnect notice to this handler's pair.
   void client_left(ConnectionId id) override;
   bool client_half_closed(ConnectionId id) override;
