@@ -23,6 +23,7 @@ struct Parts {
   bool has_fragment;
   bool adds_forwarded_for;  // with remote_addr
   const FieldGroups& fields;
+  std::span<const ExtraField> extra;
 };
 
 size_t decimal_size(size_t number) {
@@ -122,6 +123,12 @@ class JsonBlock {
     pair("{\"PATH\":", parts.path);
     if (parts.adds_forwarded_for) pair(",\"x-forwarded-for\":", parts.remote_addr);
     parts.fields.for_each([&](const FieldGroups::Field& first) { group(parts.fields, first); });
+    for (const ExtraField& field : parts.extra) {
+      sink_.raw(",\"");
+      sink_.raw(field.name);
+      sink_.raw("\":");
+      string(field.value);
+    }
     pair(",\"METHOD\":", parts.method);
     pair(",\"VERSION\":", parts.version);
     sink_.raw(",\"URI\":\"");
@@ -189,6 +196,10 @@ class TnetBlock {
     sink_.raw(",");
     pair("7:VERSION,", parts.version);
     pair("4:PATH,", parts.path);
+    for (const ExtraField& field : parts.extra) {
+      string(field.name);
+      string(field.value);
+    }
     if (parts.adds_forwarded_for) pair("15:x-forwarded-for,", parts.remote_addr);
     parts.fields.for_each([&](const FieldGroups::Field& first) { group(parts.fields, first); });
   }
@@ -268,7 +279,7 @@ void write_request(const HandlerRequest& request, HeaderFormat format, std::stri
   const FieldGroups fields(request.base, head.fields, request.keep_client_xff);
   const Parts parts{
       .path = head.path.in(request.base),
-      .method = head.method.in(request.base),
+      .method = request.method.empty() ? head.method.in(request.base) : request.method,
       .version = head.minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1",
       .query = head.query.in(request.base),
       .fragment = head.fragment.in(request.base),
@@ -279,6 +290,7 @@ void write_request(const HandlerRequest& request, HeaderFormat format, std::stri
       .has_fragment = head.has_fragment,
       .adds_forwarded_for = !request.keep_client_xff,
       .fields = fields,
+      .extra = request.extra,
   };
   if (format == HeaderFormat::kTnetstring) {
     write_as<TnetBlock>(request, parts, '}', out);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,13 @@
 #include "proto/http/request_head.h"
 
 namespace m2 {
+
+// A header of the server's own, beside those of every request: {"FLAGS", "0x81"}. The name needs no
+// escape.
+struct ExtraField {
+  std::string_view name;
+  std::string_view value;
+};
 
 struct HandlerRequest {
   std::string_view send_ident;
@@ -23,6 +31,8 @@ struct HandlerRequest {
   std::string_view scheme = "http";
   std::string_view body;
   bool keep_client_xff = false;  // no_clobber_xff
+  std::string_view method;       // instead of the client's; "": the client's
+  std::span<const ExtraField> extra;
 };
 
 // Replaces the contents of out (its capacity is kept). Header names are lower-cased, several fields

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "worker/link/drop_counter.h"
 #include "worker/link/link_place.h"
+#include "worker/link/recent_ids.h"
 #include "worker/link/relay_words.h"
 #include "worker/link/request_queue.h"
 
@@ -12,6 +13,7 @@ namespace m2 {
 namespace {
 
 constexpr double kLookS = 0.05;  // how often a place that was left is looked at
+constexpr size_t kToldEndedMax = 64 * 1024;
 
 class Message final : public HandlerMessage {
  public:
@@ -67,6 +69,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
   std::unique_ptr<LinkPlace> left_;  // where late replies may still come
   TimerWatcher left_timer_;
   std::unique_ptr<RequestQueue> queue_;
+  RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
   bool had_handlers_ = false;
   DropCounter full_;
   DropCounter late_;
@@ -100,6 +103,7 @@ bool Link::submit(ConnectionId id, std::string_view message) {
 }
 
 void Link::notify(ConnectionId id, std::string_view message) {
+  if (!told_ended_.insert(id, loop_.now())) return;
   ZmqMessage copy(message.data(), message.size());
   if (!queue_->submit(id, copy, true)) notice_dropped(id, "the queue is full");
 }
@@ -182,6 +186,7 @@ void Link::expired(ConnectionId id, bool notice) {
 }
 
 void Link::notice_dropped(ConnectionId id, std::string_view why) {
+  told_ended_.erase(id);
   if (!notices_.add()) return;
   log_warn("handler pair " + send_spec_ + ": " + std::string(why) +
            ", the disconnect notice of connection " + std::to_string(id) +

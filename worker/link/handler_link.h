@@ -84,7 +84,8 @@ class HandlerLink {
   // It is still queued here.
   virtual bool holds(ConnectionId id) const = 0;
   // A disconnect notice: behind the requests already submitted, never refused; when the queue is at
-  // its bound the notice is dropped, counted and logged.
+  // its bound the notice is dropped, counted and logged. Nothing happens when the pair was told of
+  // this connection less than RecentIds::kRememberS ago.
   virtual void notify(ConnectionId id, std::string_view message) = 0;
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
