@@ -32,8 +32,8 @@ class Target {
 // Belongs to the target; one for each exchange that was not answered within start().
 class Responder {
  public:
-  // kStream, and after ClientStream::switch_protocols(): the bytes as they come. last: the body ends
-  // here, or the client has shut down its sending side. To slow the client down:
+  // kStream, and after ClientStream::switch_protocols(): the bytes as they come. last: the body
+  // ends here, or the client has shut down its sending side. To slow the client down:
   // ClientStream::set_body_paused().
   virtual void body(std::string_view bytes, bool last) = 0;
   // The client has taken what it was owed; more may be sent.
