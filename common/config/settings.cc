@@ -132,6 +132,9 @@ constexpr SettingSpec kSpecs[] = {
            "Open files that each worker remembers; 0 remembers none."),
     number("dir.cache_bytes", 33554432, 0, int64_t{1} << 36, "bytes",
            "Memory for the content of small files, in each worker."),
+    text("dir.charset", "",
+         "Added as charset to the Content-Type of text files whose type names none; empty adds "
+         "nothing."),
 
     // Bounds of the configuration itself.
     number("limits.host_name", 256, 16, 256, "bytes",
