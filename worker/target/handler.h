@@ -28,6 +28,7 @@ class HandlerTarget final : public Target,
   BodyPolicy body_policy(const Exchange& exchange) const override;
   // Hands the exchange to the responder that fits what was asked.
   void start(Exchange& exchange) override;
+  MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
   // A disconnect notice to this handler's pair.
   void client_left(ConnectionId id) override;
   bool client_half_closed(ConnectionId id) override;
