@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "common/check.h"
 #include "proto/http/syntax.h"

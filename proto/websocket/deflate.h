@@ -1,6 +1,6 @@
 // permessage-deflate (RFC 7692), always without context takeover on either side: no connection
-// holds a zlib state, a few shared ones serve all. Negotiation, deflating, inflating within a bound.
-// The only file that knows zlib. Used by the `messages` contract.
+// holds a zlib state, a few shared ones serve all. Negotiation, deflating, inflating within a
+// bound. The only file that knows zlib. Used by the `messages` contract.
 #pragma once
 
 #include <array>

@@ -33,7 +33,9 @@ bool lists(const RequestHead& head, const char* base, std::string_view name,
   return false;
 }
 
-bool is_base64(char c) { return is(c, kDigitChar) || (c | 0x20) - 'a' < 26u || c == '+' || c == '/'; }
+bool is_base64(char c) {
+  return is(c, kDigitChar) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '+' || c == '/';
+}
 
 // 16 bytes: 22 characters and "==".
 bool is_key(std::string_view key) {
@@ -86,8 +88,8 @@ std::string handshake_answer(std::string_view accept, std::string_view protocol,
 std::string_view first_token(std::string_view list) {
   std::string_view element;
   if (!next_element(list, element)) return {};
-  const bool token = std::all_of(element.begin(), element.end(),
-                                 [](char c) { return is(c, kTokenChar); });
+  const bool token =
+      std::all_of(element.begin(), element.end(), [](char c) { return is(c, kTokenChar); });
   return token ? element : std::string_view();
 }
 

@@ -11,7 +11,8 @@
 namespace m2 {
 
 // All five fields are there: Host, Sec-WebSocket-Key, Sec-WebSocket-Version, "Upgrade: websocket"
-// and "Connection: upgrade". As Mongrel2 1.x sees it: no more is looked at. base: the bytes of head.
+// and "Connection: upgrade". As Mongrel2 1.x sees it: no more is looked at. base: the bytes of
+// head.
 bool asks_for_websocket(const RequestHead& head, const char* base);
 
 // What RFC 6455, 4.2.1 asks for beyond that. status: what to answer instead (400, 405, 426).

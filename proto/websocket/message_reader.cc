@@ -93,8 +93,7 @@ MessageReader::Event MessageReader::check_data_head() {
 
 MessageReader::Event MessageReader::take_payload(std::string_view& bytes, std::string& scratch) {
   const bool control = is_control(head_.opcode);
-  const size_t count =
-      static_cast<size_t>(std::min<uint64_t>(bytes.size(), head_.length - taken_));
+  const size_t count = static_cast<size_t>(std::min<uint64_t>(bytes.size(), head_.length - taken_));
   const bool ends = taken_ + count == head_.length;
   // All of the message is here: it need not be kept.
   const bool at_once = !control && ends && taken_ == 0 && head_.fin && data_.empty();
@@ -139,8 +138,8 @@ MessageReader::Event MessageReader::finish_control() {
   received_code_ = CloseCode::kNoCode;
   if (control_.empty()) return Event::kControl;
   if (control_.size() == 1) return fail(CloseCode::kProtocolError, "half a close code");
-  const uint32_t code =
-      static_cast<uint32_t>(static_cast<uint8_t>(control_[0])) << 8 | static_cast<uint8_t>(control_[1]);
+  const uint32_t code = static_cast<uint32_t>(static_cast<uint8_t>(control_[0])) << 8 |
+                        static_cast<uint8_t>(control_[1]);
   if (!may_be_sent(code)) return fail(CloseCode::kProtocolError, "a close code nobody may send");
   received_code_ = static_cast<CloseCode>(code);
   if (!is_utf8(received_reason())) {
