@@ -10,7 +10,7 @@ RequestQueue::~RequestQueue() {
 }
 
 bool RequestQueue::submit(ConnectionId id, ZmqMessage& message, bool notice) {
-  if (full() && !(waiting_.empty() && user_.may_pass())) return false;
+  if (full()) return false;
   send_or_keep(id, message, notice ? Kind::kNotice : Kind::kRequest);
   return true;
 }
@@ -43,6 +43,7 @@ bool RequestQueue::withdraw(ConnectionId id) {
   if (found == waiting_.end()) return false;
   waiting_.erase(found);
   drop_following(id);
+  if (waiting_.empty()) user_.emptied();
   return true;
 }
 

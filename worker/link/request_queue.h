@@ -39,8 +39,8 @@ class RequestQueue {
 
   // Sends the message or keeps it. False: the queue is full, the message untouched.
   bool submit(ConnectionId id, ZmqMessage& message, bool notice);
-  // The same for what follows a request of its connection: a message of a WebSocket. True: sent, not
-  // kept. Only while there is room (crowded()), so that it is never refused.
+  // The same for what follows a request of its connection: a message of a WebSocket. True: sent,
+  // not kept. Only while there is room (crowded()), so that it is never refused.
   bool submit_following(ConnectionId id, ZmqMessage& message);
   // A request of this connection waits here.
   bool holds(ConnectionId id) const;
@@ -83,7 +83,7 @@ class RequestQueue {
   std::chrono::milliseconds wait_;
   std::deque<Waiting> waiting_;
   size_t following_ = 0;  // of them
-  TimerWatcher timer_;  // runs only while something waits
+  TimerWatcher timer_;    // runs only while something waits
   bool* gone_ = nullptr;
 };
 
