@@ -140,13 +140,13 @@ DeflateStreams::Inflated DeflateStreams::inflate(std::string_view bytes, uint64_
       stream.avail_out = kStep;
       const int result = ::inflate(&stream, Z_SYNC_FLUSH);
       size += kStep - stream.avail_out;
-      if (result == Z_STREAM_END) {  // a final block: allowed, what it would leave out is our tail
-        out.resize(size);
-        const bool all = stream.avail_in == 0 || part.data() == kTail.data();
-        return size > bytes_max ? Inflated::kTooBig : all ? Inflated::kOk : Inflated::kBroken;
+      // A final block is allowed; behind it may come more (RFC 7692, 7.2.3.4).
+      if (result == Z_STREAM_END) {
+        if (::inflateReset(&stream) != Z_OK) return Inflated::kBroken;
+        continue;
       }
       if (result != Z_OK && result != Z_BUF_ERROR) return Inflated::kBroken;
-    } while (stream.avail_in != 0 || stream.avail_out == 0);
+    } while (stream.avail_in != 0 || size == out.size());
   }
   out.resize(size);
   return size > bytes_max ? Inflated::kTooBig : Inflated::kOk;
