@@ -33,6 +33,8 @@ void visit_fields(Visitor& visitor, PlanType& plan) {
   visitor.list(plan.listeners);
   visitor.list(plan.endpoints);
   visitor.number(plan.file_limit, std::numeric_limits<uint32_t>::max());
+  visitor.number(plan.heartbeat_ms, std::numeric_limits<uint32_t>::max());
+  visitor.text(plan.changes);
 }
 
 class PlanWriter {
@@ -163,6 +165,7 @@ Plan make_plan(const Config& config) {
   }
   // A process needs some whatever 1.x was told; so many, the settings page says.
   plan.file_limit = std::max<uint32_t>(small("superpoll.max_fd"), 256);
+  plan.heartbeat_ms = small("heartbeat_ms");
   return plan;
 }
 
