@@ -3,7 +3,6 @@
 // it to interpret: one order, one form, and no byte left over.
 #include "common/treaty/plan.h"
 
-#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -163,8 +162,7 @@ Plan make_plan(const Config& config) {
     plan.endpoints.push_back(handler.send_spec);
     plan.endpoints.push_back(handler.recv_spec);
   }
-  // A process needs some whatever 1.x was told; so many, the settings page says.
-  plan.file_limit = std::max<uint32_t>(small("superpoll.max_fd"), 256);
+  plan.file_limit = small("superpoll.max_fd");
   plan.heartbeat_ms = small("heartbeat_ms");
   return plan;
 }
