@@ -51,8 +51,8 @@ def parts_of(answer):
     return found
 
 
-# Goal: one range is 206 with exactly those bytes and the fields of the whole. Method: first, middle,
-# last, open, suffix, too long; on a file in memory and on one that is sent from its descriptor.
+# Goal: one range is 206 with exactly those bytes and the fields of the whole. Method: first, middle
+# and last, open, suffix, too long; on a file in memory and on one that is sent from its descriptor.
 @pytest.mark.parametrize("path", FILES)
 @pytest.mark.parametrize("spec, first, last", [
     ("0-0", 0, 0), ("0-4", 0, 4), ("3-5", 3, 5), ("5-", 5, None), ("-3", -3, None),
