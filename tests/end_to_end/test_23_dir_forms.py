@@ -11,7 +11,7 @@ import pytest
 from lib.deployment import Deployment, dir_
 from lib.server import Server, run
 
-PLAIN = b"var plain = 1;\n" * 100
+PLAIN = b"plain form"
 BROTLI, ZSTD, GZIP = b"brotli form", b"zstd form!", b"gzip form"
 LARGE = bytes(range(256)) * 2048
 
@@ -19,8 +19,8 @@ LARGE = bytes(range(256)) * 2048
 @pytest.fixture(scope="module")
 def site():
     with Deployment() as deployment:
-        for name, content in {"app.js": PLAIN, "app.js.br": BROTLI, "app.js.zst": ZSTD,
-                              "app.js.gz": GZIP, "one.txt": b"one", "one.txt.gz": LARGE,
+        for name, content in {"app.css": PLAIN, "app.css.br": BROTLI, "app.css.zst": ZSTD,
+                              "app.css.gz": GZIP, "one.txt": b"one", "one.txt.gz": LARGE,
                               "alone.txt": b"alone", "sub/page.html": b"page",
                               "index.html.gz": b"index form"}.items():
             deployment.write("www/" + name, content)
@@ -44,22 +44,22 @@ def test_codings(site, accept, coding, body):
     headers = {} if accept is None else {"Accept-Encoding": accept}
     with site.client() as client:
         for _ in range(2):
-            answer = client.request(path="/app.js", headers=headers)
+            answer = client.request(path="/app.css", headers=headers)
             assert answer.status == (406 if coding == "none" else 200)
             assert answer.body == body and answer.headers["vary"] == "Accept-Encoding"
             if answer.status == 200:
                 assert answer.headers.get("content-encoding") == coding
-                assert answer.headers["content-type"] == "application/javascript; charset=utf-8"
-        head = client.request("HEAD", "/app.js", headers=headers)
+                assert answer.headers["content-type"] == "text/css; charset=utf-8"
+        head = client.request("HEAD", "/app.css", headers=headers)
         for name in ("content-encoding", "content-length", "etag", "vary"):
             assert head.headers.get(name) == answer.headers.get(name)
         if answer.status == 200:  # each form has validators of its own
-            again = client.request(path="/app.js", headers={
+            again = client.request(path="/app.css", headers={
                 **headers, "If-None-Match": answer.headers["etag"]})
             assert (again.status, again.headers["vary"]) == (304, "Accept-Encoding")
             assert again.headers["etag"] == answer.headers["etag"]
             other = {"Accept-Encoding": "zstd" if coding != "zstd" else "gzip"}
-            assert client.request(path="/app.js", headers={
+            assert client.request(path="/app.css", headers={
                 **other, "If-None-Match": answer.headers["etag"]}).status == 200
 
 
@@ -82,14 +82,14 @@ def test_ranges_of_a_form(site):
 def test_where_forms_are_used(site):
     accept = {"Accept-Encoding": "gzip, br"}
     with site.client() as client:
-        answer = client.request(path="/plain/app.js", headers=accept)
+        answer = client.request(path="/plain/app.css", headers=accept)
         assert answer.body == PLAIN and "vary" not in answer.headers
-        assert client.request(path="/plain/app.js",
+        assert client.request(path="/plain/app.css",
                               headers={"Accept-Encoding": "*;q=0"}).status == 200
         answer = client.request(path="/", headers=accept)
         assert answer.body == b"index form" and answer.headers["content-type"].startswith(
             "text/html")
-        answer = client.request(path="/app.js.gz", headers=accept)
+        answer = client.request(path="/app.css.gz", headers=accept)
         assert answer.body == GZIP and "content-encoding" not in answer.headers
         assert client.request(path="/alone.txt", headers=accept).body == b"alone"
         assert client.request(path="/none.txt", headers=accept).status == 404
@@ -182,7 +182,8 @@ def test_dates(site):
         fields = {"If-Range": answer.headers["last-modified"], "Range": "bytes=0-2"}
         assert client.request(path="/tomorrow.txt", headers=fields).status == 200
         for path, fields in [("/none", {}), ("/sub", {}), ("/list/sub/", {}),
-                             ("/alone.txt", {"If-None-Match": "*"}), ("/app.js", {"Range": "bytes=99999-"})]:
+                             ("/alone.txt", {"If-None-Match": "*"}),
+                             ("/app.css", {"Range": "bytes=99999-"})]:
             assert "date" in client.request(path=path, headers=fields).headers
 
 
