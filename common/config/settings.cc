@@ -63,6 +63,10 @@ constexpr SettingSpec kSpecs[] = {
     time_ms("reload.prepare_ms", 10000,
             "How long all children may take to build a new configuration before the reload is "
             "given up and the old one stays."),
+    number("heartbeat_ms", 15000, 1000, kDayMs, "ms",
+           "A worker or relay that has done nothing for so long, because it spins, is stopped or "
+           "waits "
+           "for a disk, is killed and replaced."),
     number("superpoll.max_fd", 10240, 256, 1048576, "descriptors",
            "Open files that each process may have (RLIMIT_NOFILE)."),
     number("zeromq.threads", 1, 1, 16, "threads", "0MQ I/O threads of each process that uses 0MQ."),
