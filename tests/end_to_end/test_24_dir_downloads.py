@@ -152,8 +152,8 @@ def test_fairness(deployment):
                 download.join()
 
 
-# Goal: dir.cache_files bounds the open files of a worker, however many Dirs there are. Method: three
-# Dirs with more large files than it; then the descriptors of the worker are counted.
+# Goal: dir.cache_files bounds the open files of a worker, however many Dirs there are. Method:
+# three Dirs with more large files than it; then the descriptors of the worker are counted.
 def test_open_files_are_bounded(deployment):
     for number in range(30):
         sparse(deployment, f"www/f{number}", 1 << 20)
