@@ -76,6 +76,12 @@ TEST_F(DirListing, IsBounded) {
   EXPECT_FALSE(has(text, "There are more entries"));
 }
 
+// Goal: what is not listed costs no more time than what is.
+TEST_F(DirListing, ManyHiddenEntriesEndItToo) {
+  for (size_t i = 0; i <= 4 * kListingEntriesMax; ++i) write("www/sub/.f" + std::to_string(i), "");
+  EXPECT_TRUE(has(page("sub/"), "There are more entries"));
+}
+
 TEST_F(DirListing, AFolderThatCannotBeReadIsEmpty) {
   const std::string text = list_folder(*folder, OwnedFd(), "", "/");
   EXPECT_TRUE(has(text, "</html>"));
