@@ -207,3 +207,4 @@ def test_listing(site):
             assert client.request(path=path).status == 404
         os.chmod(site.deployment.path("www/empty"), 0)
         assert client.request(path="/list/empty/").status == 403
+        os.chmod(site.deployment.path("www/empty"), 0o755)
