@@ -41,7 +41,7 @@ void HandlerTarget::start(Exchange& exchange) {
                  .base = exchange.base(),
                  .head = &exchange.head(),
                  .pattern = exchange.route().pattern,
-                 .remote_addr = client.peer_address(),
+                 .remote_addr = exchange.client_address(),
                  .body = exchange.body(),
                  .keep_client_xff = exchange.generation().limits().keep_client_xff},
                 row_.protocol, message_);
