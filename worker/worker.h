@@ -12,6 +12,7 @@
 #include "common/loop.h"
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
+#include "common/treaty/heartbeat.h"
 #include "common/treaty/plan.h"
 #include "worker/generation.h"
 #include "worker/http/acceptor.h"
@@ -59,6 +60,7 @@ class Worker final : private ChannelUser, private Successors {
   HandlerReplies replies_;
   Targets targets_;
   Channel channel_;
+  Heartbeat heartbeat_;
   TimerWatcher drain_timer_;
 
   std::map<std::string, OwnedFd> offered_listeners_;
@@ -68,6 +70,7 @@ class Worker final : private ChannelUser, private Successors {
     std::map<std::string, OwnedFd> new_listeners;
     std::vector<PlanListener> listeners;  // all it has
     int error_log_level = 2;
+    uint64_t heartbeat_ms = 0;
   };
   std::unique_ptr<Prepared> prepared_;
 };

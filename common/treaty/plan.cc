@@ -36,6 +36,8 @@ void visit_fields(Visitor& visitor, PlanType& plan) {
   visitor.number(plan.backlog, 65535);
   visitor.list(plan.endpoints);
   visitor.number(plan.file_limit, std::numeric_limits<uint32_t>::max());
+  visitor.number(plan.heartbeat_ms, std::numeric_limits<uint32_t>::max());
+  visitor.text(plan.changes);
 }
 
 class PlanWriter {
@@ -208,6 +210,7 @@ Plan make_plan(const Config& config) {
     plan.endpoints.push_back(handler.recv_spec);
   }
   plan.file_limit = small("superpoll.max_fd");
+  plan.heartbeat_ms = small("heartbeat_ms");
   return plan;
 }
 

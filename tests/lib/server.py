@@ -100,10 +100,10 @@ class Server:
     def __exit__(self, *_):
         self.end_now()
 
-    def launch(self, notify=True, **more):
+    def launch(self, notify=True, environment=None, **more):
         """Starts it and does not wait. With a notify socket it stays in the foreground, as systemd
         wants it, and the process is the master."""
-        environment = {**os.environ, "NOTIFY_SOCKET": self.notify.path}
+        environment = {**os.environ, **(environment or {}), "NOTIFY_SOCKET": self.notify.path}
         if not notify:
             del environment["NOTIFY_SOCKET"]
         with open(self.stderr, "ab") as output:
@@ -226,8 +226,8 @@ class Server:
             text += self.deployment.read(name)
         return text.decode("utf-8", "replace")
 
-    def client(self, port=None):
-        return Client(port or self.deployment.port)
+    def client(self, port=None, **more):
+        return Client(port or self.deployment.port, **more)
 
     def clients_of(self, worker, count):
         """Connections that this worker has, and no other: the others stand still meanwhile."""

@@ -33,12 +33,19 @@ Clients::~Clients() {
 }
 
 void Clients::use(std::shared_ptr<const Generation> generation) {
+  const bool first_time = generation_ == nullptr;
   generation_ = std::move(generation);
   parser_limits_ = generation_->limits().parser;
   const bool counted_before = std::exchange(counting_, limits().connections_per_address != 0);
   if (counting_ && !counted_before) count_everybody();
   access_log_.set_flush_ms(generation_->access_log_flush_ms());
   access_log_.set_enabled(generation_->access_logging());
+  if (first_time) return;
+  for (Connection* connection = first_; connection != nullptr;) {
+    Connection* next = connection->next_;
+    connection->generation_changed(*generation_);
+    connection = next;
+  }
 }
 
 bool Clients::has_room(int socket) {
@@ -174,6 +181,8 @@ void Clients::bury(Connection& connection) {
 }
 
 void Clients::end_of_turn() {
+  for (size_t i = 0; i < switched_.size(); ++i) switched_[i]->deliver_early_input();
+  switched_.clear();
   for (size_t i = 0; i < doomed_.size(); ++i) {  // close() may doom others
     if (!doomed_[i]->closed()) doomed_[i]->close("the client is gone");
   }

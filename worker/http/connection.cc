@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "common/log.h"
+#include "proto/message_socket/socket_message.h"
 #include "worker/http/clients.h"
 #include "worker/target/target.h"
 
@@ -48,11 +49,14 @@ void Connection::read_input() {
       return read_proxy_header(bytes);
     case State::kIdle:
     case State::kHead:
+    case State::kMessage:
     case State::kBody:
       return process(bytes);
     case State::kAnswering:
     case State::kFlushing:
       return keep_for_later(bytes);
+    case State::kSwitched:
+      return exchange_->responder_->body(bytes, false);
     case State::kLingering:
     case State::kClosed:
       return;
@@ -60,6 +64,11 @@ void Connection::read_input() {
 }
 
 void Connection::input_ended() {
+  if (state_ == State::kSwitched) {
+    half_closed_ = true;
+    watch_as_needed();
+    return exchange_->responder_->body({}, true);
+  }
   if (state_ != State::kAnswering && state_ != State::kFlushing) {
     return close(state_ == State::kIdle ? "" : "the client closed within a request");
   }
@@ -82,7 +91,11 @@ void Connection::process(std::string_view bytes) {
     switch (state_) {
       case State::kIdle:
         more = !bytes.empty();
-        if (more) begin_exchange();
+        if (more) begin_exchange(begins_socket_message(bytes[0]) ? State::kMessage : State::kHead);
+        break;
+      case State::kMessage:
+        bytes = take_message(bytes);
+        more = state_ != State::kMessage;
         break;
       case State::kHead:
         bytes = take_head(bytes);
@@ -95,6 +108,10 @@ void Connection::process(std::string_view bytes) {
       case State::kAnswering:
       case State::kFlushing:
         if (!bytes.empty()) keep_for_later(bytes);
+        more = false;
+        break;
+      case State::kSwitched:
+        exchange_->later.append(bytes);
         more = false;
         break;
       case State::kProxyHeader:
@@ -110,10 +127,10 @@ void Connection::process(std::string_view bytes) {
   if (state_ == State::kAnswering && exchange_->output.empty()) clients_.deadlines().clear(*this);
 }
 
-void Connection::begin_exchange() {
+void Connection::begin_exchange(State state) {
   exchange_ = clients_.acquire_exchange();
   exchange_->client_ = this;
-  state_ = State::kHead;
+  state_ = state;
 }
 
 // Returns what of bytes lies behind the request (or all that was kept for later: nothing).
@@ -151,6 +168,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
   if (head.framing == BodyFraming::kLength && head.content_length == 0) {
     head.framing = BodyFraming::kNone;
   }
+  message_socket_ = false;
   exchange.is_head_ = exchange.method() == "HEAD";
   exchange.keep_alive_ = head.keep_alive && !close_after_ && !clients_.draining();
   exchange.generation_ = clients_.generation();
@@ -174,7 +192,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
     exchange.answer_status(404);
     return rest;
   }
-  return begin_body(exchange.route_->target->body_policy(), rest);
+  return begin_body(exchange.route_->target->body_policy(exchange), rest);
 }
 
 // Starts the target as soon as its policy allows. Returns what lies behind the request, as far as
@@ -282,7 +300,10 @@ void Connection::retain_head() {
 // A second request that is here before the first is answered (RFC 9112, 9.3.2 allows to close
 // instead).
 void Connection::note_pipelined(std::string_view rest) {
-  if (rest.empty() || clients_.limits().pipelining) return;
+  // What follows a request to switch protocols is not a request, and messages wait for nothing.
+  if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade || message_socket_) {
+    return;
+  }
   if (!close_after_) {
     log_info("pipelined request from " + std::string(peer_address()) +
              " not served: closing after this answer (setting pipelining=1 serves them)");
@@ -332,6 +353,8 @@ void Connection::deadline_passed() {
     case State::kHead:
       if (exchange_->input.empty()) return close("");
       return refuse(408, "no complete request head within limits.head_ms");
+    case State::kMessage:
+      return close("no complete message within limits.head_ms");
     case State::kBody:
       return refuse(408, "no part of the body within limits.body_ms");
     case State::kAnswering:
@@ -341,6 +364,8 @@ void Connection::deadline_passed() {
       [[fallthrough]];
     case State::kFlushing:
       return close("the client took nothing for limits.write_ms");
+    case State::kSwitched:
+      return switched_deadline_passed();
     case State::kLingering:
       return close("");
     case State::kClosed:

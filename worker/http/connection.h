@@ -1,7 +1,7 @@
 // One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
-// answers out, connection_client.cc finds out whose they are. An idle connection is this object and
-// nothing else: no buffer, no exchange.
+// answers out, connection_client.cc finds out whose they are, connection_messages.cc is for message
+// sockets, connection_switched.cc for those that left HTTP. An idle connection is only this object.
 #pragma once
 
 #include <array>
@@ -39,6 +39,8 @@ class Connection final : private ClientStream, private Deadline {
   void retire();
   // Ends it as soon as nothing is owed.
   void drain();
+  // To the responder that has it, if any.
+  void generation_changed(const Generation& generation);
   bool closed() const { return state_ == State::kClosed; }
 
  private:
@@ -47,8 +49,10 @@ class Connection final : private ClientStream, private Deadline {
     kProxyHeader,  // a PROXY header is due first; no exchange unless it came in pieces
     kIdle,         // between requests: no exchange
     kHead,         // a request has begun
+    kMessage,      // a message of a JSSocket or XML socket has begun
     kBody,         // its head is there, its body is not
     kAnswering,    // a target has it
+    kSwitched,     // HTTP no longer: a responder has the connection until it ends
     kFlushing,     // the answer is complete but not all of it has left
     kLingering,    // our side is shut down: what the client still sends is thrown away
     kClosed
@@ -59,7 +63,7 @@ class Connection final : private ClientStream, private Deadline {
   void read_input();
   void input_ended();
   void process(std::string_view bytes);
-  void begin_exchange();
+  void begin_exchange(State state);
   std::string_view take_head(std::string_view bytes);
   std::string_view dispatch(std::string_view rest);
   std::string_view begin_body(BodyPolicy policy, std::string_view rest);
@@ -83,8 +87,8 @@ class Connection final : private ClientStream, private Deadline {
   // connection_output.cc: ClientStream, and the end of an exchange
   size_t send_now(std::string_view bytes) override;
   void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) override;
-  void enqueue_file(int fd, uint64_t offset, uint64_t length,
-                    std::shared_ptr<const void> owner) override;
+  void enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                    uint64_t length) override;
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
   void set_body_paused(bool paused) override;
@@ -102,6 +106,19 @@ class Connection final : private ClientStream, private Deadline {
   void socket_failed();
   void watch_as_needed();
 
+  // connection_messages.cc
+  std::string_view take_message(std::string_view bytes);
+  void dispatch_message(std::string_view text);
+  void message_ended();
+  bool answer_message(std::string_view body);
+
+  // connection_switched.cc
+  void switch_protocols() override;
+  void wake_after(uint64_t ms) override;
+  void deliver_early_input();
+  void set_switched_deadline();
+  void switched_deadline_passed();
+
   Clients& clients_;
   Connection* previous_ = nullptr;  // list of Clients
   Connection* next_ = nullptr;
@@ -114,7 +131,9 @@ class Connection final : private ClientStream, private Deadline {
   bool processing_ = false;    // process() is on the stack
   bool unread_input_ = false;  // the client sent what nobody will read: linger before closing
   bool body_paused_ = false;
-  bool counted_ = false;  // for its address (admission.h)
+  bool counted_ = false;         // for its address (admission.h)
+  bool message_socket_ = false;  // its latest request was a message: answers are for such a socket
+  bool raw_answers_ = false;     // not encoded
   uint8_t peer_length_ = 0;
   uint16_t peer_port_ = 0;
   std::array<char, kIpTextMax> peer_;

@@ -24,8 +24,7 @@ void Connection::read_proxy_header(std::string_view bytes) {
   switch (header.state) {
     case ProxyHeader::State::kIncomplete:
       if (exchange_ != nullptr) return;
-      begin_exchange();
-      state_ = State::kProxyHeader;
+      begin_exchange(State::kProxyHeader);
       exchange_->input.assign(bytes);
       return;
     case ProxyHeader::State::kBad:

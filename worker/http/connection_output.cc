@@ -35,10 +35,10 @@ void Connection::enqueue(std::string_view bytes, std::shared_ptr<const void> own
   output_waits();
 }
 
-void Connection::enqueue_file(int fd, uint64_t offset, uint64_t length,
-                              std::shared_ptr<const void> owner) {
+void Connection::enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                              uint64_t length) {
   if (doomed_ || state_ == State::kClosed) return;
-  exchange_->output.add_file(fd, offset, length, std::move(owner));
+  exchange_->output.add_file(std::move(file), offset, length);
   output_waits();
 }
 
@@ -50,6 +50,10 @@ void Connection::socket_failed() {
 
 void Connection::output_waits() {
   watch_as_needed();
+  if (state_ == State::kSwitched) {
+    exchange_->write_until = clients_.loop().now() + clients_.limits().write_ms / 1000.0;
+    return set_switched_deadline();
+  }
   clients_.deadlines().set(*this, clients_.limits().write_ms);
 }
 
@@ -73,8 +77,13 @@ void Connection::flush() {
   }
   watch_as_needed();
   if (state_ == State::kFlushing) return exchange_ended();
-  if (state_ == State::kBody) {
+  if (state_ == State::kMessage) {
+    clients_.deadlines().set(*this, clients_.limits().head_ms);
+  } else if (state_ == State::kBody) {
     set_body_deadline();
+  } else if (state_ == State::kSwitched) {
+    exchange_->write_until = 0;
+    set_switched_deadline();
   } else if (!half_closed_) {
     clients_.deadlines().clear(*this);
   }
@@ -82,7 +91,7 @@ void Connection::flush() {
 }
 
 void Connection::answer_complete() {
-  if (state_ == State::kBody) {  // answered before its body was read
+  if (state_ == State::kBody || state_ == State::kSwitched) {  // there may be more to come
     exchange_->keep_alive_ = false;
     unread_input_ = true;
   }
@@ -165,6 +174,7 @@ bool Connection::handler_reply(std::string_view body, HandlerMessage& message) {
   if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
     return exchange_->responder_->handler_reply(body, message);
   }
+  if (message_socket_ && !body.empty()) return answer_message(body);
   if (!body.empty()) return false;
   // The zero-length message that closes, behind an answer that was already complete.
   close_after_ = true;
@@ -173,12 +183,22 @@ bool Connection::handler_reply(std::string_view body, HandlerMessage& message) {
 }
 
 void Connection::request_refused(std::string_view why) {
-  if (exchange_ != nullptr && exchange_->responder_ != nullptr) exchange_->responder_->refused(why);
+  if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
+    exchange_->responder_->refused(why);
+  } else if (message_socket_) {
+    // It cannot be told in any other way that its message is lost.
+    log_info("closing " + std::string(peer_address()) +
+             ": its message is lost: " + std::string(why));
+    close("its message is lost");
+  }
 }
 
 void Connection::retire() {
+  if (state_ == State::kSwitched) return exchange_->responder_->draining();
   const bool nothing_read = state_ == State::kProxyHeader && exchange_ == nullptr;
   if (state_ != State::kIdle && !nothing_read) return;
+  // What handlers know it by would change under them; it connects again.
+  if (message_socket_) return close("the worker ends");
   ClientPeer peer;
   peer.address = peer_ip_;
   peer.port = peer_port_;
@@ -194,6 +214,7 @@ void Connection::drain() {
   if (state_ == State::kLingering) return close("");
   // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should
   // wait.
+  if (state_ == State::kSwitched) return exchange_->responder_->draining();
   if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
   if (state_ != State::kIdle && state_ != State::kProxyHeader) return;
   // A request may lie in the socket already. Who has connected and not asked yet gets a moment

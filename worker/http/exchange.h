@@ -30,11 +30,18 @@ class ClientStream {
   virtual size_t send_now(std::string_view bytes) = 0;
   // The rest, in order. Without an owner to keep them alive the bytes are copied.
   virtual void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) = 0;
-  virtual void enqueue_file(int fd, uint64_t offset, uint64_t length,
-                            std::shared_ptr<const void> owner) = 0;
+  virtual void enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                            uint64_t length) = 0;
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
   virtual void set_body_paused(bool paused) = 0;
+  // The connection is no longer HTTP (a 101 answer, RFC 9110 15.2.2): all that the client sends
+  // from now on, and what it has sent behind its request, goes to Responder::body(), never within
+  // this call. The responder ends it with answer_complete(), which closes the connection.
+  virtual void switch_protocols() = 0;
+  // After switch_protocols(): Responder::woken() is called once, ms from now (100 ms steps); 0: not
+  // at all. A client that takes nothing of what it is owed is closed by limits.write_ms as always.
+  virtual void wake_after(uint64_t ms) = 0;
   // The id handlers know this client by; given out at the first call.
   virtual ConnectionId id() = 0;
   virtual std::string_view peer_address() const = 0;
@@ -93,8 +100,8 @@ class Exchange {
     const size_t sent = client_->send_now(bytes);
     if (sent < bytes.size()) client_->enqueue(bytes.substr(sent), owner());
   }
-  void send_file(int fd, uint64_t offset, uint64_t length, std::shared_ptr<const void> owner) {
-    client_->enqueue_file(fd, offset, length, std::move(owner));
+  void send_file(std::shared_ptr<const SentFile> file, uint64_t offset, uint64_t length) {
+    client_->enqueue_file(std::move(file), offset, length);
   }
   uint64_t unsent() const { return output.bytes(); }
   // The whole answer was handed to send(); the exchange must not be touched afterwards.
@@ -112,6 +119,9 @@ class Exchange {
   std::string
       input;  // a head that came in pieces, or that must outlive its read: base() points here
   std::string later;  // what the client sent before its answer was out
+  // After switch_protocols(), in seconds of the loop; 0: none.
+  double wakes_at = 0;
+  double write_until = 0;
 
   // Makes it as new, ready for the next request.
   void reset();
