@@ -29,7 +29,7 @@ void check_address(RowReader& row, const ListenerRow& listener, Findings& findin
       findings.error(row.place("address"),
                      "must be a numeric IPv4 or IPv6 address, or the path of a unix socket, as in "
                      "\"unix:run/web\"");
-    } else if (listener.port == 0) {
+    } else if (row.reference("port").value_or(0) == 0) {
       findings.error(row.place("port"), "must be a port from 1 to 65535");
     }
     return;

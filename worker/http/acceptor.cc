@@ -11,8 +11,8 @@
 namespace m2 {
 namespace {
 
-// A few at a time: the other workers want some, and clients that are in want to be served.
-constexpr int kAcceptsPerTurn = 16;
+// A few at a time: clients that are in want to be served (docs/architecture.md).
+constexpr int kAcceptsPerTurn = 4;
 // No accept queue is longer; who connects while it is being emptied must not keep us here.
 constexpr int kQueueMax = 4096;
 // No descriptors left: trying again at once would only spin.
