@@ -63,6 +63,16 @@ struct MimeRow {
   std::string type;
 };
 
+// One more place where clients come in, beside bind_addr and port of the server.
+struct ListenerRow {
+  int64_t id = 0;
+  std::string address;  // numeric IPv4 or IPv6, or "unix:PATH"
+  uint16_t port = 0;    // 0 with unix:
+  bool proxy_protocol = false;
+  uint16_t mode = 0660;  // of a unix socket's file
+  bool operator==(const ListenerRow&) const = default;
+};
+
 struct ServerRow {
   int64_t id = 0;
   std::string uuid;
@@ -76,10 +86,12 @@ struct ServerRow {
   uint16_t port = 0;
   std::string control_port;  // endpoint; "" means none
   int error_log_level = 2;
+  bool proxy_protocol = false;  // on bind_addr and port
 };
 
 struct Config {
   ServerRow server;
+  std::vector<ListenerRow> listeners;
   std::vector<HostRow> hosts;
   uint32_t default_host = 0;  // index into hosts
   std::vector<DirRow> dirs;
