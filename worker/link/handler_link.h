@@ -12,6 +12,7 @@
 #include "common/owned_fd.h"
 #include "common/status.h"
 #include "proto/handler/connection_id.h"
+#include "worker/link/ledger.h"
 
 namespace m2 {
 
@@ -34,9 +35,10 @@ class HandlerMessage {
 class HandlerLinkUser {
  public:
   virtual void handler_message(HandlerLink& link, HandlerMessage& message) = 0;
-  // A request that submit() took never reached a handler: none came within wait_ms, or all went
-  // away.
-  virtual void request_refused(HandlerLink& link, ConnectionId id, std::string_view why) = 0;
+  // A request that submit() took gets no answer. status: 503, it reached no handler within wait_ms;
+  // 504, no answer came within timeout_ms; 502, all handlers that may have had it are gone.
+  virtual void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
+                               int status) = 0;
 
  protected:
   ~HandlerLinkUser() = default;
@@ -52,11 +54,14 @@ struct HandlerLinkOptions {
   OwnedFd requests_fd;
   std::string replies_endpoint;
   OwnedFd replies_fd;
-  std::string recv_ident;     // subscription prefix; "" : everything. The relay subscribes for us
-  uint32_t send_mark = 64;    // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
-  uint32_t recv_mark = 1000;  // ZMQ_RCVHWM of the reply socket
-  uint32_t queue_max = 1000;  // requests waiting here
-  uint32_t wait_ms = 5000;    // how long one may wait
+  std::string recv_ident;      // subscription prefix; "" : everything. The relay subscribes for us
+  uint32_t send_mark = 64;     // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
+  uint32_t recv_mark = 1000;   // ZMQ_RCVHWM of the reply socket
+  uint32_t queue_max = 1000;   // requests waiting here
+  uint32_t wait_ms = 5000;     // how long one may wait
+  uint32_t timeout_ms = 0;     // from submit() to the first bytes of the answer; 0: no limit
+  uint32_t grace_ms = 2000;    // for handlers that are gone to come back and answer; 0: for ever
+  ConnectionId worker_id = 0;  // behind the relay: any id that only this worker can have given out
 };
 
 // What a link did not deliver, by cause, since it was opened.
@@ -64,6 +69,8 @@ struct HandlerLinkDrops {
   uint64_t requests_queue_full = 0;  // submit() said no
   uint64_t requests_late = 0;        // refused after wait_ms here
   uint64_t requests_relay = 0;       // refused by the relay
+  uint64_t requests_timeout = 0;     // no answer within timeout_ms
+  uint64_t requests_gone = 0;        // all handlers that may have had it are gone
   uint64_t notices = 0;              // queue full, or no handler within wait_ms
   uint64_t multipart = 0;            // messages of several parts, which have no meaning here
 };
@@ -79,6 +86,9 @@ class HandlerLink {
   // Passes a request on, or queues it while no handler is there on both sockets or all are full.
   // False: the queue is full; nothing was kept.
   virtual bool submit(ConnectionId id, std::string_view message) = 0;
+  // Somebody waits for the answer to the request that was submitted last, which was of this
+  // connection: it is owed until owed is settled, or until request_refused().
+  virtual void owe(Owed& owed, ConnectionId id) = 0;
   // Takes a request back that is still queued here. False: it is on its way to a handler.
   virtual bool withdraw(ConnectionId id) = 0;
   // It is still queued here.
@@ -90,7 +100,7 @@ class HandlerLink {
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
   // For requests submitted from now on. The marks are those of the sockets and stay.
-  virtual void set_limits(uint32_t queue_max, uint32_t wait_ms) = 0;
+  virtual void set_limits(const HandlerLinkOptions& limits) = 0;
   // Nobody new may connect to private endpoints; who is connected stays until the link is
   // destroyed. Adopted endpoints go on accepting until then: libzmq ends the connections that a
   // listener accepted together with the listener.

@@ -27,6 +27,8 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings) {
   marks_.recv_mark = number("handler.recv_mark");
   marks_.queue_max = number("handler.queue");
   marks_.wait_ms = number("handler.wait_ms");
+  marks_.timeout_ms = number("handler.timeout");
+  marks_.grace_ms = number("handler.grace_ms");
   idents_.clear();
   for (auto& [key, entry] : entries_) {
     entry.wanted = false;
@@ -65,7 +67,10 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   options.recv_mark = marks_.recv_mark;
   options.queue_max = marks_.queue_max;
   options.wait_ms = marks_.wait_ms;
+  options.timeout_ms = marks_.timeout_ms;
+  options.grace_ms = marks_.grace_ms;
   if (behind_relay_) {
+    options.worker_id = first_connection_id(place_.slot, place_.incarnation);
     const auto endpoint = [&](PrivateSide side) {
       return private_endpoint(place_.run_directory, place_.slot, place_.incarnation, row.send_spec,
                               row.recv_spec, side);
@@ -90,7 +95,7 @@ void HandlerLinks::commit() {
   for (const auto& [link, ident] : idents_) {
     link->commit_move();
     link->set_recv_ident(ident);
-    link->set_limits(marks_.queue_max, marks_.wait_ms);
+    link->set_limits(marks_);
   }
   idents_.clear();
   offers_.clear();

@@ -36,6 +36,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   ZmqSocket& requests() { return *requests_; }
   bool behind_relay() const { return gate_ == nullptr; }
   bool may_pass() const { return gate_ ? gate_->open() : relay_open_; }
+  bool relay_is_there() const { return relay_monitor_ && relay_monitor_->peers() > 0; }
   bool has_handlers() const { return gate_ ? gate_->has_peers() : relay_open_; }
   // For the log.
   size_t request_peers() const { return gate_ ? gate_->request_peers() : 0; }

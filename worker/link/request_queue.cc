@@ -11,13 +11,25 @@ RequestQueue::~RequestQueue() {
 
 bool RequestQueue::submit(ConnectionId id, ZmqMessage& message, bool notice) {
   if (waiting_.empty() && user_.may_pass() && push_->send(message)) {
-    user_.passed(id, notice);
+    user_.passed(id, notice, nullptr);
     return true;
   }
   if (full()) return false;
-  waiting_.push_back({id, notice, Clock::now() + wait_, std::move(message)});
+  waiting_.push_back({id, notice, nullptr, Clock::now() + wait_, std::move(message)});
   if (!timer_.active()) watch_the_oldest();
   return true;
+}
+
+bool RequestQueue::owe(Owed& owed, ConnectionId id) {
+  if (waiting_.empty() || waiting_.back().id != id || waiting_.back().notice) return false;
+  waiting_.back().owed = &owed;
+  return true;
+}
+
+void RequestQueue::forget(const Owed& owed) {
+  for (Waiting& waiting : waiting_) {
+    if (waiting.owed == &owed) waiting.owed = nullptr;
+  }
 }
 
 bool RequestQueue::holds(ConnectionId id) const {
@@ -37,7 +49,7 @@ bool RequestQueue::withdraw(ConnectionId id) {
 void RequestQueue::flush() {
   while (!waiting_.empty() && user_.may_pass() && push_->send(waiting_.front().message)) {
     const Waiting& sent = waiting_.front();
-    user_.passed(sent.id, sent.notice);
+    user_.passed(sent.id, sent.notice, sent.owed);
     waiting_.pop_front();
   }
 }

@@ -18,6 +18,8 @@ constexpr int64_t kHandlerIncomingMax = 64 * 1024;  // nobody speaks on the requ
 constexpr int kWorkerMark = 64;
 // For the notices of a dead worker to reach busy handlers.
 constexpr double kDepartedS = 30.0;
+// How long a worker may not know that its request was passed on: what is in doubt if we die.
+constexpr double kSayConsumedS = 0.005;
 
 }  // namespace
 
@@ -143,18 +145,22 @@ void HandlerPair::zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& me
 // ------------------------------------------------------------------------------
 
 void HandlerPair::request(ZmqMessage& message) {
+  if (bytes_of(message).starts_with(kWorkerWord)) return worker_word(bytes_of(message));
   const RequestHeadFacts head = read_request_head(bytes_of(message));
-  if (head.disconnect && !told_ended_.insert(head.id, loop_.now())) return;
+  if (WorkerHop* hop = owner_of(head.id)) hop->received();
+  if (head.disconnect && !told_ended_.insert(head.id, loop_.now())) return consumed(head.id);
   if (!queue_->submit(head.id, message, head.disconnect)) {
+    consumed(head.id);
     if (head.disconnect) return notice_dropped(head.id, "the queue is full");
     refuse(head.id, "the queue of the relay is full");
   }
   pace();
 }
 
-void HandlerPair::passed(ConnectionId id, bool notice) {
-  WorkerHop* hop = hop_of(id);
+void HandlerPair::passed(ConnectionId id, bool notice, Owed*) {
+  WorkerHop* hop = owner_of(id);
   if (hop == nullptr) return;
+  consumed(id);
   if (notice) {
     hop->told().erase(id);
   } else if (!hop->told().insert(id) && untracked_.add()) {
@@ -167,6 +173,7 @@ void HandlerPair::passed(ConnectionId id, bool notice) {
 }
 
 void HandlerPair::expired(ConnectionId id, bool notice) {
+  consumed(id);
   const std::string why =
       (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
       std::to_string(queue_->wait_ms()) + " ms";
@@ -183,7 +190,7 @@ void HandlerPair::refuse(ConnectionId id, std::string_view why) {
     log_warn("handler pair " + send_spec() + ": " + std::string(why) + ", request of connection " +
              std::to_string(id) + " refused (so far: " + std::to_string(late_.total()) + ")");
   }
-  if (WorkerHop* hop = hop_of(id)) hop->say(write_relay_refusal(id, why));
+  if (WorkerHop* hop = owner_of(id)) hop->say(write_relay_refusal(id, why));
 }
 
 void HandlerPair::flush() {
@@ -205,7 +212,7 @@ void HandlerPair::reply(ZmqMessage& message) {
   for (std::string_view text = next_id(ids); !text.empty(); text = next_id(ids)) {
     const ConnectionId id = parse_connection_id(text);
     if (id == 0) continue;
-    WorkerHop* hop = hop_of(id);
+    WorkerHop* hop = owner_of(id);
     if (hop == nullptr) {
       if (!reply.body.empty() && !reply.extended) unknown_connection(id);
     } else if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
@@ -240,13 +247,29 @@ void HandlerPair::bad_reply(std::string_view why) {
 // Both
 // ---------------------------------------------------------------------------------------------
 
-WorkerHop* HandlerPair::hop_of(ConnectionId id) {
-  if (id == 0) return nullptr;
-  const std::vector<WorkerHop*>& hops = by_slot_[slot_of(id)];
-  for (WorkerHop* hop : hops) {
-    if (hop->first_id() <= id) return hop;
+// The worker that has given out this id; nullptr: one that is no more.
+WorkerHop* HandlerPair::owner_of(ConnectionId id) {
+  for (WorkerHop* hop : by_slot_[slot_of(id)]) {
+    if (hop->may_own(id)) return hop;
   }
-  return hops.empty() ? nullptr : hops.back();  // older than all: that worker says it is unknown
+  return nullptr;
+}
+
+void HandlerPair::consumed(ConnectionId id) {
+  WorkerHop* hop = owner_of(id);
+  if (hop == nullptr) return;
+  hop->consumed();
+  if (consumed_timer_.active()) return;
+  consumed_timer_.start<&HandlerPair::say_consumed>(loop_, kSayConsumedS, 0.0, this);
+}
+
+void HandlerPair::say_consumed() {
+  for (const Hop& hop : hops_) hop.hop->say_consumed();
+}
+
+void HandlerPair::worker_word(std::string_view word) {
+  const WorkerWord about = read_worker_word(word);
+  if (WorkerHop* hop = owner_of(about.id)) hop->introduced(about.number);
 }
 
 // Reads no more than can be passed on.
@@ -261,6 +284,7 @@ void HandlerPair::gate_changed() {
   if (gate_->open()) flush();
   if (has_handlers() == had_handlers_) return;
   had_handlers_ = has_handlers();
+  if (!had_handlers_) say_consumed();  // before "closed": that is what the handlers had
   for (const Hop& hop : hops_) hop.hop->say(had_handlers_ ? kRelayOpen : kRelayClosed);
   log_info("handler pair " + send_spec() + (had_handlers_ ? ": handlers are" : ": no handler is") +
            " connected (" + std::to_string(gate_->request_peers()) + " for requests, " +

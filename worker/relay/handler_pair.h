@@ -89,7 +89,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   void zmq_writable(ZmqSocket&) override { flush(); }
   void gate_changed() override;
   bool may_pass() const override { return gate_->open(); }
-  void passed(ConnectionId id, bool notice) override;
+  void passed(ConnectionId id, bool notice, Owed*) override;
   void expired(ConnectionId id, bool notice) override;
   void hop_relieved() override { pace(); }
 
@@ -102,7 +102,10 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   void departed_late();
   void flush();
   void pace();
-  WorkerHop* hop_of(ConnectionId id);
+  WorkerHop* owner_of(ConnectionId id);
+  void consumed(ConnectionId id);
+  void say_consumed();
+  void worker_word(std::string_view word);
   void bad_reply(std::string_view why);
   void notice_dropped(ConnectionId id, std::string_view why);
 
@@ -118,6 +121,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   std::array<std::vector<WorkerHop*>, kSlotsMax> by_slot_;  // newest incarnation first
   std::deque<Departed> departed_;
   TimerWatcher departed_timer_;
+  TimerWatcher consumed_timer_;  // runs when workers are to be told how far their requests are
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
   std::string notice_;
   double last_message_ = 0;
