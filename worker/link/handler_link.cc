@@ -9,6 +9,7 @@
 #include "worker/link/recent_ids.h"
 #include "worker/link/relay_words.h"
 #include "worker/link/request_queue.h"
+#include "worker/link/room_waiter.h"
 
 namespace m2 {
 namespace {
@@ -48,6 +49,9 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void owe(Owed& owed, ConnectionId id) override {
     ledger_.add(owed, id, queue_->owe(owed, id) ? 0 : sent_);
   }
+  bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) override;
+  bool has_room() const override { return !queue_->crowded(); }
+  void wait_for_room(RoomWaiter& waiter) override;
   bool withdraw(ConnectionId id) override { return queue_->withdraw(id); }
   bool holds(ConnectionId id) const override { return queue_->holds(id); }
   void notify(ConnectionId id, std::string_view message) override;
@@ -74,6 +78,8 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void forget(Owed& owed) override { queue_->forget(owed); }
   void handlers_gone(LinkPlace& place);
   void did_they_return();
+  void emptied() override;
+  void serve_waiters();
   void relay_word(LinkPlace& place, std::string_view word);
   void look_at_left();
   void notice_dropped(ConnectionId id, std::string_view why);
@@ -91,6 +97,8 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   uint64_t sent_ = 0;          // messages that libzmq has taken
   uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
   TimerWatcher return_;        // runs while handlers are expected to connect again by themselves
+  RoomWaiters waiters_;
+  TimerWatcher next_turn_;
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
   bool had_handlers_ = false;
   DropCounter full_;
@@ -131,6 +139,31 @@ bool Link::submit(ConnectionId id, std::string_view message) {
              " refused (so far: " + std::to_string(full_.total()) + ")");
   }
   return false;
+}
+
+bool Link::submit_following(ConnectionId id, std::span<const std::string_view> pieces) {
+  size_t size = 0;
+  for (const std::string_view piece : pieces) size += piece.size();
+  ZmqMessage message(size);
+  char* to = message.data<char>();
+  for (const std::string_view piece : pieces) to = std::copy(piece.begin(), piece.end(), to);
+  return queue_->submit_following(id, message);
+}
+
+void Link::wait_for_room(RoomWaiter& waiter) {
+  waiters_.add(waiter);
+  if (queue_->size() == 0) emptied();
+}
+
+// Not at once: whoever emptied the queue may be in the middle of something.
+void Link::emptied() {
+  if (waiters_.empty() || next_turn_.active()) return;
+  next_turn_.start<&Link::serve_waiters>(loop_, 0.0, 0.0, this);
+}
+
+// May destroy the link.
+void Link::serve_waiters() {
+  waiters_.serve([this] { return has_room(); });
 }
 
 void Link::notify(ConnectionId id, std::string_view message) {

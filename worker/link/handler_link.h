@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,7 @@
 namespace m2 {
 
 class HandlerLink;
+class RoomWaiter;
 class ZmqContext;
 
 // One message from a handler. Valid during the call; hold() keeps its bytes alive for longer, where
@@ -89,7 +91,15 @@ class HandlerLink {
   // Somebody waits for the answer to the request that was submitted last, which was of this
   // connection: it is owed until owed is settled, or until request_refused().
   virtual void owe(Owed& owed, ConnectionId id) = 0;
-  // Takes a request back that is still queued here. False: it is on its way to a handler.
+  // The same for what follows a request of its connection, a message of a WebSocket: written as
+  // these pieces, copied once. Only while there is room for it. True: sent. False: it waits here.
+  virtual bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) = 0;
+  // Whether the queue has room for what could wait elsewhere: the rest is for requests.
+  virtual bool has_room() const = 0;
+  // waiter.room() is called, in a later turn, when nothing waits in the queue any more.
+  virtual void wait_for_room(RoomWaiter& waiter) = 0;
+  // Takes a request back that is still queued here, with what follows it. False: it is on its way
+  // to a handler.
   virtual bool withdraw(ConnectionId id) = 0;
   // It is still queued here.
   virtual bool holds(ConnectionId id) const = 0;

@@ -1,6 +1,5 @@
 #include "worker/target/handler.h"
 
-#include "proto/handler/request_writer.h"
 #include "proto/handler/socket_message_writer.h"
 #include "proto/message_socket/socket_message.h"
 #include "worker/generation.h"
