@@ -160,7 +160,7 @@ Plan make_plan(const Config& config) {
   plan.listeners.push_back(tcp_endpoint(config.server.bind_addr, config.server.port));
   for (const HandlerRow& handler : config.handlers) {
     plan.endpoints.push_back(handler.send_spec);
-    plan.endpoints.push_back(handler.recv_spec);
+    if (handler.replies != Replies::kNone) plan.endpoints.push_back(handler.recv_spec);
   }
   plan.file_limit = small("superpoll.max_fd");
   plan.heartbeat_ms = small("heartbeat_ms");

@@ -40,6 +40,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
         user_(user),
         send_spec_(options.send_spec),
         recv_spec_(options.recv_spec),
+        replies_(options.replies),
         worker_id_(options.worker_id),
         ledger_(loop, *this) {}
 
@@ -61,6 +62,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   Status prepare_move(ZmqContext& context, HandlerLinkOptions options) override;
   void commit_move() override;
   void abort_move() override { next_.reset(); }
+  Replies replies() const override { return replies_; }
   bool behind_relay() const override { return now_->behind_relay(); }
   const std::string& send_spec() const override { return send_spec_; }
   const std::string& recv_spec() const override { return recv_spec_; }
@@ -88,6 +90,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   HandlerLinkUser& user_;
   const std::string send_spec_;
   const std::string recv_spec_;
+  const Replies replies_;
   const ConnectionId worker_id_;
   std::unique_ptr<LinkPlace> now_;
   std::unique_ptr<LinkPlace> next_;  // prepared by a reload

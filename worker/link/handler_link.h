@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/config/model.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
 #include "common/status.h"
@@ -56,6 +57,7 @@ struct HandlerLinkOptions {
   OwnedFd requests_fd;
   std::string replies_endpoint;
   OwnedFd replies_fd;
+  Replies replies = Replies::kSub;  // how handlers send them; kNone: no replies_fd
   std::string recv_ident;      // subscription prefix; "" : everything. The relay subscribes for us
   uint32_t send_mark = 64;     // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
   uint32_t recv_mark = 1000;   // ZMQ_RCVHWM of the reply socket
@@ -124,6 +126,7 @@ class HandlerLink {
   virtual void commit_move() = 0;  // nothing, when no move was prepared
   virtual void abort_move() = 0;
   virtual bool behind_relay() const = 0;
+  virtual Replies replies() const = 0;
 
   virtual const std::string& send_spec() const = 0;
   virtual const std::string& recv_spec() const = 0;

@@ -44,6 +44,10 @@ Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
     if (!opened.ok()) return std::move(opened).status();
     link = std::move(opened).value();
     entry.link = link;
+  } else if (link->replies() != row.replies) {
+    return Status::error("handler pair " + row.send_spec +
+                         ": replies cannot change while the pair is open; change an endpoint "
+                         "together with it, or restart the server");
   } else if (link->behind_relay() != behind_relay_ && !entry.wanted) {
     Status prepared = link->prepare_move(*context_, options_for(row));
     if (!prepared.ok()) return prepared;
@@ -62,6 +66,7 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   HandlerLinkOptions options;
   options.send_spec = row.send_spec;
   options.recv_spec = row.recv_spec;
+  options.replies = row.replies;
   options.recv_ident = row.recv_ident;
   options.send_mark = marks_.send_mark;
   options.recv_mark = marks_.recv_mark;
@@ -81,7 +86,7 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
     options.requests_endpoint = row.send_spec;
     options.requests_fd = take_offer(row.send_spec);
     options.replies_endpoint = row.recv_spec;
-    options.replies_fd = take_offer(row.recv_spec);
+    if (row.replies != Replies::kNone) options.replies_fd = take_offer(row.recv_spec);
   }
   return options;
 }

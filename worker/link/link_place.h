@@ -66,10 +66,11 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   PrivateEndpoint requests_path_;
   PrivateEndpoint replies_path_;
   std::unique_ptr<ZmqSocket> requests_;
-  std::unique_ptr<ZmqSocket> replies_;
+  std::unique_ptr<ZmqSocket> replies_;         // null: no handler replies here
   std::unique_ptr<PeerGate> gate_;             // when handlers connect here
   std::unique_ptr<ZmqMonitor> relay_monitor_;  // when the relay does
   std::string recv_ident_;
+  bool subscribes_ = false;  // replies come from PUB sockets
   bool relay_open_ = false;  // the relay has said so, and is still there
   TimerWatcher relay_gone_;
   double retired_at_ = 0;

@@ -30,7 +30,9 @@ Result<std::unique_ptr<HandlerPair>> HandlerPair::open(Loop& loop, ZmqContext& c
   const std::string pair = "handler pair " + self->send_spec() + " with " + self->recv_spec();
   Status status = self->open_sockets(context);
   if (status.ok()) status = self->to_handlers_->adopt(self->send_spec(), std::move(send_fd));
-  if (status.ok()) status = self->from_handlers_->adopt(self->recv_spec(), std::move(recv_fd));
+  if (status.ok() && self->from_handlers_) {
+    status = self->from_handlers_->adopt(self->recv_spec(), std::move(recv_fd));
+  }
   if (!status.ok()) return std::move(status).in(pair);
   self->pace();
   return self;
@@ -50,14 +52,18 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
                         .linger_ms = kHandlerLingerMs},
                        to_handlers_);
   if (!status.ok()) return status;
-  status = open(ZmqKind::kSub, {.send_mark = 0, .recv_mark = static_cast<int>(options_.recv_mark)},
-                from_handlers_);
+  const bool subscribes = options_.replies == Replies::kSub;
+  if (options_.replies != Replies::kNone) {
+    status =
+        open(subscribes ? ZmqKind::kSub : ZmqKind::kPull,
+             {.send_mark = 0, .recv_mark = static_cast<int>(options_.recv_mark)}, from_handlers_);
+  }
   if (!status.ok()) return status;
   status = open(ZmqKind::kPull, {.recv_mark = kWorkerMark}, from_workers_);
   if (!status.ok()) return status;
 
-  from_handlers_->subscribe(options_.recv_ident);
-  auto gate = PeerGate::open(loop_, context, *to_handlers_, *from_handlers_, *this);
+  if (subscribes) from_handlers_->subscribe(options_.recv_ident);
+  auto gate = PeerGate::open(loop_, context, *to_handlers_, from_handlers_.get(), *this);
   if (!gate.ok()) return std::move(gate).status();
   gate_ = std::move(gate).value();
   RequestQueueUser& queue_user = *this;
@@ -69,7 +75,7 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
 HandlerPair::~HandlerPair() = default;
 
 void HandlerPair::update(const HandlerPairOptions& options) {
-  if (options.recv_ident != options_.recv_ident) {
+  if (options.recv_ident != options_.recv_ident && options_.replies == Replies::kSub) {
     from_handlers_->subscribe(options.recv_ident);
     from_handlers_->unsubscribe(options_.recv_ident);
   }
@@ -138,6 +144,8 @@ void HandlerPair::zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& me
   last_message_ = loop_.now();
   if (&socket == from_workers_.get()) return request(*message);
   if (multipart) return bad_reply("a message of several parts");
+  // What a subscription does where there is one.
+  if (!bytes_of(*message).starts_with(options_.recv_ident)) return;
   reply(*message);
 }
 
@@ -277,7 +285,7 @@ void HandlerPair::pace() {
   from_workers_->set_reading(!queue_->full());
   const bool crowded =
       std::any_of(hops_.begin(), hops_.end(), [](const Hop& hop) { return hop.hop->crowded(); });
-  from_handlers_->set_reading(!crowded);
+  if (from_handlers_) from_handlers_->set_reading(!crowded);
 }
 
 void HandlerPair::gate_changed() {

@@ -23,6 +23,7 @@ struct HandlerPairOptions {
   std::string recv_spec;
   std::string send_ident;  // of the pair's first row: in notices that the relay writes itself
   std::string recv_ident;
+  Replies replies = Replies::kSub;
   HeaderFormat protocol = HeaderFormat::kJson;
   uint32_t targets_max = 128;
   uint32_t send_mark = 64;
@@ -57,6 +58,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   void remove_worker(WorkerName worker);
 
   const std::string& send_spec() const { return options_.send_spec; }
+  Replies replies() const { return options_.replies; }
   const std::string& recv_spec() const { return options_.recv_spec; }
   bool has_handlers() const { return gate_->has_peers(); }
   // Workers that are connected now.
@@ -113,7 +115,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   ZmqContext* context_ = nullptr;
   HandlerPairOptions options_;
   std::unique_ptr<ZmqSocket> to_handlers_;
-  std::unique_ptr<ZmqSocket> from_handlers_;
+  std::unique_ptr<ZmqSocket> from_handlers_;  // null: no handler replies here
   std::unique_ptr<ZmqSocket> from_workers_;
   std::unique_ptr<PeerGate> gate_;
   std::unique_ptr<RequestQueue> queue_;
