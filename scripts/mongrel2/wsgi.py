@@ -1,6 +1,6 @@
 """Runs a WSGI application (PEP 3333) behind Mongrel2: Flask, Django, or three lines of one's own.
 
-    python3 -m mongrel2.wsgi MODULE:APPLICATION --sub tcp://127.0.0.1:9997 --pub tcp://127.0.0.1:9996
+    python3 -m mongrel2.wsgi MODULE:NAME --sub tcp://127.0.0.1:9997 --pub tcp://127.0.0.1:9996
 
 One thread receives, a few others run the application; answers leave under one lock.
 """

@@ -20,6 +20,9 @@ void Connection::deadline_passed() {
     return clients_.deadlines().set(*this, earned);
   }
   switch (state_) {
+    case State::kProxyHeader:
+      if (clients_.draining()) return close("");
+      return close_without_proxy_header("nothing, or a part, within limits.head_ms");
     case State::kIdle:
       return close("");
     case State::kHead:

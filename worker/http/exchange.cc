@@ -70,6 +70,8 @@ void Exchange::reset() {
   clear_buffer(body_buffer_);
   log_request_.clear();
   host_name_ = {};
+  counted_key_ = 0;
+  client_length_ = 0;
   answer_body_bytes_ = 0;
   status_ = 0;
   is_head_ = false;
