@@ -217,6 +217,14 @@ def test_authority_wins(deployment):
             assert client.answer().body == b"<h1>hello</h1>\n"
 
 
+# Goal: who is trusted to end TLS may ask for an https URI (RFC 9110 7.4); nobody else, which the
+# table shows.
+def test_https_from_a_trusted_gateway(deployment):
+    deployment.configure(settings={"forwarded.trusted": "127.0.0.1"})
+    with Server(deployment, workers=1) as server:
+        assert server.get("https://localhost/").body == b"<h1>hello</h1>\n"
+
+
 # Goal: the log names client, byte and rule. Method: one bad request of each part of a message.
 def test_log(deployment):
     deployment.configure({"/": dir_(), "/h": handler()})
