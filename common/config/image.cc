@@ -23,6 +23,7 @@ using simdjson::dom::object;
 constexpr int64_t kFormat = 1;
 constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};  // by TargetKind
 constexpr std::string_view kFormats[] = {"json", "tnetstring"};     // by HeaderFormat
+constexpr std::string_view kReplies[] = {"sub", "pull", "none"};    // by Replies
 
 // ---- writing
 
@@ -121,6 +122,7 @@ void write_handler(JsonWriter& json, const HandlerRow& row) {
   put(json, "recv_ident", row.recv_ident);
   put_flag(json, "raw_payload", row.raw_payload);
   put(json, "protocol", kFormats[static_cast<size_t>(row.protocol)]);
+  put(json, "replies", kReplies[static_cast<size_t>(row.replies)]);
 }
 
 void write_mimetype(JsonWriter& json, const MimeRow& row) {
@@ -316,6 +318,7 @@ HandlerRow read_handler(element from, Status& status) {
   row.recv_ident = members.text("recv_ident");
   row.raw_payload = members.boolean("raw_payload");
   row.protocol = static_cast<HeaderFormat>(members.choice("protocol", kFormats));
+  row.replies = static_cast<Replies>(members.choice("replies", kReplies));
   return row;
 }
 

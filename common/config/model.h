@@ -12,6 +12,8 @@
 namespace m2 {
 
 enum class TargetKind : uint8_t { kDir, kProxy, kHandler };
+// handler.replies: on what socket answers come. kNone: none; another pair's handlers answer.
+enum class Replies : uint8_t { kSub, kPull, kNone };
 enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
 
 struct DirRow {
@@ -41,6 +43,7 @@ struct HandlerRow {
   std::string recv_ident;
   bool raw_payload = false;
   HeaderFormat protocol = HeaderFormat::kJson;
+  Replies replies = Replies::kSub;
   bool operator==(const HandlerRow&) const = default;
 };
 

@@ -121,6 +121,12 @@ constexpr SettingSpec kSpecs[] = {
            "Connection ids that one handler message may name; a message with more is dropped."),
     number("handler.wait_ms", 5000, 0, kDayMs, "ms",
            "How long a request waits for a handler to come before it is answered 503."),
+    number("handler.timeout", 0, 0, kDayMs, "ms",
+           "How long a request waits for the first bytes of its handler's answer before it is "
+           "answered 504; 0 waits for ever, as long polls want it."),
+    number("handler.grace_ms", 2000, 0, kDayMs, "ms",
+           "When all handlers of a pair are gone, requests that they had are answered 502 after "
+           "this time; 0 never does so."),
     number("handler.queue", 1000, 1, 1048576, "requests",
            "Requests that wait for the handlers of one pair, in each worker; one more is answered "
            "503."),

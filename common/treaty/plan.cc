@@ -207,7 +207,7 @@ Plan make_plan(const Config& config) {
   plan.backlog = small("net.backlog");
   for (const HandlerRow& handler : config.handlers) {
     plan.endpoints.push_back(handler.send_spec);
-    plan.endpoints.push_back(handler.recv_spec);
+    if (handler.replies != Replies::kNone) plan.endpoints.push_back(handler.recv_spec);
   }
   plan.file_limit = small("superpoll.max_fd");
   plan.heartbeat_ms = small("heartbeat_ms");

@@ -79,8 +79,13 @@ void check_endpoints(const Config& config, Findings& findings) {
     // A handler pair is known by both endpoints together; half a pair cannot be shared.
     check("send_spec", handler.send_spec,
           "the send_spec " + row + " (whose recv_spec is " + in_quotes(handler.recv_spec) + ")");
-    check("recv_spec", handler.recv_spec,
-          "the recv_spec " + row + " (whose send_spec is " + in_quotes(handler.send_spec) + ")");
+    if (handler.replies != Replies::kNone) {
+      check("recv_spec", handler.recv_spec,
+            "the recv_spec " + row + " (whose send_spec is " + in_quotes(handler.send_spec) + ")");
+    } else if (!handler.recv_spec.empty()) {
+      findings.error(at_cell("handler", handler.id, "recv_spec", handler.recv_spec),
+                     "no handler can reply there, since replies is \"none\"; leave it empty");
+    }
     check_idents(handler, findings);
   }
   if (config.handlers.size() > kHandlerPairsMax) {

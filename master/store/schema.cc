@@ -75,6 +75,7 @@ constexpr Column kHandler[] = {
     text("recv_ident"),
     later(number("raw_payload", "0")),
     later(text("protocol", "json")),
+    later(text("replies", "sub")),
 };
 
 constexpr Column kSetting[] = {number("id", kNone), text("key"), text("value")};

@@ -115,10 +115,11 @@ class Handler(_Row):
 
     send_spec: str
     send_ident: str
-    recv_spec: str
+    recv_spec: str = ""
     recv_ident: str = ""
     raw_payload: int = 0
     protocol: str = "json"
+    replies: str = "sub"
     _title = "send_spec"
 
 

@@ -32,7 +32,7 @@ _DEFAULTS: Dict[str, Row] = {
                       listing=0, precompressed=0),
     "proxy": dict(addr="", port=0),
     "handler": dict(send_spec="", send_ident="", recv_spec="", recv_ident="", raw_payload=0,
-                    protocol="json"),
+                    protocol="json", replies="sub"),
     "setting": dict(key="", value=""),
     "log": dict(who="", what="", location="", happened_at="", how="", why=""),
 }
@@ -165,7 +165,7 @@ class _Writer:
             config.Dir: ("dir", "base index_file default_ctype cache_ttl listing precompressed"),
             config.Proxy: ("proxy", "addr port"),
             config.Handler: ("handler", "send_spec send_ident recv_spec recv_ident raw_payload "
-                             "protocol"),
+                             "protocol replies"),
         }[type(target)]
         if id(target) not in self._targets:
             self._targets[id(target)] = self._insert(TARGET_TABLES[kind], target, columns)

@@ -1,5 +1,5 @@
-"""Several places where clients come in: IPv4, IPv6, unix sockets; kept, added, changed and removed by
-reloads."""
+"""Several places where clients come in: IPv4, IPv6, unix sockets; kept, added, changed and removed
+by reloads."""
 
 import os
 import signal
@@ -47,8 +47,8 @@ def test_several(deployment, workers):
         assert server.wait_access(25)[3][1:3] == [b"-", 0]
 
 
-# Goal: "::" takes both families; IPv4 clients of it have IPv4 addresses. With an IPv4 listener on the
-# same port, that one gets them.
+# Goal: "::" takes both families; IPv4 clients of it have IPv4 addresses. With an IPv4 listener on
+# the same port, that one gets them.
 @ipv6
 def test_ipv6(deployment, workers):
     port = free_port()
@@ -155,8 +155,8 @@ def test_other_address_on_the_same_port(deployment, workers, addresses):
                 other.bind(("127.0.0.1", deployment.port))
 
 
-# Goal: the file of a unix socket has the mode of the configuration, also after a reload, and belongs
-# to the user who serves; it goes with the server.
+# Goal: the file of a unix socket has the mode of the configuration, also after a reload, and
+# belongs to the user who serves; it goes with the server.
 def test_unix_mode(deployment, workers):
     for mode in ("0600", "666", "0660"):
         deployment.configure({"/": dir_()}, listeners=[listener("unix:run/web", mode=mode)])

@@ -23,6 +23,7 @@ Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, Connec
       deadlines_(deadlines),
       access_log_(access_log),
       read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
+      first_id_(first_id),
       next_id_(first_id) {
   end_of_turn_.start<&Clients::end_of_turn>(loop_, this);
 }

@@ -59,8 +59,10 @@ class Clients {
   void taken_over(OwnedFd socket, const ClientPeer& peer);
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
-  // An id that this worker, or an earlier one in its slot, has given out.
-  bool is_of_our_slot(ConnectionId id) const { return slot_of(id) == slot_of(next_id_); }
+  // An id that this worker can have given out.
+  bool may_be_ours(ConnectionId id) const {
+    return id >= first_id_ && slot_of(id) == slot_of(first_id_);
+  }
   size_t count() const { return count_; }
 
   // Closes idle clients now, the others after the answer they wait for; then stops the loop.
@@ -110,6 +112,7 @@ class Clients {
   std::unique_ptr<std::array<char, 64 * 1024>> read_buffer_;
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   ConnectionTable ids_;
+  const ConnectionId first_id_;
   ConnectionId next_id_;
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;

@@ -31,8 +31,8 @@ class Connection final : private ClientStream, private Deadline {
 
   // A handler's message for this client. False: nothing here waits for it; it was dropped.
   bool handler_reply(std::string_view body, HandlerMessage& message);
-  // The request in flight was submitted to a link and reached no handler.
-  void request_refused(std::string_view why);
+  // The request in flight was submitted to a link and gets no answer.
+  void request_refused(std::string_view why, int status);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
   // Between two requests: another worker takes the client over.
