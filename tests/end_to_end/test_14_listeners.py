@@ -14,7 +14,7 @@ from lib.client import Client
 from lib.deployment import GID, UID, UUID, dir_, handler, listener
 from lib.handler import Answering, http
 from lib.server import Server, faults, run
-from lib.waiting import can_connect, free_port, has_ipv6
+from lib.waiting import can_connect, free_port, has_ipv6, low_port
 
 ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 
@@ -180,7 +180,7 @@ def status_of(place):
 # Goal: as root with chroot and drop, unix sockets are made by the user who serves, and a port below
 # 1024 can be listened on.
 def test_privileged(deployment, root, workers):
-    low = next(port for port in range(1023, 600, -1) if not can_connect(port))
+    low = low_port()
     deployment.configure({"/": dir_()}, listeners=[listener("unix:/run/web"),
                                                    listener("127.0.0.1", low)])
     deployment.give_away()
