@@ -41,6 +41,8 @@ struct Limits {
   uint32_t body_ms = 0;
   uint32_t idle_ms = 0;
   uint32_t write_ms = 0;
+  uint32_t min_read_rate = 0;   // bytes a second; 0: any
+  uint32_t min_write_rate = 0;  // likewise
   uint32_t connections = 0;
   uint32_t connections_per_address = 0;  // 0: no limit
   uint32_t handler_targets = 0;

@@ -10,7 +10,8 @@
 namespace m2 {
 
 Worker::Worker(ChildStart start)
-    : deadlines_(loop_),
+    : slot_(start.slot),
+      deadlines_(loop_),
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
@@ -83,6 +84,7 @@ Status Worker::prepare(Message& message) {
   auto generation = Generation::build(message.generation, config.value(), targets_);
   if (!generation.ok()) return std::move(generation).status();
   prepared->generation = std::move(generation).value();
+  if (slot_ == 0) prepared->settings = config.value().settings.summary();
   prepared->error_log_level = config.value().server.error_log_level;
   prepared->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
   prepared->listeners = make_plan(config.value()).listeners;
@@ -109,6 +111,7 @@ void Worker::commit(uint64_t generation) {
   links_.commit();
   use_listeners(*prepared);
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
+  if (!prepared->settings.empty()) log_info("settings: " + prepared->settings);
   heartbeat_.set(prepared->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
 }

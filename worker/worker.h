@@ -50,6 +50,7 @@ class Worker final : private ChannelUser, private Successors {
   void take_logs(Message message);
   void answer(MessageType type, uint64_t generation, std::string text = {});
 
+  const unsigned slot_;
   Loop loop_;
   Deadlines deadlines_;
   OwnedFd error_log_;
@@ -69,6 +70,7 @@ class Worker final : private ChannelUser, private Successors {
     std::shared_ptr<const Generation> generation;
     std::map<std::string, OwnedFd> new_listeners;
     std::vector<PlanListener> listeners;  // all it has
+    std::string settings;  // for the log; one worker says them
     int error_log_level = 2;
     uint64_t heartbeat_ms = 0;
   };

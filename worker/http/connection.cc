@@ -16,6 +16,10 @@ namespace {
 // "Expect: 100-continue" (RFC 9110, 10.1.1): a target wants the body.
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
+// To "OPTIONS *". What a certain path allows is its target's to say.
+constexpr std::string_view kServerAllows =
+    "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+
 }  // namespace
 
 Connection::Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer)
@@ -76,7 +80,7 @@ void Connection::input_ended() {
   // nobody will ask again.
   half_closed_ = true;
   watch_as_needed();
-  clients_.deadlines().set(*this, clients_.limits().write_ms);
+  if (!exchange_->write_watched) clients_.deadlines().set(*this, clients_.limits().write_ms);
   std::erase_if(told_, [this](const auto& weak) {
     const auto handler = weak.lock();
     return handler == nullptr || handler->client_half_closed(id_);
@@ -86,6 +90,7 @@ void Connection::input_ended() {
 
 // bytes: all that is not used yet and does not stand in exchange_->input.
 void Connection::process(std::string_view bytes) {
+  const size_t received = bytes.size();
   processing_ = true;
   for (bool more = true; more;) {
     switch (state_) {
@@ -123,7 +128,7 @@ void Connection::process(std::string_view bytes) {
   }
   processing_ = false;
   if (state_ == State::kIdle && clients_.retiring()) return retire();
-  if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline();
+  if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline(received);
   if (state_ == State::kAnswering && exchange_->output.empty()) clients_.deadlines().clear(*this);
 }
 
@@ -149,9 +154,11 @@ std::string_view Connection::take_head(std::string_view bytes) {
       }
       return {};
     case ParseState::kRefused:
-      log_info("bad request from " + std::string(peer_address()) + " at byte " +
-               std::to_string(exchange.parser.error_offset()) + ": " +
-               std::string(exchange.parser.reason()));
+      if (clients_.notes().admits()) {
+        log_info("bad request from " + std::string(peer_address()) + " at byte " +
+                 std::to_string(exchange.parser.error_offset()) + ": " +
+                 std::string(exchange.parser.reason()));
+      }
       refuse(exchange.parser.status(), {});
       return {};
     case ParseState::kComplete:
@@ -178,21 +185,31 @@ std::string_view Connection::dispatch(std::string_view rest) {
                             exchange.log_request_);
   if (!find_client()) return {};
   if (head.expect_other) {
-    refuse(417, "Expect: only 100-continue is known");
+    refuse(417, "Expect: only 100-continue is known (RFC 9110 10.1.1)");
     return {};
   }
   exchange.route_ = Generation::route(host, exchange.path());
   if (exchange.route_ == nullptr) {
-    const bool body_unread = head.framing != BodyFraming::kNone;
-    if (body_unread) {
-      refuse(404, {});
-      return {};
-    }
-    note_pipelined(rest);
-    exchange.answer_status(404);
-    return rest;
+    return answer_without_route(rest);
   }
   return begin_body(exchange.route_->target->body_policy(exchange), rest);
+}
+
+std::string_view Connection::answer_without_route(std::string_view rest) {
+  Exchange& exchange = *exchange_;
+  // The server as a whole (RFC 9110 9.3.7); the parser lets no other method have this target.
+  const bool is_server = exchange.path() == "*";
+  const std::string_view fields = is_server ? kServerAllows : std::string_view();
+  const bool body_unread = exchange.head_.framing != BodyFraming::kNone;
+  if (body_unread) {
+    close_after_ = unread_input_ = true;
+    exchange.keep_alive_ = false;
+    rest = {};
+  }
+  note_pipelined(rest);
+  state_ = State::kAnswering;
+  exchange.answer_status(is_server ? 204 : 404, {}, fields);
+  return rest;
 }
 
 // Starts the target as soon as its policy allows. Returns what lies behind the request, as far as
@@ -240,17 +257,27 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
     start_target();
     if (state_ != State::kBody) return {};  // answered without its body
   }
-  if (exchange_->head_.expect_continue && rest.empty()) exchange_->send(kContinue);
+  exchange_->owes_continue = exchange_->head_.expect_continue && rest.empty();
+  ask_for_body();
   return rest;
 }
 
+// A client that waits for "100 Continue" gets it when its body is wanted: not while the target
+// holds it back, and not behind an answer.
+void Connection::ask_for_body() {
+  if (!exchange_->owes_continue || body_paused_ || state_ != State::kBody) return;
+  exchange_->owes_continue = false;
+  if (exchange_->status_ == 0) exchange_->send(kContinue);
+}
+
 std::string_view Connection::take_body(std::string_view bytes) {
+  exchange_->owes_continue = false;  // it does not wait for it
   BodyReader& reader = exchange_->body_reader;
   while (!bytes.empty() && !reader.done()) {
     const BodyReader::Step step = reader.read(bytes);
     bytes.remove_prefix(step.used);
     if (reader.failed()) {
-      refuse(400, reader.reason());
+      refuse_body();
       return {};
     }
     if (!step.data.empty()) {
@@ -274,6 +301,15 @@ std::string_view Connection::take_body(std::string_view bytes) {
     start_target();
   }
   return bytes;
+}
+
+void Connection::refuse_body() {
+  const BodyReader& reader = exchange_->body_reader;
+  if (clients_.notes().admits()) {
+    log_info("bad request from " + std::string(peer_address()) + " at byte " +
+             std::to_string(reader.used()) + " of its body: " + std::string(reader.reason()));
+  }
+  refuse(400, {});
 }
 
 bool Connection::keep_body(std::string_view piece) {
@@ -304,7 +340,7 @@ void Connection::note_pipelined(std::string_view rest) {
   if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade || message_socket_) {
     return;
   }
-  if (!close_after_) {
+  if (!close_after_ && clients_.notes().admits()) {
     log_info("pipelined request from " + std::string(peer_address()) +
              " not served: closing after this answer (setting pipelining=1 serves them)");
   }
@@ -334,43 +370,13 @@ void Connection::refuse(int status, std::string_view why) {
     exchange.responder_->stop();
     exchange.responder_ = nullptr;
   }
-  if (exchange.status_ != 0) return close(why);  // an answer had begun
+  if (exchange.status_ != 0) return cut_off(why);  // an answer had begun
   if (exchange.log_request_.empty()) {
     AccessLog::request_fields("-", "-", false, exchange.log_request_);
     exchange.host_name_ = "-";
   }
   state_ = State::kAnswering;
   exchange.answer_status(status, why);
-}
-
-void Connection::deadline_passed() {
-  switch (state_) {
-    case State::kProxyHeader:
-      if (clients_.draining()) return close("");
-      return close_without_proxy_header("nothing, or a part, within limits.head_ms");
-    case State::kIdle:
-      return close("");
-    case State::kHead:
-      if (exchange_->input.empty()) return close("");
-      return refuse(408, "no complete request head within limits.head_ms");
-    case State::kMessage:
-      return close("no complete message within limits.head_ms");
-    case State::kBody:
-      return refuse(408, "no part of the body within limits.body_ms");
-    case State::kAnswering:
-      if (half_closed_ && exchange_->output.empty()) {
-        return close("no answer within limits.write_ms for a client that had closed its side");
-      }
-      [[fallthrough]];
-    case State::kFlushing:
-      return close("the client took nothing for limits.write_ms");
-    case State::kSwitched:
-      return switched_deadline_passed();
-    case State::kLingering:
-      return close("");
-    case State::kClosed:
-      return;
-  }
 }
 
 }  // namespace m2

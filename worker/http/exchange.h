@@ -47,6 +47,8 @@ class ClientStream {
   virtual std::string_view peer_address() const = 0;
   // A handler hears of this client: it will be told when the client is gone.
   virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
+  // A line for the error log about what came of this exchange, if there is room for one.
+  virtual void note(int status, std::string_view line) = 0;
   // This second, as HTTP writes it.
   virtual std::string_view date() = 0;
 
@@ -122,6 +124,13 @@ class Exchange {
   // After switch_protocols(), in seconds of the loop; 0: none.
   double wakes_at = 0;
   double write_until = 0;
+  // While output waits: bytes that have left it since the last look at the client's pace, and what
+  // of them the kernel had not handed over then.
+  int64_t write_flushed = 0;
+  int64_t write_in_kernel = 0;
+  bool write_watched = false;
+  bool owes_continue = false;  // the client waits for 100 Continue
+  double body_until = 0;       // Deadlines::seconds() until which a pause may last; 0: not begun
 
   // Makes it as new, ready for the next request.
   void reset();
