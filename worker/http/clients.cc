@@ -33,10 +33,17 @@ Clients::~Clients() {
 }
 
 void Clients::use(std::shared_ptr<const Generation> generation) {
+  const bool first_time = generation_ == nullptr;
   generation_ = std::move(generation);
   parser_limits_ = generation_->limits().parser;
   access_log_.set_flush_ms(generation_->access_log_flush_ms());
   access_log_.set_enabled(generation_->access_logging());
+  if (first_time) return;
+  for (Connection* connection = first_; connection != nullptr;) {
+    Connection* next = connection->next_;
+    connection->generation_changed(*generation_);
+    connection = next;
+  }
 }
 
 void Clients::accepted(OwnedFd socket, const sockaddr_storage& peer) {
@@ -129,6 +136,8 @@ void Clients::bury(Connection& connection) {
 }
 
 void Clients::end_of_turn() {
+  for (size_t i = 0; i < switched_.size(); ++i) switched_[i]->deliver_early_input();
+  switched_.clear();
   for (size_t i = 0; i < doomed_.size(); ++i) {  // close() may doom others
     if (!doomed_[i]->closed()) doomed_[i]->close("the client is gone");
   }

@@ -77,6 +77,8 @@ class Clients {
   void bury(Connection& connection);
   // To be ended at the end of this turn: its socket failed while a target was using it.
   void doom(Connection& connection) { doomed_.push_back(&connection); }
+  // It has left HTTP: at the end of this turn its responder gets what came early.
+  void switched(Connection& connection) { switched_.push_back(&connection); }
   // Its connection has stopped watching it; it leaves this process in the next turn.
   void pass_on(OwnedFd socket);
 
@@ -102,6 +104,7 @@ class Clients {
   Successors* successors_ = nullptr;
   std::vector<OwnedFd> passed_on_;
   TimerWatcher next_turn_;
+  std::vector<Connection*> switched_;
   std::vector<Connection*> doomed_;
   std::vector<Connection*> buried_;
   int64_t date_second_ = -1;

@@ -72,6 +72,8 @@ void Connection::read_input() {
     case State::kAnswering:
     case State::kFlushing:
       return keep_for_later(bytes);
+    case State::kSwitched:
+      return exchange_->responder_->body(bytes, false);
     case State::kLingering:
     case State::kClosed:
       return;
@@ -79,6 +81,11 @@ void Connection::read_input() {
 }
 
 void Connection::input_ended() {
+  if (state_ == State::kSwitched) {
+    half_closed_ = true;
+    watch_as_needed();
+    return exchange_->responder_->body({}, true);
+  }
   if (state_ != State::kAnswering && state_ != State::kFlushing) {
     return close(state_ == State::kIdle ? "" : "the client closed within a request");
   }
@@ -114,6 +121,10 @@ void Connection::process(std::string_view bytes) {
       case State::kAnswering:
       case State::kFlushing:
         if (!bytes.empty()) keep_for_later(bytes);
+        more = false;
+        break;
+      case State::kSwitched:
+        exchange_->later.append(bytes);
         more = false;
         break;
       case State::kLingering:
@@ -191,7 +202,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
     exchange.answer_status(404);
     return rest;
   }
-  return begin_body(exchange.route_->target->body_policy(), rest);
+  return begin_body(exchange.route_->target->body_policy(exchange), rest);
 }
 
 // Starts the target as soon as its policy allows. Returns what lies behind the request, as far as
@@ -299,7 +310,8 @@ void Connection::retain_head() {
 // A second request that is here before the first is answered (RFC 9112, 9.3.2 allows to close
 // instead).
 void Connection::note_pipelined(std::string_view rest) {
-  if (rest.empty() || clients_.limits().pipelining) return;
+  // What follows a request to switch protocols is not a request.
+  if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade) return;
   if (!close_after_) {
     log_info("pipelined request from " + std::string(peer_address()) +
              " not served: closing after this answer (setting pipelining=1 serves them)");
@@ -355,6 +367,8 @@ void Connection::deadline_passed() {
       [[fallthrough]];
     case State::kFlushing:
       return close("the client took nothing for limits.write_ms");
+    case State::kSwitched:
+      return switched_deadline_passed();
     case State::kLingering:
       return close("");
     case State::kClosed:

@@ -1,6 +1,6 @@
 // One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
-// answers out. An idle connection is this object and nothing else: no buffer, no exchange.
+// answers out, connection_switched.cc is for those that left HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -38,6 +38,8 @@ class Connection final : private ClientStream, private Deadline {
   void retire();
   // Ends it as soon as nothing is owed.
   void drain();
+  // To the responder that has it, if any.
+  void generation_changed(const Generation& generation);
   bool closed() const { return state_ == State::kClosed; }
 
  private:
@@ -47,6 +49,7 @@ class Connection final : private ClientStream, private Deadline {
     kHead,       // a request has begun
     kBody,       // its head is there, its body is not
     kAnswering,  // a target has it
+    kSwitched,   // HTTP no longer: a responder has the connection until it ends
     kFlushing,   // the answer is complete but not all of it has left
     kLingering,  // our side is shut down: what the client still sends is thrown away
     kClosed
@@ -91,6 +94,13 @@ class Connection final : private ClientStream, private Deadline {
   void tell_handlers();
   void socket_failed();
   void watch_as_needed();
+
+  // connection_switched.cc
+  void switch_protocols() override;
+  void wake_after(uint64_t ms) override;
+  void deliver_early_input();
+  void set_switched_deadline();
+  void switched_deadline_passed();
 
   Clients& clients_;
   Connection* previous_ = nullptr;  // list of Clients

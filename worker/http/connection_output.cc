@@ -50,6 +50,10 @@ void Connection::socket_failed() {
 
 void Connection::output_waits() {
   watch_as_needed();
+  if (state_ == State::kSwitched) {
+    exchange_->write_until = clients_.loop().now() + clients_.limits().write_ms / 1000.0;
+    return set_switched_deadline();
+  }
   clients_.deadlines().set(*this, clients_.limits().write_ms);
 }
 
@@ -75,6 +79,9 @@ void Connection::flush() {
   if (state_ == State::kFlushing) return exchange_ended();
   if (state_ == State::kBody) {
     set_body_deadline();
+  } else if (state_ == State::kSwitched) {
+    exchange_->write_until = 0;
+    set_switched_deadline();
   } else if (!half_closed_) {
     clients_.deadlines().clear(*this);
   }
@@ -82,7 +89,7 @@ void Connection::flush() {
 }
 
 void Connection::answer_complete() {
-  if (state_ == State::kBody) {  // answered before its body was read
+  if (state_ == State::kBody || state_ == State::kSwitched) {  // there may be more to come
     exchange_->keep_alive_ = false;
     unread_input_ = true;
   }
@@ -177,6 +184,7 @@ void Connection::request_refused(std::string_view why) {
 }
 
 void Connection::retire() {
+  if (state_ == State::kSwitched) return exchange_->responder_->draining();
   if (state_ != State::kIdle) return;
   io_.stop();
   clients_.pass_on(std::move(socket_));
@@ -189,6 +197,7 @@ void Connection::drain() {
   if (state_ == State::kLingering) return close("");
   // Perhaps it has only shut down its sending side; more likely it is gone, and no stop should
   // wait.
+  if (state_ == State::kSwitched) return exchange_->responder_->draining();
   if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
   if (state_ != State::kIdle) return;
   // A request may lie in the socket already. Who has connected and not asked yet gets a moment

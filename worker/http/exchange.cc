@@ -59,6 +59,7 @@ void Exchange::reset() {
   output.clear();
   clear_buffer(input);
   clear_buffer(later);
+  wakes_at = write_until = 0;
   head_.clear();
   base_ = nullptr;
   body_ = {};

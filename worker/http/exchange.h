@@ -33,6 +33,13 @@ class ClientStream {
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
   virtual void set_body_paused(bool paused) = 0;
+  // The connection is no longer HTTP (a 101 answer, RFC 9110 15.2.2): all that the client sends from
+  // now on, and what it has sent behind its request, goes to Responder::body(), never within this
+  // call. The responder ends it with answer_complete(), which closes the connection.
+  virtual void switch_protocols() = 0;
+  // After switch_protocols(): Responder::woken() is called once, ms from now (100 ms steps); 0: not
+  // at all. A client that takes nothing of what it is owed is closed by limits.write_ms as always.
+  virtual void wake_after(uint64_t ms) = 0;
   // The id handlers know this client by; given out at the first call.
   virtual ConnectionId id() = 0;
   virtual std::string_view peer_address() const = 0;
@@ -104,6 +111,9 @@ class Exchange {
   std::string
       input;  // a head that came in pieces, or that must outlive its read: base() points here
   std::string later;  // what the client sent before its answer was out
+  // After switch_protocols(), in seconds of the loop; 0: none.
+  double wakes_at = 0;
+  double write_until = 0;
 
   // Makes it as new, ready for the next request.
   void reset();

@@ -20,7 +20,7 @@ class Directory final : public Target {
   Directory(Loop& loop, const DirRow& row, FileCacheLimits limits,
             std::shared_ptr<const MimeTable> mime);
 
-  BodyPolicy body_policy() const override { return BodyPolicy::kIgnore; }
+  BodyPolicy body_policy(const Exchange&) const override { return BodyPolicy::kIgnore; }
   void start(Exchange& exchange) override;
 
  private:

@@ -24,7 +24,7 @@ class HandlerTarget final : public Target,
   HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link);
   ~HandlerTarget() override;
 
-  BodyPolicy body_policy() const override { return BodyPolicy::kWhole; }
+  BodyPolicy body_policy(const Exchange&) const override { return BodyPolicy::kWhole; }
   void start(Exchange& exchange) override;
   // A disconnect notice to this handler's pair.
   void client_left(ConnectionId id) override;

@@ -22,7 +22,7 @@ class Proxy final : public Target {
   Proxy(Loop& loop, Deadlines& deadlines, const ProxyRow& row, const ProxyLimits& limits);
   ~Proxy() override;
 
-  BodyPolicy body_policy() const override { return BodyPolicy::kStream; }
+  BodyPolicy body_policy(const Exchange&) const override { return BodyPolicy::kStream; }
   void start(Exchange& exchange) override;
 
   const ProxyRow& row() const { return row_; }

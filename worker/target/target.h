@@ -10,6 +10,7 @@
 namespace m2 {
 
 class Exchange;
+class Generation;
 class HandlerMessage;
 
 enum class BodyPolicy : uint8_t {
@@ -21,7 +22,8 @@ enum class BodyPolicy : uint8_t {
 class Target {
  public:
   virtual ~Target() = default;
-  virtual BodyPolicy body_policy() const = 0;
+  // How the body of this request is wanted; asked at the end of its head.
+  virtual BodyPolicy body_policy(const Exchange& exchange) const = 0;
   // Called once for each exchange. Answers at once, or gives the exchange a responder and answers
   // later. The bytes of the request are valid only during the call.
   virtual void start(Exchange& exchange) = 0;
@@ -30,7 +32,9 @@ class Target {
 // Belongs to the target; one for each exchange that was not answered within start().
 class Responder {
  public:
-  // kStream only. last: the body ends here. To slow the client down: Exchange::pause_body().
+  // kStream, and after ClientStream::switch_protocols(): the bytes as they come. last: the body ends
+  // here, or the client has shut down its sending side. To slow the client down:
+  // ClientStream::set_body_paused().
   virtual void body(std::string_view bytes, bool last) = 0;
   // The client has taken what it was owed; more may be sent.
   virtual void pull() = 0;
@@ -40,6 +44,13 @@ class Responder {
   virtual void refused(std::string_view) {}
   // The client has shut down its sending side. It may still read; default: nothing.
   virtual void client_half_closed() {}
+  // The time of ClientStream::wake_after() has come.
+  virtual void woken() {}
+  // New requests use this configuration from now on; this exchange keeps the one it began with. Who
+  // holds a client for long looks here whether its own row is still there.
+  virtual void generation_changed(const Generation&) {}
+  // The worker ends: who holds a client for long says so to it, and completes. Within drain_ms.
+  virtual void draining() {}
   // The exchange ends before its answer is complete (the client left, a deadline passed, the server
   // stops now). The exchange must not be touched afterwards. Always possible, called at most once.
   virtual void stop() = 0;

@@ -1,0 +1,64 @@
+// A connection that left HTTP behind a 101 answer: its bytes go to the responder that has it and
+// come from there; only the end, back-pressure and deadlines are still the connection's business.
+#include <algorithm>
+
+#include "worker/http/clients.h"
+#include "worker/http/connection.h"
+#include "worker/target/target.h"
+
+namespace m2 {
+
+void Connection::switch_protocols() {
+  state_ = State::kSwitched;
+  close_after_ = true;
+  exchange_->keep_alive_ = false;
+  exchange_->write_until = 0;
+  if (exchange_->output.empty()) {
+    clients_.deadlines().clear(*this);
+  } else {
+    output_waits();
+  }
+  clients_.switched(*this);
+}
+
+// At the end of the turn, when no responder is in the middle of something.
+void Connection::deliver_early_input() {
+  if (state_ != State::kSwitched) return;
+  const std::string later = std::move(exchange_->later);
+  exchange_->later.clear();
+  watch_as_needed();
+  if (!later.empty()) exchange_->responder_->body(later, false);
+  if (half_closed_ && state_ == State::kSwitched) exchange_->responder_->body({}, true);
+}
+
+void Connection::wake_after(uint64_t ms) {
+  exchange_->wakes_at = ms == 0 ? 0 : clients_.loop().now() + static_cast<double>(ms) / 1000.0;
+  set_switched_deadline();
+}
+
+void Connection::set_switched_deadline() {
+  const double wake = exchange_->wakes_at;
+  const double write = exchange_->write_until;
+  if (wake == 0 && write == 0) return clients_.deadlines().clear(*this);
+  const double first = wake == 0 || write == 0 ? wake + write : std::min(wake, write);
+  const double left = std::max(first - clients_.loop().now(), 0.0);
+  clients_.deadlines().set(*this, static_cast<uint64_t>(left * 1000.0));
+}
+
+void Connection::switched_deadline_passed() {
+  const double now = clients_.loop().now();
+  if (exchange_->write_until != 0 && exchange_->write_until <= now) {
+    return close("the client took nothing for limits.write_ms");
+  }
+  if (exchange_->wakes_at == 0 || exchange_->wakes_at > now) return set_switched_deadline();
+  exchange_->wakes_at = 0;
+  set_switched_deadline();
+  exchange_->responder_->woken();
+}
+
+void Connection::generation_changed(const Generation& generation) {
+  if (exchange_ == nullptr || exchange_->responder_ == nullptr) return;
+  exchange_->responder_->generation_changed(generation);
+}
+
+}  // namespace m2
