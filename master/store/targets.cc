@@ -70,7 +70,8 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
   return handler;
 }
 
-// One pair of sockets has one behaviour: the first thing in which two rows disagree is a finding.
+// One pair of sockets has one behaviour, that of its first row, as in Mongrel2 1.x: the first thing
+// in which two rows disagree is a warning.
 void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings& findings) {
   const auto format = [](const HandlerRow& row) {
     return row.protocol == HeaderFormat::kJson ? "json" : "tnetstring";
@@ -78,10 +79,11 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
   const auto raw = [](const HandlerRow& row) { return row.raw_payload ? "1" : "0"; };
   const auto compare = [&](std::string_view column, std::string_view a, std::string_view b) {
     if (a == b) return true;
-    findings.error(at_cell("handler", second.id, column, b),
-                   "row " + std::to_string(first.id) +
-                       " has the same send_spec and recv_spec but " + in_quotes(a) +
-                       " here; make both equal, or give this row its own endpoints");
+    findings.warn(at_cell("handler", second.id, column, b),
+                  "row " + std::to_string(first.id) + " has the same send_spec and recv_spec but " +
+                      in_quotes(a) +
+                      " here, which counts for both; make both equal, or give this row its own "
+                      "endpoints");
     return false;
   };
   (void)(compare("send_ident", first.send_ident, second.send_ident) &&

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "common/log.h"
+#include "proto/message_socket/socket_message.h"
 #include "worker/http/clients.h"
 #include "worker/target/target.h"
 
@@ -67,6 +68,7 @@ void Connection::read_input() {
   switch (state_) {
     case State::kIdle:
     case State::kHead:
+    case State::kMessage:
     case State::kBody:
       return process(bytes);
     case State::kAnswering:
@@ -108,7 +110,11 @@ void Connection::process(std::string_view bytes) {
     switch (state_) {
       case State::kIdle:
         more = !bytes.empty();
-        if (more) begin_exchange();
+        if (more) begin_exchange(begins_socket_message(bytes[0]) ? State::kMessage : State::kHead);
+        break;
+      case State::kMessage:
+        bytes = take_message(bytes);
+        more = state_ != State::kMessage;
         break;
       case State::kHead:
         bytes = take_head(bytes);
@@ -139,10 +145,10 @@ void Connection::process(std::string_view bytes) {
   if (state_ == State::kAnswering && exchange_->output.empty()) clients_.deadlines().clear(*this);
 }
 
-void Connection::begin_exchange() {
+void Connection::begin_exchange(State state) {
   exchange_ = clients_.acquire_exchange();
   exchange_->client_ = this;
-  state_ = State::kHead;
+  state_ = state;
 }
 
 // Returns what of bytes lies behind the request (or all that was kept for later: nothing).
@@ -180,6 +186,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
   if (head.framing == BodyFraming::kLength && head.content_length == 0) {
     head.framing = BodyFraming::kNone;
   }
+  message_socket_ = false;
   exchange.is_head_ = exchange.method() == "HEAD";
   exchange.keep_alive_ = head.keep_alive && !close_after_ && !clients_.draining();
   exchange.generation_ = clients_.generation();
@@ -310,8 +317,10 @@ void Connection::retain_head() {
 // A second request that is here before the first is answered (RFC 9112, 9.3.2 allows to close
 // instead).
 void Connection::note_pipelined(std::string_view rest) {
-  // What follows a request to switch protocols is not a request.
-  if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade) return;
+  // What follows a request to switch protocols is not a request, and messages wait for nothing.
+  if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade || message_socket_) {
+    return;
+  }
   if (!close_after_) {
     log_info("pipelined request from " + std::string(peer_address()) +
              " not served: closing after this answer (setting pipelining=1 serves them)");
@@ -358,6 +367,8 @@ void Connection::deadline_passed() {
     case State::kHead:
       if (exchange_->input.empty()) return close("");
       return refuse(408, "no complete request head within limits.head_ms");
+    case State::kMessage:
+      return close("no complete message within limits.head_ms");
     case State::kBody:
       return refuse(408, "no part of the body within limits.body_ms");
     case State::kAnswering:

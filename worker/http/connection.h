@@ -1,6 +1,7 @@
 // One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
-// answers out, connection_switched.cc is for those that left HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
+// answers out, connection_messages.cc is for message sockets, connection_switched.cc for those that
+// left HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -47,6 +48,7 @@ class Connection final : private ClientStream, private Deadline {
   enum class State : uint8_t {
     kIdle,       // between requests: no exchange
     kHead,       // a request has begun
+    kMessage,    // a message of a JSSocket or XML socket has begun
     kBody,       // its head is there, its body is not
     kAnswering,  // a target has it
     kSwitched,   // HTTP no longer: a responder has the connection until it ends
@@ -60,7 +62,7 @@ class Connection final : private ClientStream, private Deadline {
   void read_input();
   void input_ended();
   void process(std::string_view bytes);
-  void begin_exchange();
+  void begin_exchange(State state);
   std::string_view take_head(std::string_view bytes);
   std::string_view dispatch(std::string_view rest);
   std::string_view begin_body(BodyPolicy policy, std::string_view rest);
@@ -95,6 +97,12 @@ class Connection final : private ClientStream, private Deadline {
   void socket_failed();
   void watch_as_needed();
 
+  // connection_messages.cc
+  std::string_view take_message(std::string_view bytes);
+  void dispatch_message(std::string_view text);
+  void message_ended();
+  bool answer_message(std::string_view body);
+
   // connection_switched.cc
   void switch_protocols() override;
   void wake_after(uint64_t ms) override;
@@ -114,6 +122,8 @@ class Connection final : private ClientStream, private Deadline {
   bool processing_ = false;    // process() is on the stack
   bool unread_input_ = false;  // the client sent what nobody will read: linger before closing
   bool body_paused_ = false;
+  bool message_socket_ = false;  // its latest request was a message: answers are for such a socket
+  bool raw_answers_ = false;     // not encoded
   uint8_t peer_length_ = 0;
   uint16_t peer_port_ = 0;
   std::array<char, 46> peer_;

@@ -77,7 +77,9 @@ void Connection::flush() {
   }
   watch_as_needed();
   if (state_ == State::kFlushing) return exchange_ended();
-  if (state_ == State::kBody) {
+  if (state_ == State::kMessage) {
+    clients_.deadlines().set(*this, clients_.limits().head_ms);
+  } else if (state_ == State::kBody) {
     set_body_deadline();
   } else if (state_ == State::kSwitched) {
     exchange_->write_until = 0;
@@ -172,6 +174,7 @@ bool Connection::handler_reply(std::string_view body, HandlerMessage& message) {
   if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
     return exchange_->responder_->handler_reply(body, message);
   }
+  if (message_socket_ && !body.empty()) return answer_message(body);
   if (!body.empty()) return false;
   // The zero-length message that closes, behind an answer that was already complete.
   close_after_ = true;
@@ -180,12 +183,21 @@ bool Connection::handler_reply(std::string_view body, HandlerMessage& message) {
 }
 
 void Connection::request_refused(std::string_view why) {
-  if (exchange_ != nullptr && exchange_->responder_ != nullptr) exchange_->responder_->refused(why);
+  if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
+    exchange_->responder_->refused(why);
+  } else if (message_socket_) {
+    // It cannot be told in any other way that its message is lost.
+    log_info("closing " + std::string(peer_address()) +
+             ": its message is lost: " + std::string(why));
+    close("its message is lost");
+  }
 }
 
 void Connection::retire() {
   if (state_ == State::kSwitched) return exchange_->responder_->draining();
   if (state_ != State::kIdle) return;
+  // What handlers know it by would change under them; it connects again.
+  if (message_socket_) return close("the worker ends");
   io_.stop();
   clients_.pass_on(std::move(socket_));
   close("");

@@ -33,9 +33,9 @@ class ClientStream {
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
   virtual void set_body_paused(bool paused) = 0;
-  // The connection is no longer HTTP (a 101 answer, RFC 9110 15.2.2): all that the client sends from
-  // now on, and what it has sent behind its request, goes to Responder::body(), never within this
-  // call. The responder ends it with answer_complete(), which closes the connection.
+  // The connection is no longer HTTP (a 101 answer, RFC 9110 15.2.2): all that the client sends
+  // from now on, and what it has sent behind its request, goes to Responder::body(), never within
+  // this call. The responder ends it with answer_complete(), which closes the connection.
   virtual void switch_protocols() = 0;
   // After switch_protocols(): Responder::woken() is called once, ms from now (100 ms steps); 0: not
   // at all. A client that takes nothing of what it is owed is closed by limits.write_ms as always.

@@ -4,6 +4,8 @@
 
 #include "common/log.h"
 #include "proto/handler/request_writer.h"
+#include "proto/handler/socket_message_writer.h"
+#include "proto/message_socket/socket_message.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 
@@ -51,6 +53,22 @@ void HandlerTarget::start(Exchange& exchange) {
   }
   client.remember_handler(shared_from_this());
   acquire().release()->begin(exchange, shared_from_this());
+}
+
+MessageTaken HandlerTarget::socket_message(Exchange& exchange, const SocketMessage& message) {
+  ClientStream& client = exchange.client();
+  const ConnectionId id = client.id();
+  write_socket_message({.send_ident = row_.send_ident,
+                        .id = id,
+                        .path = message.path,
+                        .method = message.kind == SocketMessageKind::kXml ? "XML" : "JSON",
+                        .pattern = exchange.route().pattern,
+                        .remote_addr = client.peer_address(),
+                        .body = message.body},
+                       row_.protocol, message_);
+  if (!link_->submit(id, message_)) return MessageTaken::kFull;
+  client.remember_handler(shared_from_this());
+  return row_.raw_payload ? MessageTaken::kRaw : MessageTaken::kEncoded;
 }
 
 void HandlerTarget::client_left(ConnectionId id) {

@@ -26,6 +26,7 @@ class HandlerTarget final : public Target,
 
   BodyPolicy body_policy(const Exchange&) const override { return BodyPolicy::kWhole; }
   void start(Exchange& exchange) override;
+  MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
   // A disconnect notice to this handler's pair.
   void client_left(ConnectionId id) override;
   bool client_half_closed(ConnectionId id) override;

@@ -12,11 +12,19 @@ namespace m2 {
 class Exchange;
 class Generation;
 class HandlerMessage;
+struct SocketMessage;
 
 enum class BodyPolicy : uint8_t {
   kIgnore,  // start() at the end of the head; the body is read and thrown away
   kWhole,   // start() once the whole body is there, bounded by limits.content_length
   kStream   // start() at the end of the head; Responder::body() as pieces arrive
+};
+
+enum class MessageTaken : uint8_t {
+  kNotHere,  // no handler: only they take messages
+  kFull,     // the handler's queue
+  kEncoded,  // taken; answers are to be encoded for the socket
+  kRaw       // taken; answers go out as they are (handler.raw_payload)
 };
 
 class Target {
@@ -27,13 +35,18 @@ class Target {
   // Called once for each exchange. Answers at once, or gives the exchange a responder and answers
   // later. The bytes of the request are valid only during the call.
   virtual void start(Exchange& exchange) = 0;
+  // A message of a JSSocket or XML socket. Answers to it have no responder: they go to the
+  // connection.
+  virtual MessageTaken socket_message(Exchange&, const SocketMessage&) {
+    return MessageTaken::kNotHere;
+  }
 };
 
 // Belongs to the target; one for each exchange that was not answered within start().
 class Responder {
  public:
-  // kStream, and after ClientStream::switch_protocols(): the bytes as they come. last: the body ends
-  // here, or the client has shut down its sending side. To slow the client down:
+  // kStream, and after ClientStream::switch_protocols(): the bytes as they come. last: the body
+  // ends here, or the client has shut down its sending side. To slow the client down:
   // ClientStream::set_body_paused().
   virtual void body(std::string_view bytes, bool last) = 0;
   // The client has taken what it was owed; more may be sent.

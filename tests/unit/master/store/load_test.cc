@@ -237,9 +237,9 @@ TEST(Load, SharesOnePairAmongEqualHandlerRows) {
   EXPECT_EQ(loaded.config->hosts[0].routes[4].target, loaded.config->hosts[0].routes[1].target);
 
   EXPECT_EQ(after(equal_row + "UPDATE handler SET send_ident = 'x' WHERE id = 9"),
-            Lines{"error: handler row 9, send_ident \"x\": row 1 has the same send_spec and "
-                  "recv_spec but \"54c6755b-9628-40a4-9a2d-cc82a816345e\" here; make both equal, "
-                  "or give this row its own endpoints"});
+            Lines{"warning: handler row 9, send_ident \"x\": row 1 has the same send_spec and "
+                  "recv_spec but \"54c6755b-9628-40a4-9a2d-cc82a816345e\" here, which counts for "
+                  "both; make both equal, or give this row its own endpoints"});
   EXPECT_EQ(after(equal_row + "UPDATE handler SET recv_ident = '5' WHERE id = 9").size(), 1u);
   EXPECT_EQ(after(equal_row + "UPDATE handler SET raw_payload = 1 WHERE id = 9").size(), 1u);
   EXPECT_EQ(after(equal_row + "UPDATE handler SET protocol = 'tnetstring' WHERE id = 9").size(),
