@@ -14,9 +14,9 @@ struct GatewayAnswer {
   // NUL stands within a line.
   std::string_view head;
   // Our own field for the client, with its line end: "Connection: close\r\n"; "": none is needed.
-  std::string_view connection;
+  std::string_view connection = {};
   // Added to a final answer that has none (RFC 9110 6.6.1); the bare value.
-  std::string_view date;
+  std::string_view date = {};
   // The client knows no chunks: the caller takes them off.
   bool drop_coding = false;
 };

@@ -218,6 +218,15 @@ bool asks_for_websocket(const RequestHead& head, const char* base) {
   return field != nullptr && equals_ignore_case(field->value.in(base), "websocket");
 }
 
+bool connection_names_fields(const RequestHead& head, const char* base) {
+  ConnectionOptions options;
+  for (const HeaderField& field : head.fields) {
+    if (field.name.length != 10 || !equals_ignore_case(field.name.in(base), "connection")) continue;
+    if (!options.add(field.value.in(base))) return true;
+  }
+  return !options.empty();
+}
+
 void append_gateway_trailers(std::string_view raw, std::string& out) {
   // ChunkReader has seen that each line is a field and ends in CRLF.
   for (size_t end; (end = raw.find("\r\n")) != std::string_view::npos; raw.remove_prefix(end + 2)) {

@@ -38,6 +38,9 @@ enum class GatewayVerdict : uint8_t {
 // Whether this head asks for what write_gateway_request() passes on as an Upgrade.
 bool asks_for_websocket(const RequestHead& head, const char* base);
 
+// Whether its Connection fields name fields: these must not come as trailers either.
+bool connection_names_fields(const RequestHead& head, const char* base);
+
 // The trailers of a chunked request that may go on: raw, with their blank line, appended to out.
 // Nothing that frames, routes, changes or authorises a request can come behind it (RFC 9110 6.5.1).
 void append_gateway_trailers(std::string_view raw, std::string& out);

@@ -257,7 +257,8 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
     start_target();
     if (state_ != State::kBody) return {};  // answered without its body
   }
-  if (exchange_->head_.expect_continue && rest.empty()) exchange_->send(kContinue);
+  const bool waits = exchange_->head_.expect_continue && rest.empty();
+  if (waits && !exchange_->continue_left_) exchange_->send(kContinue);
   return rest;
 }
 
@@ -270,6 +271,7 @@ std::string_view Connection::take_body(std::string_view bytes) {
       refuse(400, reader.reason());
       return {};
     }
+    exchange_->trailers_.append(step.trailers);
     if (!step.data.empty()) {
       if (exchange_->responder_ != nullptr) {
         exchange_->responder_->body(step.data, false);

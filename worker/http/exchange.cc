@@ -68,12 +68,14 @@ void Exchange::reset() {
   route_ = nullptr;
   generation_.reset();
   clear_buffer(body_buffer_);
+  clear_buffer(trailers_);
   log_request_.clear();
   host_name_ = {};
   answer_body_bytes_ = 0;
   status_ = 0;
   is_head_ = false;
   keep_alive_ = true;
+  continue_left_ = false;
 }
 
 }  // namespace m2

@@ -18,10 +18,12 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
  public:
   // All outlive it.
   Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links)
-      : loop_(loop), deadlines_(deadlines), links_(links) {}
+      : loop_(loop), deadlines_(deadlines), links_(links), backends_(loop, deadlines) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
+
+  Backends& backends() { return backends_; }
 
   Result<std::shared_ptr<Target>> directory(const DirRow& row,
                                             std::shared_ptr<const MimeTable> mime) override;
@@ -34,6 +36,8 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
   Deadlines& deadlines_;
   HandlerLinks& links_;
   FileCacheLimits file_limits_;
+  Backends backends_;
+  PoolLimits pool_limits_;
   ProxyLimits proxy_limits_;
   // Who writes notices for ids that nobody here has: the latest row of each pair.
   std::map<const HandlerLink*, std::weak_ptr<HandlerTarget>> writers_;

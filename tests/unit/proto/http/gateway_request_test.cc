@@ -16,6 +16,7 @@ namespace {
 struct Options {
   std::string_view peer = "10.1.2.3";
   bool keep_client_xff = false;
+  bool via = false;
 };
 
 std::string forward(std::string_view raw, const Options& options = {}) {
@@ -24,12 +25,23 @@ std::string forward(std::string_view raw, const Options& options = {}) {
   RequestHead head;
   EXPECT_EQ(parser.parse(raw, head), ParseState::kComplete) << parser.reason();
   std::string out = "what an earlier request left";
-  const bool written = write_gateway_request({.head = &head,
-                                              .base = raw.data(),
-                                              .peer = options.peer,
-                                              .keep_client_xff = options.keep_client_xff},
-                                             out);
-  return written ? out : "refused";
+  switch (write_gateway_request({.head = &head,
+                                 .base = raw.data(),
+                                 .peer = options.peer,
+                                 .keep_client_xff = options.keep_client_xff,
+                                 .via = options.via,
+                                 .default_host = "named.here"},
+                                out)) {
+    case GatewayVerdict::kForward:
+      return out;
+    case GatewayVerdict::kAnswerHere:
+      return "answer here";
+    case GatewayVerdict::kTooManyNames:
+      return "too many names";
+    case GatewayVerdict::kBadForwards:
+      return "bad forwards";
+  }
+  return "";
 }
 
 // Keeps X-Forwarded-For out of the way of what a test is about.

@@ -116,9 +116,10 @@ class ProxyTest : public testing::Test, protected TargetSource {
         access_log_(loop_, OwnedFd()),
         clients_(loop_, deadlines_, access_log_, 1) {
     log_open("test", log_.get(), LogLevel::kDebug);
-    row_ = {.id = 1, .addr = "127.0.0.1", .port = backend_.port(), .addresses = {"127.0.0.1"}};
+    row_ = {1, "127.0.0.1", backend_.port(), {{"127.0.0.1", backend_.port(), {"127.0.0.1"}}}};
     // Long enough that no slow machine gets there; tests of deadlines set their own.
     limits_.connect_ms = limits_.answer_ms = limits_.idle_ms = 60000;
+    backends_.set_ask([this] { ++asked_; });
   }
 
   ~ProxyTest() override { log_redirect(-1); }  // log_ goes away, the log stays
@@ -200,8 +201,8 @@ class ProxyTest : public testing::Test, protected TargetSource {
   void serve(Peer& client, Peer& backend, std::string_view path) {
     client.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_TRUE(expect(backend, "\r\n\r\n").starts_with("GET " + std::string(path) + " HTTP/1.1"));
-    backend.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    EXPECT_EQ(expect(client, "ok"), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    backend.send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
+    EXPECT_EQ(expect(client, "ok"), "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
   }
   bool logged(std::string_view text) {
     std::string all(static_cast<size_t>(::lseek(log_.get(), 0, SEEK_END)), '\0');
@@ -209,7 +210,9 @@ class ProxyTest : public testing::Test, protected TargetSource {
     return all.find(text) != std::string::npos;
   }
   std::string backend_name() const { return "backend 127.0.0.1:" + std::to_string(row_.port); }
-  const BackendPool& pool() const { return proxy_->pool(); }
+  const BackendPool& pool(size_t at = 0) const {
+    return proxy_->balancer().backends().at(at)->pool;
+  }
 
   Result<std::shared_ptr<Target>> directory(const DirRow&,
                                             std::shared_ptr<const MimeTable>) override {
@@ -219,7 +222,12 @@ class ProxyTest : public testing::Test, protected TargetSource {
     return Status::error("no handlers here");
   }
   Result<std::shared_ptr<Target>> proxy(const ProxyRow& row) override {
-    auto made = std::make_shared<Proxy>(loop_, deadlines_, row, limits_);
+    std::vector<std::shared_ptr<Backend>> backends;
+    for (const BackendRow& each : row.backends) {
+      backends.push_back(backends_.backend(each, limits_));
+    }
+    auto made =
+        std::make_shared<Proxy>(loop_, deadlines_, row, std::move(backends), proxy_limits_);
     proxy_ = made.get();
     return std::shared_ptr<Target>(std::move(made));
   }
@@ -227,10 +235,13 @@ class ProxyTest : public testing::Test, protected TargetSource {
   OwnedFd log_;
   TestBackend backend_;
   ProxyRow row_;
-  ProxyLimits limits_;
+  PoolLimits limits_;
+  ProxyLimits proxy_limits_;
   Settings settings_;
   Loop loop_;
   Deadlines deadlines_;
+  Backends backends_{loop_, deadlines_};
+  unsigned asked_ = 0;  // for another look-up
   AccessLog access_log_;
   Clients clients_;
   Proxy* proxy_ = nullptr;  // of the last configuration
