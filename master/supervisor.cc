@@ -25,7 +25,8 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
       setup_(std::move(setup)),
       signals_(loop, std::move(setup_.held_signals), *this),
       listeners_(setup_.place.jail),
-      children_(loop, setup_.kit, *this) {}
+      children_(loop, setup_.kit, *this),
+      resolver_(loop, setup_.look_up, setup_.reader_keeps, *this) {}
 
 Status Supervisor::run(Reading first) {
   {
@@ -122,6 +123,11 @@ void Supervisor::child_message(Child& child, Message message) {
       child.mark_served(message.generation, loop_.now());
       carry_out(reload_.child_swapped(child.id(), message.generation));
       return announce_workers();
+    case MessageType::kLookUp:
+      if (mode_ == Mode::kRunning && current_.image.valid()) {
+        resolver_.start(current_.image.get());
+      }
+      return;
     case MessageType::kAlive:
       child.connections = message.number;
       return;
@@ -129,6 +135,16 @@ void Supervisor::child_message(Child& child, Message message) {
       log_error(child.name() + " sent a message that no child sends, and is killed");
       child.kill();
   }
+}
+
+void Supervisor::names_looked_up(OwnedFd addresses) {
+  children_.each([&addresses](Child& child) {
+    if (child.role() != Role::kWorker || child.leaving) return;
+    Message message;
+    message.type = MessageType::kAddresses;
+    message.descriptors.push_back(addresses.duplicate());
+    if (message.descriptors.back().valid()) child.send(std::move(message));
+  });
 }
 
 // Clients of a worker that retires go to the others in turn.

@@ -19,18 +19,21 @@
 #include "master/planned_generation.h"
 #include "master/privileges.h"
 #include "master/reload.h"
+#include "master/resolver.h"
 #include "master/signals.h"
 #include "master/spawn.h"
 
 namespace m2 {
 
-class Supervisor final : public SignalUser, public ChildrenUser, public ReadingUser {
+class Supervisor final : public SignalUser, public ChildrenUser, public ReadingUser,
+                         private ResolverUser {
  public:
   // What main has put in place.
   struct Setup {
     Place place;
     Children::Kit kit;
     ConfigReader::Body read;  // see ConfigReader
+    Resolver::Body look_up = {};  // see Resolver
     std::vector<int> reader_keeps;
     unsigned workers = 0;  // -w
     bool foreground = true;
@@ -55,6 +58,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   void child_born(Child& child) override;
   void child_message(Child& child, Message message) override;
   void pass_on_clients(Message message);
+  void names_looked_up(OwnedFd addresses) override;
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;
@@ -88,6 +92,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   bool acting_ = false;
   std::optional<Reading> first_;
   std::unique_ptr<ConfigReader> reader_;
+  Resolver resolver_;
   PlannedGeneration current_;
   PlannedGeneration candidate_;
   std::optional<Logs> candidate_logs_;

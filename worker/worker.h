@@ -44,6 +44,7 @@ class Worker final : private ChannelUser, private Successors {
   void take_no_more(uint64_t limit_ms);
   void drain_limit_passed();
   void take_logs(Message message);
+  void take_addresses(Message message);
   void answer(MessageType type, uint64_t generation, std::string text = {});
 
   Loop loop_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "proto/http/hop_fields.h"
 #include "proto/http/request_parser.h"
 
 namespace m2 {
