@@ -14,7 +14,7 @@
 #include "master/config_child.h"
 #include "master/config_reader.h"
 #include "master/pid_file.h"
-#include "master/resolver_child.h"
+#include "master/name_resolver_child.h"
 #include "master/supervisor.h"
 
 namespace m2 {
@@ -74,7 +74,7 @@ void log_beginning(const Plan& plan, const Place& place, const PidFile& pid_file
 }
 
 int serve(const Arguments& arguments, Reading first, const Origin& origin,
-          const ConfigReader::Body& read, const ReaderTask& task) {
+          const std::function<int(int, int)>& read, const ReaderTask& task) {
   const Plan& plan = *first.plan;
 
   // Where the server lives and as whom; nothing is changed yet.
@@ -114,7 +114,7 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
   log_beginning(plan, place, pid_file);
 
   // Sockets, children and the first generation; then the loop, until somebody says stop.
-  const Resolver::Body look_up = [&origin, &task, jail = place.jail](int image, int channel) {
+  const NameResolver::Body look_up = [&origin, &task, jail = place.jail](int image, int channel) {
     return look_names_up(task, origin, jail, image, channel);
   };
   const Children::Kit kit{place.jail, run_directory(plan), worker_main, relay_main};
@@ -147,10 +147,11 @@ int run(const Arguments& arguments) {
 
   // The configuration, read by a child; the master never opens the database.
   const ReaderTask task{arguments.database, arguments.server, ::geteuid() == 0};
-  const ConfigReader::Body read = [&](int channel) {
-    return read_configuration(task, origin, channel);
+  const auto read = [&](int channel, int current_image) {
+    return read_configuration(task, origin, current_image, channel);
   };
-  Reading first = read_once(read, {origin.root.get(), origin.folder.get()}, kReadingMs);
+  const auto read_first = [&read](int channel) { return read(channel, -1); };
+  Reading first = read_once(read_first, {origin.root.get(), origin.folder.get()}, kReadingMs);
   if (arguments.command == Arguments::Command::kCheck) return print_check(first);
   if (!first.plan) {
     print_findings(stderr, first);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,27 +14,29 @@
 #include "common/treaty/child.h"
 #include "master/children.h"
 #include "master/config_reader.h"
+#include "master/heartbeat_watch.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
 #include "master/notify.h"
 #include "master/planned_generation.h"
 #include "master/privileges.h"
 #include "master/reload.h"
-#include "master/resolver.h"
+#include "master/name_resolver.h"
 #include "master/signals.h"
 #include "master/spawn.h"
 
 namespace m2 {
 
 class Supervisor final : public SignalUser, public ChildrenUser, public ReadingUser,
-                         private ResolverUser {
+                         private NameResolverUser {
  public:
   // What main has put in place.
   struct Setup {
     Place place;
     Children::Kit kit;
-    ConfigReader::Body read;  // see ConfigReader
-    Resolver::Body look_up = {};  // see Resolver
+    // The body of a ConfigReader; current_image: of the configuration in use, -1: none.
+    std::function<int(int channel, int current_image)> read;
+    NameResolver::Body look_up = {};  // see NameResolver
     std::vector<int> reader_keeps;
     unsigned workers = 0;  // -w
     bool foreground = true;
@@ -87,12 +90,13 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   Signals signals_;
   Listeners listeners_;
   Children children_;
+  NameResolver resolver_;
+  HeartbeatWatch heartbeat_;
   Reload reload_;
   std::deque<Reload::Action> pending_;  // actions not yet carried out
   bool acting_ = false;
   std::optional<Reading> first_;
   std::unique_ptr<ConfigReader> reader_;
-  Resolver resolver_;
   PlannedGeneration current_;
   PlannedGeneration candidate_;
   std::optional<Logs> candidate_logs_;

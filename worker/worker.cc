@@ -17,12 +17,14 @@ Worker::Worker(ChildStart start)
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
+      backends_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
       replies_(loop_, clients_),
-      targets_(loop_, deadlines_, links_),
-      channel_(loop_, std::move(start.channel), *this) {
+      targets_(loop_, deadlines_, links_, backends_),
+      channel_(loop_, std::move(start.channel), *this),
+      heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
   replies_.set_notices(targets_);
-  targets_.backends().set_ask([this] { answer(MessageType::kLookUp, 0); });
+  backends_.set_ask([this] { answer(MessageType::kLookUp, 0); });
 }
 
 void Worker::channel_message(Message message) {
@@ -89,6 +91,7 @@ Status Worker::prepare(Message& message) {
   if (!generation.ok()) return std::move(generation).status();
   prepared->generation = std::move(generation).value();
   prepared->error_log_level = config.value().server.error_log_level;
+  prepared->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
   for (const std::string& listener : make_plan(config.value()).listeners) {
     const std::string key = http_key(listener);
     prepared->keys.push_back(key);
@@ -120,6 +123,7 @@ void Worker::commit(uint64_t generation) {
     acceptors_[key] = std::make_unique<Acceptor>(clients_, key, std::move(socket));
   }
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
+  heartbeat_.set(prepared->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
 }
 
@@ -190,7 +194,7 @@ void Worker::take_addresses(Message message) {
   if (!bytes.ok()) return log_warn("addresses: " + bytes.message());
   const auto found = read_addresses(bytes.value().bytes());
   if (!found.ok()) return log_warn(found.message());
-  targets_.backends().take(found.value());
+  backends_.take(found.value());
 }
 
 void Worker::answer(MessageType type, uint64_t generation, std::string text) {

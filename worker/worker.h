@@ -12,11 +12,13 @@
 #include "common/loop.h"
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
+#include "common/treaty/heartbeat.h"
 #include "worker/generation.h"
 #include "worker/http/acceptor.h"
 #include "worker/http/access_log.h"
 #include "worker/http/clients.h"
 #include "worker/link/handler_links.h"
+#include "worker/target/backends.h"
 #include "worker/target/handler_replies.h"
 #include "worker/target/targets.h"
 
@@ -53,10 +55,12 @@ class Worker final : private ChannelUser, private Successors {
   AccessLog access_log_;
   HandlerLinks
       links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
+  Backends backends_;  // outlives all that may hold one
   Clients clients_;
   HandlerReplies replies_;
   Targets targets_;
   Channel channel_;
+  Heartbeat heartbeat_;
   TimerWatcher drain_timer_;
 
   std::map<std::string, OwnedFd> offered_listeners_;
@@ -66,6 +70,7 @@ class Worker final : private ChannelUser, private Successors {
     std::map<std::string, OwnedFd> new_listeners;
     std::vector<std::string> keys;  // of all listeners it has
     int error_log_level = 2;
+    uint64_t heartbeat_ms = 0;
   };
   std::unique_ptr<Prepared> prepared_;
 };

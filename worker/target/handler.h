@@ -1,15 +1,16 @@
 // Handler: a request becomes one 0MQ message; the answer comes back later, from anywhere, through
-// HandlerReplies. docs/handler-protocol.md has the format.
+// HandlerReplies. Here is what all exchanges with one handler pair share; how one of them goes on
+// is the business of its responder (handler_responder.h). docs/handler-protocol.md has the format.
 #pragma once
 
-#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/config/model.h"
-#include "proto/http/response_reader.h"
+#include "proto/handler/request_writer.h"
 #include "worker/link/handler_link.h"
 #include "worker/target/target.h"
 
@@ -24,7 +25,8 @@ class HandlerTarget final : public Target,
   HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link);
   ~HandlerTarget() override;
 
-  BodyPolicy body_policy(const Exchange&) const override { return BodyPolicy::kWhole; }
+  BodyPolicy body_policy(const Exchange& exchange) const override;
+  // Hands the exchange to the responder that fits what was asked.
   void start(Exchange& exchange) override;
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
   // A disconnect notice to this handler's pair.
@@ -35,36 +37,23 @@ class HandlerTarget final : public Target,
   const HandlerRow& row() const { return row_; }
   HandlerLink& link() { return *link_; }
 
+  // For responders. Tells the pair of the request in the words of `more` (whose body stands for the
+  // request's), and has the client remembered. False: the queue is full; the exchange was answered
+  // 503 and must not be touched.
+  struct More {
+    std::string_view method;  // "": the client's own
+    std::span<const ExtraField> fields;
+    std::string_view body;
+  };
+  bool tell(Exchange& exchange, const More& more);
+
  private:
   friend class HandlerResponder;
-  std::unique_ptr<HandlerResponder> acquire();
 
   const HandlerRow row_;
   const std::shared_ptr<HandlerLink> link_;
   std::string message_;  // reused: the request being written
   std::vector<std::unique_ptr<HandlerResponder>> spare_;
-};
-
-// One exchange that waits for, or receives, a handler's answer.
-class HandlerResponder final : public Responder {
- public:
-  void begin(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
-
-  void body(std::string_view, bool) override {}
-  void pull() override {}
-  void stop() override;
-  bool handler_reply(std::string_view body, HandlerMessage& message) override;
-  // The request reached no handler.
-  void refused(std::string_view why) override;
-
- private:
-  void finish();
-  void pass_on(std::string_view bytes, HandlerMessage& message);
-
-  Exchange* exchange_ = nullptr;
-  std::shared_ptr<HandlerTarget> target_;  // also keeps the link while the answer is awaited
-  ConnectionId id_ = 0;
-  ResponseReader reader_;
 };
 
 }  // namespace m2

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 
 #include "common/deadlines.h"
 #include "worker/generation.h"
@@ -10,6 +11,7 @@
 #include "worker/target/file_cache.h"
 #include "worker/target/handler.h"
 #include "worker/target/handler_replies.h"
+#include "worker/target/open_beneath.h"
 #include "worker/target/proxy.h"
 
 namespace m2 {
@@ -17,13 +19,11 @@ namespace m2 {
 class Targets final : public TargetSource, public HandlerReplies::Notices {
  public:
   // All outlive it.
-  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links)
-      : loop_(loop), deadlines_(deadlines), links_(links), backends_(loop, deadlines) {}
+  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends)
+      : loop_(loop), deadlines_(deadlines), links_(links), backends_(backends) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
-
-  Backends& backends() { return backends_; }
 
   Result<std::shared_ptr<Target>> directory(const DirRow& row,
                                             std::shared_ptr<const MimeTable> mime) override;
@@ -35,8 +35,10 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
   Loop& loop_;
   Deadlines& deadlines_;
   HandlerLinks& links_;
-  FileCacheLimits file_limits_;
-  Backends backends_;
+  const Resolver resolver_ = best_resolver();
+  const std::shared_ptr<FileCache> files_ = std::make_shared<FileCache>(FileCacheLimits());
+  std::string charset_;
+  Backends& backends_;
   PoolLimits pool_limits_;
   ProxyLimits proxy_limits_;
   // Who writes notices for ids that nobody here has: the latest row of each pair.

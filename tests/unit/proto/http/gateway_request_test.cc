@@ -87,7 +87,8 @@ TEST(GatewayRequest, RemovesWhatIsForThisHop) {
                     "Proxy-Connection: keep-alive\r\nTE: trailers\r\nUpgrade: websocket\r\n"
                     "Expect: 100-continue\r\nX-Secrets: 3\r\n\r\n",
                     kPlain),
-            "GET / HTTP/1.1\r\nHost: a\r\nKept: 1\r\nX-Secrets: 3\r\n\r\n");
+            "GET / HTTP/1.1\r\nHost: a\r\nKept: 1\r\nX-Secrets: 3\r\n"
+            "TE: trailers\r\nConnection: TE\r\n\r\n");
 }
 
 TEST(GatewayRequest, SeveralConnectionFieldsAreOneList) {
@@ -119,8 +120,8 @@ TEST(GatewayRequest, BoundsTheSearchForNamesInConnection) {
   const auto head = [](const std::string& list) {
     return "GET / HTTP/1.1\r\nHost: a\r\nConnection: " + list + "\r\n\r\n";
   };
-  EXPECT_NE(forward(head(names)), "refused");
-  EXPECT_EQ(forward(head(names + ", y")), "refused");
+  EXPECT_NE(forward(head(names)), "too many names");
+  EXPECT_EQ(forward(head(names + ", y")), "too many names");
 }
 
 TEST(GatewayRequest, AnnouncesChunkedAnew) {
@@ -143,12 +144,69 @@ TEST(GatewayRequest, AsteriskStaysAndFragmentGoes) {
             "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
-// Its answer goes back unaltered, so the backend must know that the client reads no chunks.
-TEST(GatewayRequest, Http10StaysHttp10) {
+TEST(GatewayRequest, SpeaksForItself) {
   EXPECT_EQ(forward("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", kPlain),
-            "GET /x HTTP/1.0\r\n\r\n");
-  EXPECT_EQ(forward("GET /x HTTP/1.3\r\nHost: a\r\n\r\n", kPlain),
-            "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+            "GET /x HTTP/1.1\r\nHost: named.here\r\n\r\n");
+  const Options via{.keep_client_xff = true, .via = true};
+  EXPECT_EQ(forward("GET /x HTTP/1.0\r\nHost: a\r\n\r\n", via),
+            "GET /x HTTP/1.1\r\nHost: a\r\nVia: 1.0 mongrel2\r\n\r\n");
+  EXPECT_EQ(forward("GET /x HTTP/1.3\r\nHost: a\r\nVia: 1.1 other\r\n\r\n", via),
+            "GET /x HTTP/1.1\r\nHost: a\r\nVia: 1.1 other\r\nVia: 1.1 mongrel2\r\n\r\n");
+}
+
+TEST(GatewayRequest, CountsHopsOfTraceAndOptions) {
+  const auto with = [](std::string_view method, std::string_view hops) {
+    return std::string(method) + " / HTTP/1.1\r\nHost: a\r\nMax-Forwards: " + std::string(hops) +
+           "\r\n\r\n";
+  };
+  for (const std::string_view method : {"TRACE", "OPTIONS"}) {
+    EXPECT_EQ(forward(with(method, "7"), kPlain), with(method, "6"));
+    EXPECT_EQ(forward(with(method, "9223372036854775807"), kPlain),
+              with(method, "9223372036854775806"));
+    EXPECT_EQ(forward(with(method, "0"), kPlain), "answer here");
+    EXPECT_EQ(forward(with(method, "1x"), kPlain), "bad forwards");
+    EXPECT_EQ(forward(with(method, "7\r\nMax-Forwards: 7"), kPlain), "bad forwards");
+  }
+  EXPECT_EQ(forward(with("GET", "0"), kPlain), with("GET", "0"));
+}
+
+TEST(GatewayRequest, AsksForAWebSocketAndNothingElse) {
+  const auto with = [](std::string_view upgrade) {
+    return "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: " + std::string(upgrade) +
+           "\r\nConnection: x, upgrade\r\nX: 1\r\nSec-WebSocket-Key: k\r\n\r\n";
+  };
+  const std::string kept = "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: k\r\n";
+  EXPECT_EQ(forward(with("WebSocket"), kPlain),
+            kept + "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+  EXPECT_EQ(forward(with("h2c"), kPlain), kept + "\r\n");
+  EXPECT_EQ(forward(with("websocket, h2c"), kPlain), kept + "\r\n");
+  // Not without the option, not with a body, not from a client of HTTP/1.0.
+  EXPECT_EQ(forward("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", kPlain),
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(forward("GET / HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\n"
+                    "Upgrade: websocket\r\n\r\n",
+                    kPlain),
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+TEST(GatewayRequest, PassesExpectAboutABodyAndTheWishForTrailers) {
+  EXPECT_EQ(forward("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n"
+                    "TE: gzip;q=1, Trailers\r\n\r\n",
+                    kPlain),
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n"
+            "TE: trailers\r\nConnection: TE\r\n\r\n");
+}
+
+TEST(GatewayRequest, TrailersThatWouldChangeTheRequestStay) {
+  std::string out = "0\r\n";
+  append_gateway_trailers(
+      "X-Sum: 1\r\nContent-Length: 5\r\nhost: b\r\nTransfer-Encoding: x\r\nCookie: c\r\n"
+      "Authorization: b\r\nX-Forwarded-For: 1\r\nConnection: close\r\nY:2\r\n\r\n",
+      out);
+  EXPECT_EQ(out, "0\r\nX-Sum: 1\r\nY:2\r\n\r\n");
+  out.clear();
+  append_gateway_trailers("\r\n", out);
+  EXPECT_EQ(out, "\r\n");
 }
 
 TEST(GatewayRequest, KnowsIdempotentMethods) {

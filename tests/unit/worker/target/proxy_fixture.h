@@ -60,6 +60,7 @@ class Peer {
     return closed_;
   }
   void close() { fd_.reset(); }
+  void finish() { ::shutdown(fd_.get(), SHUT_WR); }
   void reset() {
     const linger now{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -83,12 +84,15 @@ inline sockaddr_in loopback(const char* address, uint16_t port) {
 // Listens; accepts only when asked to.
 class TestBackend {
  public:
-  explicit TestBackend(int backlog = 64, int receive_buffer = 0)
+  // port 0: any.
+  explicit TestBackend(int backlog = 64, int receive_buffer = 0, uint16_t port = 0)
       : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)) {
     if (receive_buffer > 0) {
       ::setsockopt(listener_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }
-    sockaddr_in where = loopback("127.0.0.1", 0);
+    const int on = 1;
+    ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in where = loopback("127.0.0.1", port);
     socklen_t length = sizeof where;
     auto* raw = reinterpret_cast<sockaddr*>(&where);
     EXPECT_EQ(::bind(listener_.get(), raw, length), 0);
@@ -120,6 +124,7 @@ class ProxyTest : public testing::Test, protected TargetSource {
     // Long enough that no slow machine gets there; tests of deadlines set their own.
     limits_.connect_ms = limits_.answer_ms = limits_.idle_ms = 60000;
     backends_.set_ask([this] { ++asked_; });
+    proxy_limits_.via = false;  // out of the way of what a test is about
   }
 
   ~ProxyTest() override { log_redirect(-1); }  // log_ goes away, the log stays

@@ -1,4 +1,4 @@
-#include "master/resolver.h"
+#include "master/name_resolver.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -20,16 +20,16 @@ constexpr unsigned kPollsMax = 200;
 
 }  // namespace
 
-Resolver::Resolver(Loop& loop, Body body, std::vector<int> keep, ResolverUser& user)
+NameResolver::NameResolver(Loop& loop, Body body, std::vector<int> keep, NameResolverUser& user)
     : loop_(loop), body_(std::move(body)), keep_(std::move(keep)), user_(user) {}
 
-Resolver::~Resolver() {
+NameResolver::~NameResolver() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, WNOHANG);
 }
 
-void Resolver::start(int image) {
+void NameResolver::start(int image) {
   if (pid_ > 0 || (started_at_s_ != 0 && loop_.now() - started_at_s_ < kPauseS)) return;
   started_at_s_ = loop_.now();
   Result<std::pair<OwnedFd, OwnedFd>> ends = channel_pair();
@@ -44,10 +44,10 @@ void Resolver::start(int image) {
   polls_ = 0;
   ChannelUser& user = *this;
   channel_ = std::make_unique<Channel>(loop_, std::move(ends.value().first), user);
-  limit_.start<&Resolver::limit_passed>(loop_, kLimitS, 0, this);
+  limit_.start<&NameResolver::limit_passed>(loop_, kLimitS, 0, this);
 }
 
-void Resolver::channel_message(Message message) {
+void NameResolver::channel_message(Message message) {
   const bool found = message.type == MessageType::kAddresses && message.descriptors.size() == 1;
   if (found) return user_.names_looked_up(std::move(message.descriptors[0]));
   if (message.type == MessageType::kFinding) return log_warn(message.text);
@@ -55,22 +55,22 @@ void Resolver::channel_message(Message message) {
 }
 
 // Never destroys the channel within its own call.
-void Resolver::channel_closed(const std::string&) {
-  ended_.start<&Resolver::end>(loop_, 0, kPollS, this);
+void NameResolver::channel_closed(const std::string&) {
+  ended_.start<&NameResolver::end>(loop_, 0, kPollS, this);
 }
 
-void Resolver::limit_passed() {
+void NameResolver::limit_passed() {
   log_warn("looking names up again takes too long; given up");
   end();
 }
 
 // It has said all, or is not waited for. One that hangs in the kernel is forgotten after a second.
-void Resolver::end() {
+void NameResolver::end() {
   limit_.stop();
   channel_.reset();
   if (polls_++ == 0) {
     ::kill(pid_, SIGKILL);
-    ended_.start<&Resolver::end>(loop_, 0, kPollS, this);
+    ended_.start<&NameResolver::end>(loop_, 0, kPollS, this);
   }
   if (::waitpid(pid_, nullptr, WNOHANG) == 0 && polls_ < kPollsMax) return;
   ended_.stop();

@@ -1,6 +1,6 @@
 // The master's end of the resolver: a child that lives for one look-up of the names of all backends
 // and can do no harm to the master whatever an answer of DNS contains. What runs in it:
-// resolver_child.h. The master passes its result on unread.
+// name_resolver_child.h. The master passes its result on unread.
 #pragma once
 
 #include <sys/types.h>
@@ -16,24 +16,24 @@
 
 namespace m2 {
 
-class ResolverUser {
+class NameResolverUser {
  public:
   // Sealed addresses for the workers (common/treaty/addresses.h). Not within start().
   virtual void names_looked_up(OwnedFd addresses) = 0;
 
  protected:
-  ~ResolverUser() = default;
+  ~NameResolverUser() = default;
 };
 
-class Resolver final : private ChannelUser {
+class NameResolver final : private ChannelUser {
  public:
   // What the child does, with the image of the configuration in use and its end of the channel.
   using Body = std::function<int(int image, int channel)>;
 
   // Everything must outlive the resolver. keep: descriptors that the body needs.
-  Resolver(Loop& loop, Body body, std::vector<int> keep, ResolverUser& user);
+  NameResolver(Loop& loop, Body body, std::vector<int> keep, NameResolverUser& user);
   // Kills a child that still looks.
-  ~Resolver();
+  ~NameResolver();
 
   // One look-up. While one is under way, or has just ended, nothing: the workers ask again while
   // they have reason to.
@@ -48,7 +48,7 @@ class Resolver final : private ChannelUser {
   Loop& loop_;
   const Body body_;
   const std::vector<int> keep_;
-  ResolverUser& user_;
+  NameResolverUser& user_;
   pid_t pid_ = -1;  // -1: none
   unsigned polls_ = 0;  // for its end
   double started_at_s_ = 0;

@@ -1,4 +1,4 @@
-#include "master/resolver_child.h"
+#include "master/name_resolver_child.h"
 
 #include <string>
 #include <utility>
