@@ -24,6 +24,7 @@
 #include "master/name_resolver.h"
 #include "master/signals.h"
 #include "master/spawn.h"
+#include "master/verdict_file.h"
 
 namespace m2 {
 
@@ -44,6 +45,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
     Logs logs;
     Launcher launcher;
     Notify notify;
+    std::string verdict_path;
   };
 
   Supervisor(Loop& loop, Setup setup);
@@ -61,6 +63,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   void child_born(Child& child) override;
   void child_message(Child& child, Message message) override;
   void pass_on_clients(Message message);
+  void close_all_but(const Plan& plan);
   void names_looked_up(OwnedFd addresses) override;
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
@@ -88,6 +91,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   Loop& loop_;
   Setup setup_;
   Signals signals_;
+  VerdictFile verdict_;
   Listeners listeners_;
   Children children_;
   NameResolver resolver_;

@@ -40,7 +40,10 @@ Result<BackendRow> parse_backend(std::string_view text, uint16_t port) {
   BackendRow row{std::string(text), port, {}};
   std::string_view rest;
   if (text.starts_with('[')) {
-    const size_t end = std::min(text.find(']'), text.size() - 1);
+    const size_t end = text.find(']');
+    if (end == std::string_view::npos) {
+      return Status::error(in_quotes(text) + " is no IPv6 address in brackets");
+    }
     row.host = text.substr(1, end - 1);
     rest = text.substr(end + 1);
     if (row.host.find(':') == std::string::npos || !is_numeric_address(row.host)) {

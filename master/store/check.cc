@@ -6,6 +6,7 @@
 
 #include "common/in_quotes.h"
 #include "master/store/endpoint.h"
+#include "master/store/listeners.h"
 
 namespace m2 {
 namespace {
@@ -114,6 +115,7 @@ void check_config(const Config& config, bool as_root, Findings& findings) {
   check_server(config, findings);
   check_hosts(config, findings);
   for (const DirRow& dir : config.dirs) check_directory(config, dir, as_root, findings);
+  check_trust(config, findings);
   check_endpoints(config, findings);
 }
 

@@ -43,7 +43,7 @@ class GatewayRequestWriter {
       : request_(request), head_(*request.head), base_(request.base), out_(out) {}
 
   GatewayVerdict write() {
-    upgrade_ = asks_for_websocket(head_, base_);
+    upgrade_ = forwards_upgrade(head_, base_);
     if (!find_options()) return GatewayVerdict::kTooManyNames;
     if (const auto verdict = look_at_forwards(); verdict != GatewayVerdict::kForward) {
       return verdict;
@@ -78,10 +78,9 @@ class GatewayRequestWriter {
     return true;
   }
 
-  // Only these two methods count hops (RFC 9110 7.6.2).
+  // Only this method counts hops, and TRACE (RFC 9110 7.6.2), which the parser refuses.
   GatewayVerdict look_at_forwards() {
-    const std::string_view method = head_.method.in(base_);
-    if (method != "TRACE" && method != "OPTIONS") return GatewayVerdict::kForward;
+    if (head_.method.in(base_) != "OPTIONS") return GatewayVerdict::kForward;
     for (const HeaderField& field : head_.fields) {
       if (use_of(field.name.in(base_)) != FieldUse::kForwards) continue;
       const std::optional<uint64_t> count = parse_length(field.value.in(base_));
@@ -169,7 +168,7 @@ class GatewayRequestWriter {
   void write_forwarded_for() {
     out_.append("X-Forwarded-For: ");
     for (const HeaderField& field : head_.fields) {
-      if (!client_forwarded_) break;
+      if (!client_forwarded_ || request_.peer_is_origin) break;
       const std::string_view name = field.name.in(base_);
       if (use_of(name) != FieldUse::kForwardedFor || field.value.empty()) continue;
       if (!options_.empty() && options_.names(name)) continue;
@@ -212,7 +211,7 @@ GatewayVerdict write_gateway_request(const GatewayRequest& request, std::string&
   return GatewayRequestWriter(request, out).write();
 }
 
-bool asks_for_websocket(const RequestHead& head, const char* base) {
+bool forwards_upgrade(const RequestHead& head, const char* base) {
   if (!head.upgrade || head.framing != BodyFraming::kNone) return false;
   const HeaderField* field = head.find(base, "upgrade");
   return field != nullptr && equals_ignore_case(field->value.in(base), "websocket");
@@ -238,7 +237,7 @@ void append_gateway_trailers(std::string_view raw, std::string& out) {
 }
 
 bool is_idempotent(std::string_view method) {
-  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
+  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}) {
     if (method == known) return true;
   }
   return false;

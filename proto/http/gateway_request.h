@@ -16,6 +16,7 @@ struct GatewayRequest {
   const RequestHead* head = nullptr;
   const char* base = nullptr;    // the bytes the head is in
   std::string_view peer;         // address of the client; "-": it has none
+  bool peer_is_origin = false;   // found by forwarded.h: X-Forwarded-For is this address alone
   bool keep_client_xff = false;  // X-Forwarded-For stays as the client sent it, or absent
   bool via = true;               // add a Via field (RFC 9110 7.6.3)
   std::string_view default_host = {};  // for a client of HTTP/1.0 that named none
@@ -23,9 +24,9 @@ struct GatewayRequest {
 
 enum class GatewayVerdict : uint8_t {
   kForward,
-  kAnswerHere,   // TRACE or OPTIONS with Max-Forwards: 0: this server is the last (RFC 9110 7.6.2)
-  kTooManyNames, // the Connection fields list more than kConnectionOptionsMax names: 400
-  kBadForwards   // Max-Forwards of a TRACE or OPTIONS is not one number: 400
+  kAnswerHere,    // OPTIONS with Max-Forwards: 0: this server is the last (RFC 9110 7.6.2)
+  kTooManyNames,  // the Connection fields list more than kConnectionOptionsMax names: 400
+  kBadForwards    // Max-Forwards of an OPTIONS is not one number: 400
 };
 
 // Writes request line and fields, with their blank line, into out (what was there is replaced; but
@@ -36,7 +37,7 @@ enum class GatewayVerdict : uint8_t {
                                                    std::string& out);
 
 // Whether this head asks for what write_gateway_request() passes on as an Upgrade.
-bool asks_for_websocket(const RequestHead& head, const char* base);
+bool forwards_upgrade(const RequestHead& head, const char* base);
 
 // Whether its Connection fields name fields: these must not come as trailers either.
 bool connection_names_fields(const RequestHead& head, const char* base);

@@ -58,7 +58,8 @@ void ProxyExchange::take_final_head(std::string_view rest) {
   decodes_ = http10 && reader_.chunked();
   // Whose end is the end of the connection, and who has not sent its whole request, is told so.
   const bool ends = reader_.state() == State::kUntilClose || decodes_ || !body_done_;
-  if (ends) exchange.set_keep_alive(false);
+  const bool kept = exchange.keep_alive();
+  exchange.set_keep_alive(kept && !ends);
   const bool switched = reader_.state() == State::kSwitched;
   const auto result =
       write_gateway_answer({.head = reader_.head(),
@@ -66,7 +67,10 @@ void ProxyExchange::take_final_head(std::string_view rest) {
                             .date = exchange.client().date(),
                             .drop_coding = http10},
                            out_);
-  if (result.kind == Kind::kBad) return bad_answer(result.reason);
+  if (result.kind == Kind::kBad) {
+    exchange.set_keep_alive(kept);
+    return bad_answer(result.reason);
+  }
   proxy_.balancer_.answered(*backend_);
   const std::string_view head = reader_.head();
   if (switched) return open_tunnel(rest);
@@ -77,7 +81,10 @@ void ProxyExchange::take_final_head(std::string_view rest) {
   if (result.kind == Kind::kAsItIs && !in_place) out_.assign(head);
   const bool joined = !in_place && (rest.size() <= kJoinedMax || !as_it_comes);
   const size_t used = joined ? take_body(rest, out_) : reader_.feed_body(rest);
-  if (reader_.state() == State::kBroken) return bad_answer(reader_.reason());
+  if (reader_.state() == State::kBroken) {
+    exchange.set_keep_alive(kept);
+    return bad_answer(reader_.reason());
+  }
   if (in_place) {
     exchange.send({head.data(), head.size() + used});
   } else {

@@ -59,7 +59,8 @@ void ProxyExchange::begin(Exchange& exchange) {
   const GatewayVerdict verdict =
       write_gateway_request({.head = &head,
                              .base = exchange.base(),
-                             .peer = exchange.client().peer_address(),
+                             .peer = exchange.client_address(),
+                             .peer_is_origin = exchange.is_forwarded(),
                              .keep_client_xff = exchange.generation().limits().keep_client_xff,
                              .via = proxy_.limits_.via,
                              .default_host = exchange.route().host->name},
@@ -68,7 +69,7 @@ void ProxyExchange::begin(Exchange& exchange) {
   framing_ = head.framing;
   body_done_ = framing_ == BodyFraming::kNone;
   idempotent_ = is_idempotent(exchange.method());
-  upgrade_ = asks_for_websocket(head, exchange.base());
+  upgrade_ = forwards_upgrade(head, exchange.base());
   expects_ = head.expect_continue && !body_done_;
   keeps_trailers_ =
       framing_ == BodyFraming::kChunked && !connection_names_fields(head, exchange.base());
@@ -100,10 +101,8 @@ void ProxyExchange::answer_here(GatewayVerdict verdict) {
       break;
   }
   Exchange& exchange = *exchange_;
-  const bool options = exchange.method() == "OPTIONS";
   finish();
-  exchange.answer_status(options ? 200 : 405, {},
-                         "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+  exchange.answer_status(200, {}, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
 }
 
 // To the next backend, and the one after it as long as that is allowed. False: the exchange has

@@ -53,8 +53,8 @@ class Responder {
   virtual void pull() = 0;
   // A handler's message for this client. Default: it is not a handler that answers here; false.
   virtual bool handler_reply(std::string_view, HandlerMessage&) { return false; }
-  // The request it was passed on as reached no handler.
-  virtual void refused(std::string_view) {}
+  // The request it was passed on as gets no answer (HandlerLinkUser::request_refused).
+  virtual void refused(std::string_view /*why*/, int /*status*/) {}
   // The client has shut down its sending side. It may still read; default: nothing.
   virtual void client_half_closed() {}
   // The time of ClientStream::wake_after() has come.
