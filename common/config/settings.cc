@@ -67,9 +67,8 @@ constexpr SettingSpec kSpecs[] = {
            "A worker or relay that has done nothing for so long, because it spins, is stopped or "
            "waits "
            "for a disk, is killed and replaced."),
-    number(
-        "superpoll.max_fd", 10240, 0, 1048576, "descriptors",
-        "Open files that each process may have (RLIMIT_NOFILE); what is below 256 counts as 256."),
+    number("superpoll.max_fd", 10240, 0, 1048576, "descriptors",
+           "Open files that each process may have: RLIMIT_NOFILE is raised to it, never lowered."),
     number("zeromq.threads", 1, 1, 64, "threads", "0MQ I/O threads of each process that uses 0MQ."),
 
     // Clients.

@@ -15,8 +15,8 @@
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
 #include "worker/http/admission.h"
-#include "worker/http/client_peer.h"
 #include "worker/http/client_notes.h"
+#include "worker/http/client_peer.h"
 #include "worker/http/connection_table.h"
 
 namespace m2 {

@@ -184,6 +184,11 @@ std::string_view Connection::dispatch(std::string_view rest) {
   AccessLog::request_fields(exchange.method(), exchange.path(), exchange.is_http10(),
                             exchange.log_request_);
   if (!find_client()) return {};
+  // RFC 9110 7.4: only who is trusted to have spoken TLS with the client may ask for such a URI.
+  if (head.is_https && !exchange.generation_->trust().forwarded.contains(peer_ip_)) {
+    refuse(421, "an https URI, but no TLS and no trusted network (RFC 9110 7.4)");
+    return {};
+  }
   if (head.expect_other) {
     refuse(417, "Expect: only 100-continue is known (RFC 9110 10.1.1)");
     return {};

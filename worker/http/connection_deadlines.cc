@@ -55,7 +55,9 @@ void Connection::set_body_deadline(size_t bytes) {
   double& until = exchange_->body_until;
   until =
       until == 0 || rate == 0 ? most : std::min(until + static_cast<double>(bytes) / rate, most);
-  clients_.deadlines().set(*this, static_cast<uint64_t>(std::max(until - now, 0.0) * 1000.0));
+  // The wheel is coarser than some pieces are apart: it would be moved on for ever.
+  if (until <= now) return deadline_passed();
+  clients_.deadlines().set(*this, static_cast<uint64_t>((until - now) * 1000.0));
 }
 
 // Something is owed to the client that it does not take at once.
