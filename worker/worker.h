@@ -19,6 +19,7 @@
 #include "worker/http/access_log.h"
 #include "worker/http/clients.h"
 #include "worker/link/handler_links.h"
+#include "worker/target/backends.h"
 #include "worker/target/handler_replies.h"
 #include "worker/target/targets.h"
 
@@ -48,6 +49,7 @@ class Worker final : private ChannelUser, private Successors {
   void take_no_more(uint64_t limit_ms);
   void drain_limit_passed();
   void take_logs(Message message);
+  void take_addresses(Message message);
   void answer(MessageType type, uint64_t generation, std::string text = {});
 
   const unsigned slot_;
@@ -57,6 +59,7 @@ class Worker final : private ChannelUser, private Successors {
   AccessLog access_log_;
   HandlerLinks
       links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
+  Backends backends_;  // outlives all that may hold one
   Clients clients_;
   HandlerReplies replies_;
   Targets targets_;

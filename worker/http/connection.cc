@@ -262,7 +262,8 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
     start_target();
     if (state_ != State::kBody) return {};  // answered without its body
   }
-  exchange_->owes_continue = exchange_->head_.expect_continue && rest.empty();
+  const bool waits = exchange_->head_.expect_continue && rest.empty();
+  exchange_->owes_continue = waits && !exchange_->continue_left_;
   ask_for_body();
   return rest;
 }
@@ -285,6 +286,7 @@ std::string_view Connection::take_body(std::string_view bytes) {
       refuse_body();
       return {};
     }
+    exchange_->trailers_.append(step.trailers);
     if (!step.data.empty()) {
       if (exchange_->responder_ != nullptr) {
         exchange_->responder_->body(step.data, false);
