@@ -17,9 +17,10 @@ Worker::Worker(ChildStart start)
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
+      uploads_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
       replies_(loop_, clients_),
-      targets_(loop_, deadlines_, links_),
+      targets_(loop_, deadlines_, links_, uploads_),
       channel_(loop_, std::move(start.channel), *this) {
   replies_.set_notices(targets_);
 }

@@ -52,6 +52,7 @@ class Worker final : private ChannelUser, private Successors {
   AccessLog access_log_;
   HandlerLinks
       links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
+  Uploads uploads_;  // what clients leave behind is removed before it ends
   Clients clients_;
   HandlerReplies replies_;
   Targets targets_;

@@ -23,6 +23,7 @@ struct Parts {
   bool has_fragment;
   bool adds_forwarded_for;  // with remote_addr
   const FieldGroups& fields;
+  std::span<const AddedKey> added;
 };
 
 size_t decimal_size(size_t number) {
@@ -122,6 +123,7 @@ class JsonBlock {
     pair("{\"PATH\":", parts.path);
     if (parts.adds_forwarded_for) pair(",\"x-forwarded-for\":", parts.remote_addr);
     parts.fields.for_each([&](const FieldGroups::Field& first) { group(parts.fields, first); });
+    for (const AddedKey& key : parts.added) added(key);
     pair(",\"METHOD\":", parts.method);
     pair(",\"VERSION\":", parts.version);
     sink_.raw(",\"URI\":\"");
@@ -148,6 +150,11 @@ class JsonBlock {
     sink_.raw("\"");
     sink_.json(value);
     sink_.raw("\"");
+  }
+  void added(const AddedKey& key) {
+    sink_.raw(",\"");
+    sink_.raw(key.name);
+    pair("\":", key.value);
   }
   void group(const FieldGroups& fields, const FieldGroups::Field& first) {
     sink_.raw(",\"");
@@ -191,6 +198,10 @@ class TnetBlock {
     pair("4:PATH,", parts.path);
     if (parts.adds_forwarded_for) pair("15:x-forwarded-for,", parts.remote_addr);
     parts.fields.for_each([&](const FieldGroups::Field& first) { group(parts.fields, first); });
+    for (const AddedKey& key : parts.added) {
+      string(key.name);
+      string(key.value);
+    }
   }
 
  private:
@@ -279,12 +290,35 @@ void write_request(const HandlerRequest& request, HeaderFormat format, std::stri
       .has_fragment = head.has_fragment,
       .adds_forwarded_for = !request.keep_client_xff,
       .fields = fields,
+      .added = request.added,
   };
   if (format == HeaderFormat::kTnetstring) {
     write_as<TnetBlock>(request, parts, '}', out);
   } else {
     write_as<JsonBlock>(request, parts, ',', out);
   }
+}
+
+void write_piece(const HandlerPiece& piece, HeaderFormat format, std::string& out) {
+  std::string block;
+  for (const AddedKey& key : piece.keys) {
+    if (format == HeaderFormat::kTnetstring) {
+      append_netstring(block, key.name);
+      append_netstring(block, key.value);
+    } else {
+      block.append(block.empty() ? "{\"" : ",\"").append(key.name).append("\":\"");
+      block.append(key.value).append("\"");
+    }
+  }
+  if (format == HeaderFormat::kJson) block += '}';
+  out.assign(piece.send_ident);
+  out += ' ';
+  append_decimal(out, piece.id);
+  out += ' ';
+  out += piece.path;
+  out += ' ';
+  append_netstring(out, block, format == HeaderFormat::kTnetstring ? '}' : ',');
+  append_netstring(out, piece.body);
 }
 
 void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,12 @@
 
 namespace m2 {
 
+// A key that the server adds to those of the client.
+struct AddedKey {
+  std::string_view name;  // plain characters that need no escape
+  std::string_view value;
+};
+
 struct HandlerRequest {
   std::string_view send_ident;
   ConnectionId id = 0;
@@ -21,14 +28,26 @@ struct HandlerRequest {
   std::string_view pattern;  // the route as configured
   std::string_view remote_addr;
   std::string_view scheme = "http";
-  std::string_view body;
+  std::string_view body = {};
   bool keep_client_xff = false;  // no_clobber_xff
+  std::span<const AddedKey> added = {};
 };
 
 // Replaces the contents of out (its capacity is kept). Header names are lower-cased, several fields
 // of a name become an array in order of arrival, values are valid JSON in valid UTF-8 whatever a
 // client sent; names that only the server may set (x-mongrel2-*) are left out.
 void write_request(const HandlerRequest& request, HeaderFormat format, std::string& out);
+
+// A message of an exchange whose headers were told before: added keys alone, and a piece of its
+// body (upload.stream). At least one key; values need no escape either.
+struct HandlerPiece {
+  std::string_view send_ident;
+  ConnectionId id = 0;
+  std::string_view path;
+  std::span<const AddedKey> keys;
+  std::string_view body = {};
+};
+void write_piece(const HandlerPiece& piece, HeaderFormat format, std::string& out);
 
 // "UUID ID @* 17:{"METHOD":"JSON"},21:{"type":"disconnect"},"
 void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,

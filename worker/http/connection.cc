@@ -15,9 +15,6 @@
 namespace m2 {
 namespace {
 
-// "Expect: 100-continue" (RFC 9110, 10.1.1): a target wants the body.
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-
 uint8_t write_peer(const sockaddr_storage& peer, std::array<char, 46>& out, uint16_t& port) {
   const void* address;
   int family = peer.ss_family;
@@ -96,9 +93,10 @@ void Connection::input_ended() {
   half_closed_ = true;
   watch_as_needed();
   clients_.deadlines().set(*this, clients_.limits().write_ms);
-  std::erase_if(told_, [this](const auto& weak) {
+  const bool owed = exchange_->responder_ != nullptr && exchange_->responder_->owes_request();
+  std::erase_if(told_, [this, owed](const auto& weak) {
     const auto handler = weak.lock();
-    return handler == nullptr || handler->client_half_closed(id_);
+    return handler == nullptr || (!owed && handler->client_half_closed(id_));
   });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();
 }
@@ -250,14 +248,18 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
   }
   exchange.body_reader.start(head.framing, head.content_length);
   if (policy == BodyPolicy::kWhole) {
-    retain_head();
+    exchange.keep_head();
     state_ = State::kBody;
   } else {
+    if (by_length) exchange.body_ = rest.substr(0, head.content_length);
     state_ = State::kBody;
     start_target();
+    exchange_->body_ = {};
     if (state_ != State::kBody) return {};  // answered without its body
   }
-  if (exchange_->head_.expect_continue && rest.empty()) exchange_->send(kContinue);
+  // A target that keeps the body back wants it only when it lets it come.
+  if (!rest.empty()) exchange_->head_.expect_continue = false;
+  if (!body_paused_) send_continue();
   return rest;
 }
 
@@ -296,6 +298,7 @@ std::string_view Connection::take_body(std::string_view bytes) {
 bool Connection::keep_body(std::string_view piece) {
   const uint64_t limit = clients_.limits().content_length;
   if (exchange_->body_buffer_.size() + piece.size() > limit) {
+    if (exchange_->route_->target->takes_larger(*exchange_)) return stream_from_here(piece);
     refuse(413, "a chunked body is above limits.content_length=" + std::to_string(limit));
     return false;
   }
@@ -303,15 +306,19 @@ bool Connection::keep_body(std::string_view piece) {
   return true;
 }
 
-// The head must outlive the read it came with.
-void Connection::retain_head() {
-  Exchange& exchange = *exchange_;
-  if (exchange.input.empty()) {
-    exchange.input.assign(exchange.base_, exchange.parser.head_bytes());
-  } else {
-    exchange.input.resize(exchange.parser.head_bytes());
+// A chunked body has outgrown one message.
+bool Connection::stream_from_here(std::string_view piece) {
+  start_target();
+  const auto pass_on = [this](std::string_view bytes) {
+    if (state_ == State::kBody) exchange_->responder_->body(bytes, false);
+  };
+  if (state_ == State::kBody) {
+    const std::string so_far = std::move(exchange_->body_buffer_);
+    exchange_->body_buffer_.clear();
+    pass_on(so_far);
+    pass_on(piece);
   }
-  exchange.base_ = exchange.input.data();
+  return state_ == State::kBody;
 }
 
 // A second request that is here before the first is answered (RFC 9112, 9.3.2 allows to close
@@ -370,6 +377,7 @@ void Connection::deadline_passed() {
     case State::kMessage:
       return close("no complete message within limits.head_ms");
     case State::kBody:
+      if (body_paused_) return look_at_paused();
       return refuse(408, "no part of the body within limits.body_ms");
     case State::kAnswering:
       if (half_closed_ && exchange_->output.empty()) {

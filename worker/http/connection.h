@@ -31,6 +31,9 @@ class Connection final : private ClientStream, private Deadline {
 
   // A handler's message for this client. False: nothing here waits for it; it was dropped.
   bool handler_reply(std::string_view body, HandlerMessage& message);
+  // The handlers of this pair have asked for its end: unless they know of it in another way than by
+  // an exchange that they have ended, nobody tells them.
+  void closed_by(const void* pair);
   // The request in flight was submitted to a link and reached no handler.
   void request_refused(std::string_view why);
   // Ends it now; an exchange in flight is stopped.
@@ -68,7 +71,7 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view begin_body(BodyPolicy policy, std::string_view rest);
   std::string_view take_body(std::string_view bytes);
   bool keep_body(std::string_view piece);
-  void retain_head();
+  bool stream_from_here(std::string_view piece);
   void note_pipelined(std::string_view rest);
   void start_target();
   void refuse(int status, std::string_view why);
@@ -86,6 +89,7 @@ class Connection final : private ClientStream, private Deadline {
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
+  void forget_handler(const ToldHandler& handler) override;
   std::string_view date() override;
   void flush();
   void output_waits();
@@ -94,6 +98,9 @@ class Connection final : private ClientStream, private Deadline {
   void set_body_deadline();
   void write_access_log();
   void tell_handlers();
+  void forget_pair(const void* pair);
+  void send_continue();
+  void look_at_paused();
   void socket_failed();
   void watch_as_needed();
 

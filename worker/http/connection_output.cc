@@ -135,18 +135,6 @@ void Connection::linger() {
   clients_.deadlines().set(*this, kLingerMs);
 }
 
-void Connection::set_body_paused(bool paused) {
-  body_paused_ = paused;
-  watch_as_needed();
-  if (state_ == State::kBody && !processing_) set_body_deadline();
-}
-
-// A client that we keep from sending is not late.
-void Connection::set_body_deadline() {
-  if (body_paused_) return clients_.deadlines().clear(*this);
-  clients_.deadlines().set(*this, clients_.limits().body_ms);
-}
-
 ConnectionId Connection::id() {
   if (id_ == 0) id_ = clients_.give_id(*this);
   return id_;
@@ -162,6 +150,19 @@ void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
     return;
   }
   told_.push_back(std::move(handler));
+}
+
+void Connection::forget_handler(const ToldHandler& handler) { forget_pair(handler.pair()); }
+
+void Connection::forget_pair(const void* pair) {
+  std::erase_if(told_, [pair](const auto& weak) {
+    const auto told = weak.lock();
+    return told == nullptr || told->pair() == pair;
+  });
+}
+
+void Connection::closed_by(const void* pair) {
+  if (state_ == State::kLingering) forget_pair(pair);
 }
 
 void Connection::tell_handlers() {

@@ -45,6 +45,8 @@ class ClientStream {
   virtual std::string_view peer_address() const = 0;
   // A handler hears of this client: it will be told when the client is gone.
   virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
+  // It ends this exchange, and with it the connection, of its own will: it need not be told.
+  virtual void forget_handler(const ToldHandler& handler) = 0;
   // This second, as HTTP writes it.
   virtual std::string_view date() = 0;
 
@@ -62,7 +64,13 @@ class Exchange {
   std::string_view method() const { return head_.method.in(base_); }
   std::string_view path() const { return head_.path.in(base_); }
   std::string_view field(std::string_view lower_case_name) const;  // "" : not there
-  std::string_view body() const { return body_; }                  // BodyPolicy::kWhole
+  // BodyPolicy::kWhole: all of it. kStream, in start(): of a body with a length, what came with the
+  // head; Responder::body() brings it again.
+  std::string_view body() const { return body_; }
+  // In start(): Responder::body() will bring it.
+  bool body_follows() const { return !body_reader.done(); }
+  // Within start(): head() and base() stay valid until the exchange ends.
+  void keep_head();
   bool is_head() const { return is_head_; }
   // HTTP/1.0 clients get a final "Connection: keep-alive", others nothing, when this is true.
   bool keep_alive() const { return keep_alive_; }

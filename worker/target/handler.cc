@@ -30,12 +30,27 @@ bool is_icy_stream(std::string_view head) {
 
 }  // namespace
 
-HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link)
-    : row_(row), link_(std::move(link)) {}
+HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link,
+                             Uploads& uploads)
+    : row_(row), link_(std::move(link)), uploads_(uploads) {}
 
 HandlerTarget::~HandlerTarget() = default;
 
+BodyPolicy HandlerTarget::body_policy(const Exchange& exchange) const {
+  const bool large = exchange.head().content_length > exchange.generation().limits().content_length;
+  return large && takes_larger(exchange) ? BodyPolicy::kStream : BodyPolicy::kWhole;
+}
+
+bool HandlerTarget::takes_larger(const Exchange& exchange) const {
+  return exchange.generation().limits().uploads.accepted();
+}
+
 void HandlerTarget::start(Exchange& exchange) {
+  if (exchange.body_follows()) {
+    HandlerResponder* const responder = acquire().release();
+    responder->begin(exchange, shared_from_this());
+    return responder->begin_upload(uploads_);
+  }
   ClientStream& client = exchange.client();
   const ConnectionId id = client.id();
   write_request({.send_ident = row_.send_ident,
@@ -101,6 +116,7 @@ void HandlerResponder::begin(Exchange& exchange, std::shared_ptr<HandlerTarget> 
 
 // Back to the pool; the target may go away with the last that waits for it.
 void HandlerResponder::finish() {
+  upload_.reset();
   exchange_ = nullptr;
   std::unique_ptr<HandlerResponder> self(this);
   const std::shared_ptr<HandlerTarget> target = std::move(target_);
@@ -112,6 +128,7 @@ void HandlerResponder::stop() { finish(); }
 void HandlerResponder::refused(std::string_view why) {
   Exchange& exchange = *exchange_;
   const std::string text = "handler pair " + target_->row().send_spec + ": " + std::string(why);
+  if (upload_ != nullptr) upload_->refused();
   finish();
   exchange.set_responder(nullptr);
   exchange.answer_status(503, text, kRetry);
@@ -120,6 +137,7 @@ void HandlerResponder::refused(std::string_view why) {
 bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& message) {
   Exchange& exchange = *exchange_;
   if (body.empty()) {  // the kill message (manual 5.5): what was sent leaves, then the end
+    answered();
     finish();
     exchange.set_keep_alive(false);
     exchange.complete();
@@ -162,6 +180,7 @@ bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& mess
              std::to_string(body.size() - used) + " bytes behind a complete answer; dropped");
   }
   const bool close = !reader_.keep_alive() || exchange.is_http10();
+  answered();
   // Somebody else may have answered while the request still waited for a handler.
   target_->link().withdraw(id_);
   finish();
@@ -173,6 +192,34 @@ bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& mess
   }
   exchange.complete();
   return true;
+}
+
+void HandlerResponder::begin_upload(Uploads& uploads) {
+  Uploads::Begun begun =
+      uploads.begin({*exchange_, target_->row(), target_->link(), *this}, target_);
+  upload_ = std::move(begun.upload);
+  if (upload_ == nullptr) upload_failed(begun.status, std::move(begun.why));
+}
+
+// The connection goes too: so handlers that were told of the upload hear of its end.
+void HandlerResponder::upload_failed(int status, std::string why) {
+  Exchange& exchange = *exchange_;
+  finish();
+  exchange.set_responder(nullptr);
+  if (exchange.status() != 0) return exchange.broken(why);
+  exchange.set_keep_alive(false);
+  exchange.answer_status(status, why, status == 503 ? kRetry : "");
+}
+
+void HandlerResponder::credits(uint64_t count) {
+  if (upload_ != nullptr) upload_->credits(count);
+}
+
+// A handler that ends an upload itself, by an answer or a kill message, is not told that it has
+// ended.
+void HandlerResponder::answered() {
+  if (owes_request()) exchange_->client().forget_handler(*target_);
+  upload_.reset();
 }
 
 // A slow client keeps the message itself, not a copy.

@@ -16,6 +16,7 @@ void Targets::begin(const Config& config, uint32_t workers) {
   proxy_limits_.idle_ms = number("proxy.idle_ms");
   proxy_limits_.pool_max = number("proxy.pool");
   links_.begin(workers, settings);
+  uploads_.prepare(UploadLimits(settings));
   std::erase_if(writers_, [](const auto& item) { return item.second.expired(); });
 }
 
@@ -36,7 +37,7 @@ Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {
   std::weak_ptr<HandlerTarget>& known = writers_[link.value().get()];
   std::shared_ptr<HandlerTarget> target = known.lock();
   if (target != nullptr && target->row() == row) return std::shared_ptr<Target>(std::move(target));
-  target = std::make_shared<HandlerTarget>(row, std::move(link).value());
+  target = std::make_shared<HandlerTarget>(row, std::move(link).value(), uploads_);
   known = target;
   return std::shared_ptr<Target>(std::move(target));
 }

@@ -17,8 +17,8 @@ namespace m2 {
 class Targets final : public TargetSource, public HandlerReplies::Notices {
  public:
   // All outlive it.
-  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links)
-      : loop_(loop), deadlines_(deadlines), links_(links) {}
+  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Uploads& uploads)
+      : loop_(loop), deadlines_(deadlines), links_(links), uploads_(uploads) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
@@ -33,6 +33,7 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
   Loop& loop_;
   Deadlines& deadlines_;
   HandlerLinks& links_;
+  Uploads& uploads_;
   FileCacheLimits file_limits_;
   ProxyLimits proxy_limits_;
   // Who writes notices for ids that nobody here has: the latest row of each pair.
