@@ -121,6 +121,7 @@ void check_config(const Config& config, bool as_root, Findings& findings) {
     }
   }
   check_endpoints(config, findings);
+  check_uploads(config, findings);
 }
 
 }  // namespace m2
