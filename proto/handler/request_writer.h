@@ -14,9 +14,10 @@
 
 namespace m2 {
 
-// A key that the server adds to those of the client.
-struct AddedKey {
-  std::string_view name;  // plain characters that need no escape
+// A header of the server's own, beside those of every request: {"FLAGS", "0x81"}. The name needs no
+// escape.
+struct ExtraField {
+  std::string_view name;
   std::string_view value;
 };
 
@@ -30,21 +31,32 @@ struct HandlerRequest {
   std::string_view scheme = "http";
   std::string_view body = {};
   bool keep_client_xff = false;  // no_clobber_xff
-  std::span<const AddedKey> added = {};
+  std::string_view method;       // instead of the client's; "": the client's
+  std::span<const ExtraField> extra;
+};
+
+// Where the parts of a written request are, for who writes it again with another value and body
+// (repeated_headers.h): offsets into out.
+struct RequestPlaces {
+  size_t block_size_at = 0;  // the digits of the size of the header block
+  size_t block_at = 0;
+  size_t value_at = 0;  // the last extra field's value as it is encoded; 0: there is none
+  size_t value_end = 0;
+  size_t block_end = 0;  // here stands the tag of the block
 };
 
 // Replaces the contents of out (its capacity is kept). Header names are lower-cased, several fields
 // of a name become an array in order of arrival, values are valid JSON in valid UTF-8 whatever a
 // client sent; names that only the server may set (x-mongrel2-*) are left out.
-void write_request(const HandlerRequest& request, HeaderFormat format, std::string& out);
+RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, std::string& out);
 
-// A message of an exchange whose headers were told before: added keys alone, and a piece of its
+// A message of an exchange whose headers were told before: these keys alone, and a piece of its
 // body (upload.stream). At least one key; values need no escape either.
 struct HandlerPiece {
   std::string_view send_ident;
   ConnectionId id = 0;
   std::string_view path;
-  std::span<const AddedKey> keys;
+  std::span<const ExtraField> keys;
   std::string_view body = {};
 };
 void write_piece(const HandlerPiece& piece, HeaderFormat format, std::string& out);

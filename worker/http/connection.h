@@ -31,9 +31,8 @@ class Connection final : private ClientStream, private Deadline {
 
   // A handler's message for this client. False: nothing here waits for it; it was dropped.
   bool handler_reply(std::string_view body, HandlerMessage& message);
-  // The handlers of this pair have asked for its end: unless they know of it in another way than by
-  // an exchange that they have ended, nobody tells them.
-  void closed_by(const void* pair);
+  // Handlers of this pair asked for its end, and need no notice of it.
+  void forget_handler(const void* pair);
   // The request in flight was submitted to a link and reached no handler.
   void request_refused(std::string_view why);
   // Ends it now; an exchange in flight is stopped.
@@ -81,15 +80,14 @@ class Connection final : private ClientStream, private Deadline {
   // connection_output.cc: ClientStream, and the end of an exchange
   size_t send_now(std::string_view bytes) override;
   void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) override;
-  void enqueue_file(int fd, uint64_t offset, uint64_t length,
-                    std::shared_ptr<const void> owner) override;
+  void enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                    uint64_t length) override;
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
   void set_body_paused(bool paused) override;
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
-  void forget_handler(const ToldHandler& handler) override;
   std::string_view date() override;
   void flush();
   void output_waits();
@@ -98,7 +96,6 @@ class Connection final : private ClientStream, private Deadline {
   void set_body_deadline();
   void write_access_log();
   void tell_handlers();
-  void forget_pair(const void* pair);
   void send_continue();
   void look_at_paused();
   void socket_failed();

@@ -35,10 +35,10 @@ void Connection::enqueue(std::string_view bytes, std::shared_ptr<const void> own
   output_waits();
 }
 
-void Connection::enqueue_file(int fd, uint64_t offset, uint64_t length,
-                              std::shared_ptr<const void> owner) {
+void Connection::enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                              uint64_t length) {
   if (doomed_ || state_ == State::kClosed) return;
-  exchange_->output.add_file(fd, offset, length, std::move(owner));
+  exchange_->output.add_file(std::move(file), offset, length);
   output_waits();
 }
 
@@ -152,17 +152,11 @@ void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
   told_.push_back(std::move(handler));
 }
 
-void Connection::forget_handler(const ToldHandler& handler) { forget_pair(handler.pair()); }
-
-void Connection::forget_pair(const void* pair) {
+void Connection::forget_handler(const void* pair) {
   std::erase_if(told_, [pair](const auto& weak) {
-    const auto told = weak.lock();
-    return told == nullptr || told->pair() == pair;
+    const auto handler = weak.lock();
+    return handler == nullptr || handler->pair() == pair;
   });
-}
-
-void Connection::closed_by(const void* pair) {
-  if (state_ == State::kLingering) forget_pair(pair);
 }
 
 void Connection::tell_handlers() {

@@ -28,8 +28,8 @@ class ClientStream {
   virtual size_t send_now(std::string_view bytes) = 0;
   // The rest, in order. Without an owner to keep them alive the bytes are copied.
   virtual void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) = 0;
-  virtual void enqueue_file(int fd, uint64_t offset, uint64_t length,
-                            std::shared_ptr<const void> owner) = 0;
+  virtual void enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                            uint64_t length) = 0;
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
   virtual void set_body_paused(bool paused) = 0;
@@ -45,8 +45,6 @@ class ClientStream {
   virtual std::string_view peer_address() const = 0;
   // A handler hears of this client: it will be told when the client is gone.
   virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
-  // It ends this exchange, and with it the connection, of its own will: it need not be told.
-  virtual void forget_handler(const ToldHandler& handler) = 0;
   // This second, as HTTP writes it.
   virtual std::string_view date() = 0;
 
@@ -100,8 +98,8 @@ class Exchange {
     const size_t sent = client_->send_now(bytes);
     if (sent < bytes.size()) client_->enqueue(bytes.substr(sent), owner());
   }
-  void send_file(int fd, uint64_t offset, uint64_t length, std::shared_ptr<const void> owner) {
-    client_->enqueue_file(fd, offset, length, std::move(owner));
+  void send_file(std::shared_ptr<const SentFile> file, uint64_t offset, uint64_t length) {
+    client_->enqueue_file(std::move(file), offset, length);
   }
   uint64_t unsent() const { return output.bytes(); }
   // The whole answer was handed to send(); the exchange must not be touched afterwards.

@@ -56,8 +56,8 @@ class Responder {
   virtual void pull() = 0;
   // A handler's message for this client. Default: it is not a handler that answers here; false.
   virtual bool handler_reply(std::string_view, HandlerMessage&) { return false; }
-  // The handlers let so many bytes more of the body through (upload.stream).
-  virtual void credits(uint64_t) {}
+  // A handler's other words (extended messages): it takes so many bytes more of the body.
+  virtual void add_credits(uint64_t) {}
   // Handlers know of this exchange but have not got all of its request yet: they hear of a client
   // that has shut down its sending side when it is gone.
   virtual bool owes_request() const { return false; }

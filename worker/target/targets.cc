@@ -1,16 +1,31 @@
 #include "worker/target/targets.h"
 
 #include "worker/target/directory.h"
+#include "worker/target/upload.h"
 
 namespace m2 {
+namespace {
+
+FolderSettings folder_settings(const DirRow& row, const std::string& charset) {
+  return {.base = row.base,
+          .index_file = row.index_file,
+          .default_ctype = row.default_ctype,
+          .charset = charset,
+          .cache_ttl_s = row.cache_ttl_s,
+          .precompressed = row.precompressed,
+          .listing = row.listing};
+}
+
+}  // namespace
 
 void Targets::begin(const Config& config, uint32_t workers) {
   const Settings& settings = config.settings;
   const auto number = [&settings](std::string_view key) {
     return static_cast<uint32_t>(settings.number(key));
   };
-  file_limits_.files = number("dir.cache_files");
-  file_limits_.bytes = static_cast<size_t>(settings.number("dir.cache_bytes"));
+  files_->set_limits(
+      {number("dir.cache_files"), static_cast<size_t>(settings.number("dir.cache_bytes"))});
+  charset_ = settings.text("dir.charset");
   proxy_limits_.connect_ms = number("proxy.connect_ms");
   proxy_limits_.answer_ms = number("proxy.answer_ms");
   proxy_limits_.idle_ms = number("proxy.idle_ms");
@@ -22,8 +37,8 @@ void Targets::begin(const Config& config, uint32_t workers) {
 
 Result<std::shared_ptr<Target>> Targets::directory(const DirRow& row,
                                                    std::shared_ptr<const MimeTable> mime) {
-  return std::shared_ptr<Target>(
-      std::make_shared<Directory>(loop_, row, file_limits_, std::move(mime)));
+  return std::shared_ptr<Target>(std::make_shared<Directory>(loop_, folder_settings(row, charset_),
+                                                             resolver_, files_, std::move(mime)));
 }
 
 Result<std::shared_ptr<Target>> Targets::proxy(const ProxyRow& row) {

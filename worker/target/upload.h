@@ -1,5 +1,5 @@
 // Uploads: bodies above limits.content_length, which do not fit one message to a handler. An Upload
-// is the request's half of such an exchange; HandlerResponder, which owns it, does the answer's.
+// is the request's half of such an exchange; UploadResponder, which owns it, does the answer's.
 // FileUpload stores the body and tells where, StreamUpload passes it on in pieces. docs/uploads.md
 // tells operators and authors of handlers what they do.
 #pragma once
@@ -46,10 +46,12 @@ class Upload {
   // As Responder::body().
   virtual void body(std::string_view bytes, bool last) = 0;
   // The handler takes this much more of the body (an extended message, docs/handler-protocol.md).
-  virtual void credits(uint64_t) {}
+  virtual void add_credits(uint64_t) {}
   // The handlers have the whole request, or will have it soon.
   virtual bool passed_on() const = 0;
-  // They will not: no handler took what was passed on.
+  // Called before what may be the end: whether they really have it.
+  virtual void look_whether_taken() {}
+  // They will never have it: no handler took what was passed on.
   virtual void refused() {}
 };
 
@@ -67,7 +69,7 @@ class Uploads {
     int status = 0;
     std::string why;
   };
-  // Within Target::start(), for an exchange whose body follows. The client remembers told as soon
+  // For an exchange whose body follows and whose head is kept. The client remembers told as soon
   // as its handlers know of it.
   Begun begin(const UploadContext& context, std::shared_ptr<ToldHandler> told);
 

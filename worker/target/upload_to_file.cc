@@ -27,16 +27,21 @@ UploadToFile::UploadToFile(const UploadContext& context, std::shared_ptr<ToldHan
 
 void UploadToFile::begin(const UploadFile::Disk& disk) {
   const UploadLimits& limits = context_.exchange.generation().limits().uploads;
-  context_.exchange.keep_head();
   pause(true);
   file_ = UploadFile::open(disk, limits.temp_store, limits.temp_store_mode, *this);
 }
 
-// A file that the handlers do not know of, or that they were never told to be done, goes.
+// A file that no handler was told to be done goes.
 UploadToFile::~UploadToFile() {
-  if (!passed_on_ || refused_) return;
-  if (!context_.link.withdraw(id_)) file_->keep();
+  if (!passed_on_) return;
+  if (queued_ || refused_) {
+    context_.link.withdraw(id_);
+  } else {
+    file_->keep();
+  }
 }
+
+void UploadToFile::look_whether_taken() { queued_ = passed_on_ && context_.link.holds(id_); }
 
 void UploadToFile::body(std::string_view bytes, bool last) {
   bytes_ += bytes.size();
@@ -71,8 +76,8 @@ void UploadToFile::file_finished() {
 // The same request twice: what tells them apart is one more key.
 bool UploadToFile::tell(bool done) {
   Exchange& exchange = context_.exchange;
-  const std::array<AddedKey, 2> keys{AddedKey{kStart, file_->path()},
-                                     AddedKey{kDone, file_->path()}};
+  const std::array<ExtraField, 2> keys{ExtraField{kStart, file_->path()},
+                                       ExtraField{kDone, file_->path()}};
   std::string message;
   write_request({.send_ident = context_.row.send_ident,
                  .id = id_,
@@ -81,7 +86,8 @@ bool UploadToFile::tell(bool done) {
                  .pattern = exchange.route().pattern,
                  .remote_addr = exchange.client().peer_address(),
                  .keep_client_xff = exchange.generation().limits().keep_client_xff,
-                 .added = std::span(keys).first(done ? 2 : 1)},
+                 .method = {},
+                 .extra = std::span(keys).first(done ? 2 : 1)},
                 context_.row.protocol, message);
   if (context_.link.submit(id_, message)) return true;
   fail(503, "the queue of handler pair " + context_.row.send_spec + " is full");

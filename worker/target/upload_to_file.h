@@ -18,6 +18,7 @@ class UploadToFile final : public Upload, private UploadFileUser {
 
   void body(std::string_view bytes, bool last) override;
   bool passed_on() const override { return passed_on_; }
+  void look_whether_taken() override;
   void refused() override { refused_ = true; }
 
  private:
@@ -37,6 +38,7 @@ class UploadToFile final : public Upload, private UploadFileUser {
   bool paused_ = false;
   bool passed_on_ = false;
   bool refused_ = false;
+  bool queued_ = false;  // the second message was still here
 };
 
 }  // namespace m2

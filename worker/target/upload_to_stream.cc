@@ -32,7 +32,7 @@ bool UploadToStream::begin() {
   Exchange& exchange = context_.exchange;
   const std::string_view early = exchange.body();
   passed_on_ = early.size() == length_;
-  const std::array<AddedKey, 2> keys{AddedKey{kOffset, "0"}, AddedKey{kDone, "1"}};
+  const std::array<ExtraField, 2> keys{ExtraField{kOffset, "0"}, ExtraField{kDone, "1"}};
   std::string message;
   write_request({.send_ident = context_.row.send_ident,
                  .id = id_,
@@ -42,7 +42,8 @@ bool UploadToStream::begin() {
                  .remote_addr = exchange.client().peer_address(),
                  .body = early,
                  .keep_client_xff = exchange.generation().limits().keep_client_xff,
-                 .added = std::span(keys).first(passed_on_ ? 2 : 1)},
+                 .method = {},
+                 .extra = std::span(keys).first(passed_on_ ? 2 : 1)},
                 context_.row.protocol, message);
   if (!context_.link.submit(id_, message)) return false;
   offset_ = early.size();
@@ -72,7 +73,7 @@ void UploadToStream::body(std::string_view bytes, bool last) {
   use_credits();
 }
 
-void UploadToStream::credits(uint64_t count) {
+void UploadToStream::add_credits(uint64_t count) {
   credits_ = std::min(credits_ + std::min(count, kCreditsMax), kCreditsMax);
   use_credits();
 }
@@ -96,7 +97,7 @@ bool UploadToStream::pass_on(std::string_view piece) {
   offset_ += piece.size();
   credits_ -= piece.size();
   passed_on_ = offset_ == length_ || piece.empty();
-  const std::array<AddedKey, 2> keys{AddedKey{kOffset, offset}, AddedKey{kDone, "1"}};
+  const std::array<ExtraField, 2> keys{ExtraField{kOffset, offset}, ExtraField{kDone, "1"}};
   std::string message;
   write_piece({.send_ident = context_.row.send_ident,
                .id = id_,

@@ -20,7 +20,7 @@ class UploadToStream final : public Upload {
   bool begin();
 
   void body(std::string_view bytes, bool last) override;
-  void credits(uint64_t count) override;
+  void add_credits(uint64_t count) override;
   bool passed_on() const override { return passed_on_; }
 
  private:

@@ -1,0 +1,45 @@
+// One exchange that waits for, or receives, a handler's answer: follows what comes, unaltered, and
+// knows when it is complete. Made by HandlerTarget; others that speak with handlers (uploads, web
+// sockets) derive from it what is different with them.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "proto/http/response_reader.h"
+#include "worker/target/handler.h"
+
+namespace m2 {
+
+class HandlerResponder : public Responder {
+ public:
+  virtual ~HandlerResponder() = default;
+
+  // Tells the handlers of an exchange and becomes its responder.
+  static void begin(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
+
+  void body(std::string_view, bool) override {}
+  void pull() override {}
+  void stop() override;
+  bool handler_reply(std::string_view body, HandlerMessage& message) override;
+  // The request reached no handler.
+  void refused(std::string_view why) override;
+
+ protected:
+  // Becomes the responder of the exchange; its request was passed on.
+  void wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
+  // The handler has answered 101, which was sent with all that the message has behind it. Default:
+  // bytes of another protocol follow from the handler until the zero-length message.
+  virtual void switched() {}
+  // Where an object goes that is used no more.
+  virtual void recycle();
+  void finish();
+  void pass_on(std::string_view bytes, HandlerMessage& message);
+
+  Exchange* exchange_ = nullptr;
+  std::shared_ptr<HandlerTarget> target_;  // also keeps the link while the answer is awaited
+  ConnectionId id_ = 0;
+  ResponseReader reader_;
+};
+
+}  // namespace m2
