@@ -254,8 +254,8 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
     if (by_length) exchange.body_ = rest.substr(0, head.content_length);
     state_ = State::kBody;
     start_target();
-    exchange_->body_ = {};
     if (state_ != State::kBody) return {};  // answered without its body
+    exchange_->body_ = {};
   }
   // A target that keeps the body back wants it only when it lets it come.
   if (!rest.empty()) exchange_->head_.expect_continue = false;
