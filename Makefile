@@ -123,6 +123,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PYTHON_DIR)
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/mongrel2
 	install -m 755 scripts/m2sh $(DESTDIR)$(PREFIX)/bin/m2sh
+	install -D -m 644 deploy/include/mongrel2/handler.hpp \
+	  $(DESTDIR)$(PREFIX)/include/mongrel2/handler.hpp
 	rm -rf $(DESTDIR)$(PYTHON_DIR)/mongrel2
 	cd scripts && find mongrel2 -name '*.py' -o -name 'mimetypes.txt' | while read -r file; do \
 	  install -D -m 644 $$file $(DESTDIR)$(PYTHON_DIR)/$$file; done
