@@ -321,7 +321,7 @@ RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, 
   return write_as<JsonBlock>(request, parts, ',', out);
 }
 
-void write_piece(const HandlerPiece& piece, HeaderFormat format, std::string& out) {
+void write_piece_head(const HandlerPiece& piece, HeaderFormat format, std::string& out) {
   std::string block;
   for (const ExtraField& key : piece.keys) {
     if (format == HeaderFormat::kTnetstring) {
@@ -340,7 +340,8 @@ void write_piece(const HandlerPiece& piece, HeaderFormat format, std::string& ou
   out += piece.path;
   out += ' ';
   append_netstring(out, block, format == HeaderFormat::kTnetstring ? '}' : ',');
-  append_netstring(out, piece.body);
+  append_decimal(out, piece.body_bytes);
+  out += ':';
 }
 
 void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,

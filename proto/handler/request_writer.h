@@ -51,15 +51,16 @@ struct RequestPlaces {
 RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, std::string& out);
 
 // A message of an exchange whose headers were told before: these keys alone, and a piece of its
-// body (upload.stream). At least one key; values need no escape either.
+// body (upload.stream). At least one key; values need no escape either. Writes up to where the body
+// begins; behind that the caller puts its bytes and a comma.
 struct HandlerPiece {
   std::string_view send_ident;
   ConnectionId id = 0;
   std::string_view path;
   std::span<const ExtraField> keys;
-  std::string_view body = {};
+  size_t body_bytes = 0;
 };
-void write_piece(const HandlerPiece& piece, HeaderFormat format, std::string& out);
+void write_piece_head(const HandlerPiece& piece, HeaderFormat format, std::string& out);
 
 // "UUID ID @* 17:{"METHOD":"JSON"},21:{"type":"disconnect"},"
 void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,

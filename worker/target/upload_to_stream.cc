@@ -64,51 +64,54 @@ void UploadToStream::body(std::string_view bytes, bool last) {
   }
   ended_ = last;
   if (offset_ > from) bytes.remove_prefix(std::min<uint64_t>(bytes.size(), offset_ - from));
-  if (kept_.empty()) {
+  if (kept_.empty() && may_pass()) {
     const size_t now = static_cast<size_t>(std::min<uint64_t>(bytes.size(), credits_));
-    if (now > 0 && !pass_on(bytes.substr(0, now))) return;
+    if (now > 0) pass_on(bytes.substr(0, now));
     bytes.remove_prefix(now);
   }
   kept_.append(bytes);
-  use_credits();
+  go_on();
 }
 
 void UploadToStream::add_credits(uint64_t count) {
   credits_ = std::min(credits_ + std::min(count, kCreditsMax), kCreditsMax);
-  use_credits();
+  go_on();
+}
+
+// The queue of the pair is for requests first; room() follows when it has none.
+bool UploadToStream::may_pass() {
+  if (context_.link.has_room()) return true;
+  if (!waits_for_room()) context_.link.wait_for_room(*this);
+  return false;
 }
 
 // As much of what is kept as may go; then the client may send, or must not.
-void UploadToStream::use_credits() {
-  if (!kept_.empty() && credits_ > 0) {
+void UploadToStream::go_on() {
+  if (!kept_.empty() && credits_ > 0 && may_pass()) {
     const size_t now = static_cast<size_t>(std::min<uint64_t>(kept_.size(), credits_));
-    if (!pass_on(std::string_view(kept_).substr(0, now))) return;
+    pass_on(std::string_view(kept_).substr(0, now));
     kept_.erase(0, now);
   }
   // A chunked body ends in an empty message of its own.
-  if (ended_ && kept_.empty() && !passed_on_ && !pass_on({})) return;
+  if (ended_ && kept_.empty() && !passed_on_ && may_pass()) pass_on({});
   const bool pause = !ended_ && !passed_on_ && (credits_ == 0 || !kept_.empty());
   if (std::exchange(paused_, pause) != pause) context_.exchange.client().set_body_paused(pause);
 }
 
-// False: this is destroyed.
-bool UploadToStream::pass_on(std::string_view piece) {
+void UploadToStream::pass_on(std::string_view piece) {
   const std::string offset = std::to_string(offset_);
   offset_ += piece.size();
   credits_ -= piece.size();
   passed_on_ = offset_ == length_ || piece.empty();
   const std::array<ExtraField, 2> keys{ExtraField{kOffset, offset}, ExtraField{kDone, "1"}};
-  std::string message;
-  write_piece({.send_ident = context_.row.send_ident,
-               .id = id_,
-               .path = path_,
-               .keys = std::span(keys).first(passed_on_ ? 2 : 1),
-               .body = piece},
-              context_.row.protocol, message);
-  if (context_.link.submit(id_, message)) return true;
-  context_.user.upload_failed(503,
-                              "the queue of handler pair " + context_.row.send_spec + " is full");
-  return false;
+  write_piece_head({.send_ident = context_.row.send_ident,
+                    .id = id_,
+                    .path = path_,
+                    .keys = std::span(keys).first(passed_on_ ? 2 : 1),
+                    .body_bytes = piece.size()},
+                   context_.row.protocol, head_);
+  const std::array<std::string_view, 3> message{head_, piece, ","};
+  context_.link.submit_following(id_, message);
 }
 
 }  // namespace m2

@@ -8,11 +8,12 @@
 #include <string_view>
 
 #include "proto/handler/connection_id.h"
+#include "worker/link/room_waiter.h"
 #include "worker/target/upload.h"
 
 namespace m2 {
 
-class UploadToStream final : public Upload {
+class UploadToStream final : public Upload, private RoomWaiter {
  public:
   UploadToStream(const UploadContext& context, std::shared_ptr<ToldHandler> told);
   // The first message: the headers, and what of a body with a length came with them. False: the
@@ -24,8 +25,10 @@ class UploadToStream final : public Upload {
   bool passed_on() const override { return passed_on_; }
 
  private:
-  bool pass_on(std::string_view piece);
-  void use_credits();
+  void room() override { go_on(); }
+  bool may_pass();
+  void pass_on(std::string_view piece);
+  void go_on();
 
   const UploadContext context_;
   const std::shared_ptr<ToldHandler> told_;
@@ -38,6 +41,7 @@ class UploadToStream final : public Upload {
   std::string kept_;  // behind offset_, without credits
   bool ended_ = false;
   bool paused_ = false;
+  std::string head_;  // reused: of the message being written
   bool passed_on_ = false;
 };
 
