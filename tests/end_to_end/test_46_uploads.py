@@ -1,12 +1,14 @@
 """Uploads to disk: bodies above limits.content_length, two messages, one file (manual 5.5)."""
 
+import hashlib
 import os
 import re
 import stat
+import subprocess
 
 import pytest
 
-from lib.deployment import Deployment, handler
+from lib.deployment import TOP, Deployment, handler
 from lib.handler import Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
@@ -291,3 +293,28 @@ def test_five_gigabytes(site):
         wait_until(lambda: len(site.deployment.read(store(first))) == 1_000_000, "all that came")
         assert client.is_quiet()
     site.no_files()
+
+
+# Goal: the example of the documentation does what the manual's (5.5) does: the right MD5 for a
+# large body and for a small one, no file left; it refuses what is too large for it.
+def test_example(deployment):
+    deployment.configure({"/h": handler()}, settings={"upload.temp_store": "tmp/b.XXXXXX",
+                                                      "handler.wait_ms": 30000})
+    with Server(deployment, workers=2) as server:
+        example = subprocess.Popen(
+            ["/usr/bin/python3", os.path.join(TOP, "docs", "examples", "upload.py"),
+             deployment.endpoint("ipc://run/h-q"), deployment.endpoint("ipc://run/h-r"),
+             deployment.folder], env={**os.environ, "PYTHONPATH": os.path.join(TOP, "scripts")})
+        try:
+            for size, word in ((500_000, "UPLOAD GOOD"), (500, "INLINE")):
+                body = os.urandom(size)
+                with server.client() as client:
+                    answer = post(client, body).answer()
+                    assert answer.body.decode() == f"{word}: {hashlib.md5(body).hexdigest()}\n"
+            with server.client() as client:
+                client.send(b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 5368709120\r\n\r\n")
+                assert client.answer().status == 413
+            wait_until(lambda: not os.listdir(deployment.path("tmp")), "no file to be left")
+        finally:
+            example.kill()
+            example.wait()

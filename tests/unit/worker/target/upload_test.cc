@@ -69,10 +69,34 @@ class RecordingLink final : public HandlerLink {
   RoomWaiters waiters;
 };
 
+// Remembers whom it has given the latest exchange.
+class WatchedTarget final : public Target {
+ public:
+  explicit WatchedTarget(std::shared_ptr<Target> target) : target_(std::move(target)) {}
+  BodyPolicy body_policy(const Exchange& exchange) const override {
+    return target_->body_policy(exchange);
+  }
+  bool takes_larger(const Exchange& exchange) const override {
+    return target_->takes_larger(exchange);
+  }
+  void start(Exchange& exchange) override {
+    target_->start(exchange);
+    responder = exchange.responder();
+  }
+  Responder* responder = nullptr;
+
+ private:
+  const std::shared_ptr<Target> target_;
+};
+
 class UploadTest : public ConnectionTest {
  protected:
-  UploadTest() : uploads(loop, deadlines), link(std::make_shared<RecordingLink>()) {
-    source.replacement = std::make_shared<HandlerTarget>(HandlerRow(), link, uploads);
+  UploadTest()
+      : uploads(loop, deadlines),
+        link(std::make_shared<RecordingLink>()),
+        target(std::make_shared<WatchedTarget>(
+            std::make_shared<HandlerTarget>(HandlerRow(), link, uploads))) {
+    source.replacement = target;
     use({{"upload.stream", "1"}});  // limits.content_length is 50
     connect();
   }
@@ -82,14 +106,13 @@ class UploadTest : public ConnectionTest {
     turns();
   }
   void give(uint64_t credits) {
-    Connection* const connection = clients.find(first_connection_id(0, 1));
-    ASSERT_NE(connection, nullptr);
-    connection->responder()->add_credits(credits);
+    target->responder->add_credits(credits);
     turns();
   }
 
   Uploads uploads;
   std::shared_ptr<RecordingLink> link;
+  std::shared_ptr<WatchedTarget> target;
 };
 
 const std::string kPost = "POST /stream HTTP/1.1\r\nHost: a\r\n";
@@ -144,7 +167,7 @@ TEST_F(UploadTest, LeavesTheQueueToRequests) {
   say(std::string(60, 'x'));
   EXPECT_EQ(link->told(), "0: ");
   link->room = true;
-  link->waiters.serve();
+  link->waiters.serve([] { return true; });
   turns();
   EXPECT_EQ(link->told(), "0:" + std::string(60, 'x') + "! ");
 }
