@@ -114,6 +114,7 @@ def chunks(data, size):
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
 
 
+LARGE = b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"
 CHUNKED = b"POST /h HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -219,7 +220,7 @@ def test_expect(site):
 @pytest.mark.parametrize("answer", [None, "403 Forbidden"])
 def test_kill(site, answer):
     with site.server.client() as client:
-        client.send(b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n" + b"a" * 50_000)
+        client.send(LARGE + b"a" * 50_000)
         first = site.next()
         if answer:
             site.on.reply(first, "no", status=answer)
@@ -241,7 +242,7 @@ def test_kill(site, answer):
 # Goal: an answer before the end of the body ends the upload.
 def test_early_answer(site):
     with site.server.client() as client:
-        client.send(b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n" + b"a" * 50_000)
+        client.send(LARGE + b"a" * 50_000)
         site.on.reply(site.next(), "enough")
         assert client.answer().body == b"enough"
         site.no_files()

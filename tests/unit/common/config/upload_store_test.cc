@@ -12,9 +12,9 @@ TEST(UploadStore, IsAPathWithSixLettersToBeChosen) {
   }
   const std::string name_too_long = "tmp/" + std::string(250, 'a') + "XXXXXX";
   const std::string path_too_long = std::string(4096, '/') + "XXXXXX";
-  for (const std::string& path : {std::string("tmp/body"), std::string("tmp/XXXXX"),
-                                 std::string("tmp/XXXXXX/"), std::string("tmp/xxxxxx"),
-                                 std::string("a\nXXXXXX"), name_too_long, path_too_long}) {
+  for (const std::string& path :
+       {std::string("tmp/body"), std::string("tmp/XXXXX"), std::string("tmp/XXXXXX/"),
+        std::string("tmp/xxxxxx"), std::string("a\nXXXXXX"), name_too_long, path_too_long}) {
     EXPECT_FALSE(check_temp_store(path).ok()) << path;
   }
 }

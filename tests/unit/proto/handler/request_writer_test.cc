@@ -263,7 +263,7 @@ TEST(RequestWriter, PieceOfABody) {
   write_piece_head(piece, HeaderFormat::kJson, out);
   EXPECT_EQ(out, "ident 42 /h 49:{\"UPLOAD_STREAM\":\"5000\",\"UPLOAD_STREAM_DONE\":\"1\"},7:");
   write_piece_head(piece, HeaderFormat::kTnetstring, out);
-  EXPECT_EQ(out, "ident 42 /h 49:13:UPLOAD_STREAM,4:5000,18:UPLOAD_STREAM_DONE,1:1,}7:");
+  EXPECT_EQ(out, "ident 42 /h 50:13:UPLOAD_STREAM,4:5000,18:UPLOAD_STREAM_DONE,1:1,}7:");
   piece.keys = piece.keys.first(1);
   piece.body_bytes = 0;
   write_piece_head(piece, HeaderFormat::kJson, out);

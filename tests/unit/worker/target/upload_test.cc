@@ -188,6 +188,7 @@ TEST_F(UploadTest, IsBounded) {
 }
 
 TEST_F(UploadTest, OffsetsAreOf64Bits) {
+  use({{"upload.stream", "1"}, {"upload.max_bytes", "9007199254740992"}});
   say(kPost + "Content-Length: 9000000000000\r\n\r\n" + "x");
   EXPECT_EQ(link->told(), "0:x ");
   give(UINT64_MAX);
