@@ -23,6 +23,7 @@
 #include "master/reload.h"
 #include "master/signals.h"
 #include "master/spawn.h"
+#include "master/verdict_file.h"
 
 namespace m2 {
 
@@ -41,6 +42,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
     Logs logs;
     Launcher launcher;
     Notify notify;
+    std::string verdict_path;
   };
 
   Supervisor(Loop& loop, Setup setup);
@@ -58,6 +60,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   void child_born(Child& child) override;
   void child_message(Child& child, Message message) override;
   void pass_on_clients(Message message);
+  void close_all_but(const Plan& plan);
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;
@@ -84,6 +87,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   Loop& loop_;
   Setup setup_;
   Signals signals_;
+  VerdictFile verdict_;
   Listeners listeners_;
   Children children_;
   HeartbeatWatch heartbeat_;

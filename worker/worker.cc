@@ -1,19 +1,17 @@
 #include "worker/worker.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "common/config/image.h"
 #include "common/log.h"
 #include "common/sealed_memory.h"
-#include "common/treaty/plan.h"
 
 namespace m2 {
 
 Worker::Worker(ChildStart start)
-    : deadlines_(loop_),
+    : slot_(start.slot),
+      deadlines_(loop_),
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
@@ -87,11 +85,12 @@ Status Worker::prepare(Message& message) {
   auto generation = Generation::build(message.generation, config.value(), targets_);
   if (!generation.ok()) return std::move(generation).status();
   prepared->generation = std::move(generation).value();
+  if (slot_ == 0) prepared->settings = config.value().settings.summary();
   prepared->error_log_level = config.value().server.error_log_level;
   prepared->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
-  for (const std::string& listener : make_plan(config.value()).listeners) {
-    const std::string key = http_key(listener);
-    prepared->keys.push_back(key);
+  prepared->listeners = make_plan(config.value()).listeners;
+  for (const PlanListener& listener : prepared->listeners) {
+    const std::string key = http_key(listener.spec);
     if (acceptors_.contains(key)) continue;
     const auto offer = offered_listeners_.find(key);
     if (offer == offered_listeners_.end())
@@ -111,17 +110,28 @@ void Worker::commit(uint64_t generation) {
   offered_listeners_.clear();
   clients_.use(prepared->generation);
   links_.commit();
-  for (auto it = acceptors_.begin(); it != acceptors_.end();) {
-    const bool stays = std::count(prepared->keys.begin(), prepared->keys.end(), it->first) != 0;
-    if (!stays) it->second->finish();
-    it = stays ? std::next(it) : acceptors_.erase(it);
-  }
-  for (auto& [key, socket] : prepared->new_listeners) {
-    acceptors_[key] = std::make_unique<Acceptor>(clients_, key, std::move(socket));
-  }
+  use_listeners(*prepared);
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
+  if (!prepared->settings.empty()) log_info("settings: " + prepared->settings);
   heartbeat_.set(prepared->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
+}
+
+void Worker::use_listeners(Prepared& prepared) {
+  std::map<std::string, std::unique_ptr<Acceptor>> before = std::exchange(acceptors_, {});
+  for (const PlanListener& listener : prepared.listeners) {
+    const std::string key = http_key(listener.spec);
+    std::unique_ptr<Acceptor>& acceptor = acceptors_[key];
+    if (const auto found = before.find(key); found != before.end()) {
+      acceptor = std::move(found->second);
+      before.erase(found);
+    } else {
+      acceptor =
+          std::make_unique<Acceptor>(clients_, key, std::move(prepared.new_listeners.at(key)));
+    }
+    acceptor->set_proxy_protocol(listener.proxy_protocol);
+  }
+  for (auto& [key, acceptor] : before) acceptor->finish();
 }
 
 void Worker::abort() {
@@ -141,25 +151,28 @@ void Worker::retire(uint64_t limit_ms) {
 }
 
 // To the workers that stay, through the master.
-void Worker::take(std::vector<OwnedFd> sockets) {
-  while (!sockets.empty()) {
+void Worker::take(std::vector<PassedOn> clients) {
+  while (!clients.empty()) {
     Message message;
     message.type = MessageType::kClients;
-    while (!sockets.empty() && message.descriptors.size() < kMessageDescriptorsMax) {
-      message.descriptors.push_back(std::move(sockets.back()));
-      sockets.pop_back();
+    while (!clients.empty() && message.descriptors.size() < kMessageDescriptorsMax) {
+      if (!message.descriptors.empty()) message.text += '\n';
+      message.text += passed_on_line(clients.back().peer);
+      message.descriptors.push_back(std::move(clients.back().socket));
+      clients.pop_back();
     }
     channel_.send(std::move(message));
   }
 }
 
 void Worker::take_clients(Message message) {
+  std::string_view lines = message.text;
   for (OwnedFd& socket : message.descriptors) {
-    sockaddr_storage peer{};
-    socklen_t length = sizeof peer;
-    // Gone meanwhile: nothing to take over.
-    if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) continue;
-    clients_.accepted(std::move(socket), peer);
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    const std::optional<ClientPeer> peer = passed_on_peer(socket.get(), line);
+    // None: gone meanwhile, nothing to take over.
+    if (peer) clients_.taken_over(std::move(socket), *peer);
   }
 }
 

@@ -12,6 +12,8 @@
 namespace m2 {
 
 enum class TargetKind : uint8_t { kDir, kProxy, kHandler };
+// handler.replies: on what socket answers come. kNone: none; another pair's handlers answer.
+enum class Replies : uint8_t { kSub, kPull, kNone };
 enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
 
 struct DirRow {
@@ -41,6 +43,7 @@ struct HandlerRow {
   std::string recv_ident;
   bool raw_payload = false;
   HeaderFormat protocol = HeaderFormat::kJson;
+  Replies replies = Replies::kSub;
   bool operator==(const HandlerRow&) const = default;
 };
 
@@ -63,6 +66,16 @@ struct MimeRow {
   std::string type;
 };
 
+// One more place where clients come in, beside bind_addr and port of the server.
+struct ListenerRow {
+  int64_t id = 0;
+  std::string address;  // numeric IPv4 or IPv6, or "unix:PATH"
+  uint16_t port = 0;    // 0 with unix:
+  bool proxy_protocol = false;
+  uint16_t mode = 0660;  // of a unix socket's file
+  bool operator==(const ListenerRow&) const = default;
+};
+
 struct ServerRow {
   int64_t id = 0;
   std::string uuid;
@@ -76,10 +89,12 @@ struct ServerRow {
   uint16_t port = 0;
   std::string control_port;  // endpoint; "" means none
   int error_log_level = 2;
+  bool proxy_protocol = false;  // on bind_addr and port
 };
 
 struct Config {
   ServerRow server;
+  std::vector<ListenerRow> listeners;
   std::vector<HostRow> hosts;
   uint32_t default_host = 0;  // index into hosts
   std::vector<DirRow> dirs;

@@ -53,6 +53,23 @@ void load_proxies(ReadContext& context, Index& index, std::vector<ProxyRow>& pro
   }
 }
 
+std::string_view name_of(Replies replies) {
+  constexpr std::string_view kNames[] = {"sub", "pull", "none"};
+  return kNames[static_cast<size_t>(replies)];
+}
+
+Replies read_replies(RowReader& row, Findings& findings) {
+  const std::string text = row.text("replies");
+  for (const Replies replies : {Replies::kPull, Replies::kNone}) {
+    if (text == name_of(replies)) return replies;
+  }
+  if (text != name_of(Replies::kSub) && !text.empty()) {
+    findings.error(row.place("replies"),
+                   "must be \"sub\" (handlers publish), \"pull\" (they push) or \"none\"");
+  }
+  return Replies::kSub;
+}
+
 HandlerRow read_handler(RowReader& row, Findings& findings) {
   constexpr auto kLeast = std::numeric_limits<int64_t>::min();
   constexpr auto kMost = std::numeric_limits<int64_t>::max();
@@ -63,6 +80,7 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
   handler.recv_spec = row.text("recv_spec");
   handler.recv_ident = row.text("recv_ident");
   handler.raw_payload = row.number("raw_payload", kLeast, kMost) == 1;
+  handler.replies = read_replies(row, findings);
   const std::string protocol = row.text("protocol");
   if (protocol == "tnetstring") {
     handler.protocol = HeaderFormat::kTnetstring;
@@ -91,7 +109,8 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
   (void)(compare("send_ident", first.send_ident, second.send_ident) &&
          compare("recv_ident", first.recv_ident, second.recv_ident) &&
          compare("raw_payload", raw(first), raw(second)) &&
-         compare("protocol", format(first), format(second)));
+         compare("protocol", format(first), format(second)) &&
+         compare("replies", name_of(first.replies), name_of(second.replies)));
 }
 
 void load_handlers(ReadContext& context, Index& index, std::vector<HandlerRow>& handlers) {

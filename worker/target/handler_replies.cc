@@ -22,9 +22,9 @@ void HandlerReplies::handler_message(HandlerLink& link, HandlerMessage& message)
     const ConnectionId id = parse_connection_id(text);
     Connection* connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
-      // The relay sends the same bytes to each worker concerned: who has the other ids answers for
-      // them.
-      const bool ours = !link.behind_relay() || clients_.is_of_our_slot(id);
+      // The relay sends the same bytes to each worker concerned, and answers for the ids of workers
+      // that are no more.
+      const bool ours = !link.behind_relay() || clients_.may_be_ours(id);
       if (id != 0 && ours && !reply.body.empty()) answer_unknown(link, id);
       continue;
     }
@@ -38,8 +38,9 @@ void HandlerReplies::handler_message(HandlerLink& link, HandlerMessage& message)
   }
 }
 
-void HandlerReplies::request_refused(HandlerLink&, ConnectionId id, std::string_view why) {
-  if (Connection* connection = clients_.find(id)) connection->request_refused(why);
+void HandlerReplies::request_refused(HandlerLink&, ConnectionId id, std::string_view why,
+                                     int status) {
+  if (Connection* connection = clients_.find(id)) connection->request_refused(why, status);
 }
 
 void HandlerReplies::answer_unknown(HandlerLink& link, ConnectionId id) {

@@ -18,7 +18,8 @@ class HandlerReplies final : public HandlerLinkUser {
   HandlerReplies(Loop& loop, Clients& clients) : loop_(loop), clients_(clients) {}
 
   void handler_message(HandlerLink& link, HandlerMessage& message) override;
-  void request_refused(HandlerLink& link, ConnectionId id, std::string_view why) override;
+  void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
+                       int status) override;
 
   // How disconnect notices for unknown ids are written depends on the rows that use a pair.
   class Notices {

@@ -37,7 +37,7 @@ void HandlerResponder::begin(Exchange& exchange, std::shared_ptr<HandlerTarget> 
   responder.release()->wait_for_answer(exchange, std::move(target));
 }
 
-void HandlerResponder::wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
+void HandlerResponder::attach(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
   exchange_ = &exchange;
   target_ = std::move(target);
   id_ = exchange.client().id();
@@ -45,9 +45,15 @@ void HandlerResponder::wait_for_answer(Exchange& exchange, std::shared_ptr<Handl
   exchange.set_responder(this);
 }
 
+void HandlerResponder::wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
+  attach(exchange, std::move(target));
+  target_->link().owe(owed_, id_);
+}
+
 // Back to the pool; the target may go away with the last that waits for it.
 void HandlerResponder::finish() {
   exchange_ = nullptr;
+  owed_.settle();
   recycle();
 }
 
@@ -59,12 +65,20 @@ void HandlerResponder::recycle() {
 
 void HandlerResponder::stop() { finish(); }
 
-void HandlerResponder::refused(std::string_view why) {
+// A handler that had the request may answer yet: only the end of the connection keeps that answer
+// from the next request on it. What is switched, or lasts until somebody closes it, goes on when
+// handlers come back.
+void HandlerResponder::refused(std::string_view why, int status) {
   Exchange& exchange = *exchange_;
   const std::string text = "handler pair " + target_->row().send_spec + ": " + std::string(why);
+  const bool reached_none = status == 503;
+  if (owed_.has_begun() && (reached_none || !has_end())) return;
+  const bool begun = owed_.has_begun();
   finish();
+  if (begun) return exchange.broken(text);
   exchange.set_responder(nullptr);
-  exchange.answer_status(503, text, kRetry);
+  if (!reached_none) exchange.set_keep_alive(false);
+  exchange.answer_status(status, text, reached_none ? kRetry : std::string_view());
 }
 
 bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& message) {
@@ -86,6 +100,7 @@ bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& mess
     return true;
   }
   const bool was_switched = reader_.state() == ResponseReader::State::kSwitched;
+  owed_.answer_began();
   const uint64_t body_before = reader_.body_bytes();
   const size_t used = reader_.feed(body);
   const bool broken = reader_.state() == ResponseReader::State::kBroken;

@@ -22,11 +22,12 @@ class HandlerResponder : public Responder {
   void pull() override {}
   void stop() override;
   bool handler_reply(std::string_view body, HandlerMessage& message) override;
-  // The request reached no handler.
-  void refused(std::string_view why) override;
+  void refused(std::string_view why, int status) override;
 
  protected:
-  // Becomes the responder of the exchange; its request was passed on.
+  // Becomes the responder of the exchange, of which no handler knows yet.
+  void attach(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
+  // The same when its request was passed on, as the last there was.
   void wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
   // The handler has answered 101, which was sent with all that the message has behind it. Default:
   // bytes of another protocol follow from the handler until the zero-length message.
@@ -34,12 +35,18 @@ class HandlerResponder : public Responder {
   // Where an object goes that is used no more.
   virtual void recycle();
   void finish();
+  // The answer says itself where it ends.
+  bool has_end() const {
+    const ResponseReader::State state = reader_.state();
+    return state == ResponseReader::State::kHead || state == ResponseReader::State::kBody;
+  }
   void pass_on(std::string_view bytes, HandlerMessage& message);
 
   Exchange* exchange_ = nullptr;
   std::shared_ptr<HandlerTarget> target_;  // also keeps the link while the answer is awaited
   ConnectionId id_ = 0;
   ResponseReader reader_;
+  Owed owed_;  // on the ledger of the link
 };
 
 }  // namespace m2

@@ -61,8 +61,8 @@ class Responder {
   // Handlers know of this exchange but have not got all of its request yet: they hear of a client
   // that has shut down its sending side when it is gone.
   virtual bool owes_request() const { return false; }
-  // The request it was passed on as reached no handler.
-  virtual void refused(std::string_view) {}
+  // The request it was passed on as gets no answer (HandlerLinkUser::request_refused).
+  virtual void refused(std::string_view /*why*/, int /*status*/) {}
   // The client has shut down its sending side. It may still read; default: nothing.
   virtual void client_half_closed() {}
   // The time of ClientStream::wake_after() has come.

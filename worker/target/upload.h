@@ -23,6 +23,8 @@ class ToldHandler;
 
 class UploadUser {
  public:
+  // A message was passed on just now, and with it something that handlers have to answer.
+  virtual void answer_is_owed() = 0;
   // It is over: the client shall be told so. The upload is destroyed in the call.
   virtual void upload_failed(int status, std::string why) = 0;
 

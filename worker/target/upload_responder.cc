@@ -8,7 +8,7 @@ void UploadResponder::begin(Exchange& exchange, std::shared_ptr<HandlerTarget> t
                             Uploads& uploads) {
   exchange.keep_head();
   auto* const responder = new UploadResponder;  // deletes itself in recycle()
-  responder->wait_for_answer(exchange, std::move(target));
+  responder->attach(exchange, std::move(target));
   HandlerTarget& handlers = *responder->target_;
   Uploads::Begun begun = uploads.begin({exchange, handlers.row(), handlers.link(), *responder},
                                        handlers.shared_from_this());
@@ -27,9 +27,21 @@ bool UploadResponder::handler_reply(std::string_view body, HandlerMessage& messa
   return HandlerResponder::handler_reply(body, message);
 }
 
-void UploadResponder::refused(std::string_view why) {
-  upload_->refused();
-  HandlerResponder::refused(why);
+// A handler that is merely late may have the file in its hands; of one that is gone nobody has.
+void UploadResponder::refused(std::string_view why, int status) {
+  if (status != 504) upload_->refused();
+  Exchange& exchange = *exchange_;
+  exchange.set_keep_alive(false);
+  if (exchange.status() == 0) return HandlerResponder::refused(why, status);
+  const std::string text = "handler pair " + target_->row().send_spec + ": " + std::string(why);
+  finish();
+  exchange.broken(text);
+}
+
+// Not yet while only the beginning of an upload is known; and once, however many pieces it has,
+// when the answer has begun.
+void UploadResponder::answer_is_owed() {
+  if (!owed_.has_begun()) target_->link().owe(owed_, id_);
 }
 
 // The connection ends with it: so the handlers that were told of the upload hear of its end.

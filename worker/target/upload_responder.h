@@ -19,12 +19,13 @@ class UploadResponder final : public HandlerResponder, private UploadUser {
   void body(std::string_view bytes, bool last) override { upload_->body(bytes, last); }
   void stop() override;
   bool handler_reply(std::string_view body, HandlerMessage& message) override;
-  void refused(std::string_view why) override;
+  void refused(std::string_view why, int status) override;
   void add_credits(uint64_t count) override { upload_->add_credits(count); }
   bool owes_request() const override { return !upload_->passed_on(); }
 
  private:
   void recycle() override { delete this; }
+  void answer_is_owed() override;
   void upload_failed(int status, std::string why) override;
 
   std::unique_ptr<Upload> upload_;

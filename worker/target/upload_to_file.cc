@@ -71,6 +71,7 @@ void UploadToFile::file_has_room() {
 void UploadToFile::file_finished() {
   if (!tell(true)) return;
   passed_on_ = true;
+  context_.user.answer_is_owed();
 }
 
 // The same request twice: what tells them apart is one more key.
@@ -84,7 +85,7 @@ bool UploadToFile::tell(bool done) {
                  .base = exchange.base(),
                  .head = &exchange.head(),
                  .pattern = exchange.route().pattern,
-                 .remote_addr = exchange.client().peer_address(),
+                 .remote_addr = exchange.client_address(),
                  .keep_client_xff = exchange.generation().limits().keep_client_xff,
                  .method = {},
                  .extra = std::span(keys).first(done ? 2 : 1)},

@@ -39,7 +39,7 @@ bool UploadToStream::begin() {
                  .base = exchange.base(),
                  .head = &exchange.head(),
                  .pattern = exchange.route().pattern,
-                 .remote_addr = exchange.client().peer_address(),
+                 .remote_addr = exchange.client_address(),
                  .body = early,
                  .keep_client_xff = exchange.generation().limits().keep_client_xff,
                  .method = {},
@@ -47,6 +47,7 @@ bool UploadToStream::begin() {
                 context_.row.protocol, message);
   if (!context_.link.submit(id_, message)) return false;
   offset_ = early.size();
+  context_.user.answer_is_owed();
   exchange.client().remember_handler(told_);
   paused_ = !passed_on_;
   if (paused_) exchange.client().set_body_paused(true);
@@ -112,6 +113,7 @@ void UploadToStream::pass_on(std::string_view piece) {
                    context_.row.protocol, head_);
   const std::array<std::string_view, 3> message{head_, piece, ","};
   context_.link.submit_following(id_, message);
+  context_.user.answer_is_owed();
 }
 
 }  // namespace m2
