@@ -70,7 +70,8 @@ Limits::Limits(const Settings& settings)
       pipelining(settings.flag("pipelining")),
       close_after_answer(settings.flag("close_after_answer")),
       keep_client_xff(settings.flag("no_clobber_xff")),
-      tcp_keepalive(settings.flag("net.tcp_keepalive")) {
+      tcp_keepalive(settings.flag("net.tcp_keepalive")),
+      uploads(settings) {
   parser.head_bytes = number32(settings, "limits.buffer_size");
   parser.header_count = number32(settings, "limits.header_count");
   parser.path_bytes = number32(settings, "limits.url_path");

@@ -15,6 +15,7 @@
 #include "proto/http/request_parser.h"
 #include "proto/route/route_map.h"
 #include "worker/target/target.h"
+#include "worker/target/upload_limits.h"
 
 namespace m2 {
 
@@ -50,6 +51,7 @@ struct Limits {
   bool close_after_answer = true;
   bool keep_client_xff = false;
   bool tcp_keepalive = false;
+  UploadLimits uploads;
   explicit Limits(const Settings& settings);
 };
 

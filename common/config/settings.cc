@@ -75,7 +75,8 @@ constexpr SettingSpec kSpecs[] = {
     number("limits.buffer_size", 4096, 64, 16777216, "bytes",
            "Request line and headers of one request together (431 beyond)."),
     number("limits.content_length", 20480, 0, 2147483647, "bytes",
-           "Longest request body; a longer one is refused with 413."),
+           "Longest request body that a handler gets in one message; a longer one is an upload "
+           "(upload.temp_store, upload.stream) or refused with 413."),
     number("limits.url_path", 2048, 1, 16777216, "bytes",
            "Longest path of a request, without its query (414 beyond)."),
     number("limits.header_count", 1280, 1, 1048576, "headers",
@@ -144,6 +145,21 @@ constexpr SettingSpec kSpecs[] = {
         "handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
         "A client that has not taken more than this of earlier messages is cut off at the next."),
 
+    // Uploads to handlers: bodies above limits.content_length.
+    text("upload.temp_store", "",
+         "Where they are stored: a path ending in XXXXXX, in whose place each file has letters of "
+         "its own. Not set: they are refused with 413."),
+    text("upload.temp_store_mode", "0600",
+         "Mode of these files: octal with a leading 0, at least 0600, at most 0777."),
+    flag("upload.stream", false,
+         "Pass them on in pieces, as fast as the handler gives credits, instead of storing them."),
+    number("upload.max_bytes", int64_t{64} << 30, 1, int64_t{1} << 53, "bytes",
+           "Longest upload (413 beyond)."),
+    number("upload.files", 256, 1, 65536, "files",
+           "Uploads that each worker stores at a time; one more is answered 503."),
+    time_ms("upload.disk_ms", 60000,
+            "An upload whose disk takes longer than this for one step is answered 503."),
+
     // Proxy.
     time_ms("proxy.connect_ms", 5000, "Time for a connection to a backend (504 beyond)."),
     time_ms("proxy.answer_ms", 60000, "Longest silence of a backend that owes an answer (504)."),
@@ -186,9 +202,6 @@ constexpr SettingSpec kSpecs[] = {
            "A MIME extension must be shorter than this."),
 
     // Known from Mongrel2 1.x, without effect.
-    no_effect(text("upload.temp_store", "", "Large bodies are refused (limits.content_length).")),
-    no_effect(text("upload.temp_store_mode", "0600", "There are no upload files.")),
-    no_effect(flag("upload.stream", false, "Large bodies are refused (limits.content_length).")),
     no_effect(flag("download.flow_control", false, "Handlers get no credits.")),
     old_number("limits.client_read_retries", 5, "reads",
                "A request may come in any number of pieces; limits.head_ms bounds its time."),

@@ -2,7 +2,7 @@
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
 // answers out, connection_client.cc finds out whose they are, connection_deadlines.cc is for the
 // slow, connection_messages.cc for message sockets, connection_switched.cc for those that left
-// HTTP. An idle connection is only this object.
+// HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -32,6 +32,8 @@ class Connection final : private ClientStream, private Deadline {
 
   // A handler's message for this client. False: nothing here waits for it; it was dropped.
   bool handler_reply(std::string_view body, HandlerMessage& message);
+  // Handlers of this pair asked for its end, and need no notice of it.
+  void forget_handler(const void* pair);
   // The request in flight was submitted to a link and gets no answer.
   void request_refused(std::string_view why, int status);
   // Ends it now; an exchange in flight is stopped.
@@ -71,7 +73,7 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view begin_body(BodyPolicy policy, std::string_view rest);
   std::string_view take_body(std::string_view bytes);
   bool keep_body(std::string_view piece);
-  void retain_head();
+  bool stream_from_here(std::string_view piece);
   void note_pipelined(std::string_view rest);
   void ask_for_body();
   void refuse_body();
@@ -111,6 +113,7 @@ class Connection final : private ClientStream, private Deadline {
   // connection_deadlines.cc
   void deadline_passed() override;
   void set_body_deadline(size_t bytes);  // that have come since the last call
+  void look_at_paused();
   void output_waits();
   int64_t bytes_in_kernel() const;
   uint64_t earned_write_ms();

@@ -164,6 +164,13 @@ void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
   told_.push_back(std::move(handler));
 }
 
+void Connection::forget_handler(const void* pair) {
+  std::erase_if(told_, [pair](const auto& weak) {
+    const auto handler = weak.lock();
+    return handler == nullptr || handler->pair() == pair;
+  });
+}
+
 void Connection::tell_handlers() {
   for (const auto& weak : std::exchange(told_, {})) {
     if (const auto handler = weak.lock()) handler->client_left(id_);

@@ -27,6 +27,15 @@ std::string_view Exchange::connection_field() const {
   return is_http10() ? "Connection: keep-alive\r\n" : "";
 }
 
+void Exchange::keep_head() {
+  if (input.empty()) {
+    input.assign(base_, parser.head_bytes());
+  } else {
+    input.resize(parser.head_bytes());
+  }
+  base_ = input.data();
+}
+
 void Exchange::answer_status(int status, std::string_view why, std::string_view fields) {
   if (!why.empty()) client_->note(status, std::to_string(status) + ": " + std::string(why));
   const std::string_view phrase = reason_phrase(status);

@@ -66,7 +66,13 @@ class Exchange {
   std::string_view method() const { return head_.method.in(base_); }
   std::string_view path() const { return head_.path.in(base_); }
   std::string_view field(std::string_view lower_case_name) const;  // "" : not there
-  std::string_view body() const { return body_; }                  // BodyPolicy::kWhole
+  // BodyPolicy::kWhole: all of it. kStream, in start(): of a body with a length, what came with the
+  // head; Responder::body() brings it again.
+  std::string_view body() const { return body_; }
+  // In start(): Responder::body() will bring it.
+  bool body_follows() const { return !body_reader.done(); }
+  // Within start(): head() and base() stay valid until the exchange ends.
+  void keep_head();
   // Who asks: the peer of the connection, or the client for whom a trusted peer asks.
   std::string_view client_address() const {
     return client_length_ == 0 ? client_->peer_address()

@@ -5,6 +5,7 @@
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/target/handler_responder.h"
+#include "worker/target/upload_responder.h"
 
 namespace m2 {
 namespace {
@@ -13,14 +14,25 @@ constexpr std::string_view kRetry = "Retry-After: 1\r\n";
 
 }  // namespace
 
-HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link)
-    : row_(row), link_(std::move(link)) {}
+HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link,
+                             Uploads& uploads)
+    : row_(row), link_(std::move(link)), uploads_(uploads) {}
 
 HandlerTarget::~HandlerTarget() = default;
 
-BodyPolicy HandlerTarget::body_policy(const Exchange&) const { return BodyPolicy::kWhole; }
+BodyPolicy HandlerTarget::body_policy(const Exchange& exchange) const {
+  const bool large = exchange.head().content_length > exchange.generation().limits().content_length;
+  return large && takes_larger(exchange) ? BodyPolicy::kStream : BodyPolicy::kWhole;
+}
+
+bool HandlerTarget::takes_larger(const Exchange& exchange) const {
+  return exchange.generation().limits().uploads.accepted();
+}
 
 void HandlerTarget::start(Exchange& exchange) {
+  if (exchange.body_follows()) {
+    return UploadResponder::begin(exchange, shared_from_this(), uploads_);
+  }
   HandlerResponder::begin(exchange, shared_from_this());
 }
 

@@ -17,15 +17,18 @@
 namespace m2 {
 
 class HandlerResponder;
+class Uploads;
 
 class HandlerTarget final : public Target,
                             public ToldHandler,
                             public std::enable_shared_from_this<HandlerTarget> {
  public:
-  HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link);
+  // uploads outlives it.
+  HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link, Uploads& uploads);
   ~HandlerTarget() override;
 
   BodyPolicy body_policy(const Exchange& exchange) const override;
+  bool takes_larger(const Exchange& exchange) const override;
   // Hands the exchange to the responder that fits what was asked.
   void start(Exchange& exchange) override;
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
@@ -52,6 +55,7 @@ class HandlerTarget final : public Target,
 
   const HandlerRow row_;
   const std::shared_ptr<HandlerLink> link_;
+  Uploads& uploads_;
   std::string message_;  // reused: the request being written
   std::vector<std::unique_ptr<HandlerResponder>> spare_;
 };

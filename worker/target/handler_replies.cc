@@ -28,6 +28,7 @@ void HandlerReplies::handler_message(HandlerLink& link, HandlerMessage& message)
       if (id != 0 && ours && !reply.body.empty()) answer_unknown(link, id);
       continue;
     }
+    if (reply.body.empty()) connection->forget_handler(&link);
     if (!connection->handler_reply(reply.body, message) && worth_a_line(++late_messages_)) {
       log_warn("handler pair " + link.send_spec() + ": " + std::to_string(reply.body.size()) +
                " bytes for connection " + std::string(text) +

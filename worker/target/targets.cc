@@ -1,6 +1,7 @@
 #include "worker/target/targets.h"
 
 #include "worker/target/directory.h"
+#include "worker/target/upload.h"
 
 namespace m2 {
 namespace {
@@ -37,6 +38,7 @@ void Targets::begin(const Config& config, uint32_t workers) {
   proxy_limits_.balance.health.eject_ms = number("proxy.eject_ms");
   backends_.begin(number("proxy.resolve_ms"));
   links_.begin(workers, settings);
+  uploads_.prepare(UploadLimits(settings));
   std::erase_if(writers_, [](const auto& item) { return item.second.expired(); });
 }
 
@@ -62,7 +64,7 @@ Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {
   std::weak_ptr<HandlerTarget>& known = writers_[link.value().get()];
   std::shared_ptr<HandlerTarget> target = known.lock();
   if (target != nullptr && target->row() == row) return std::shared_ptr<Target>(std::move(target));
-  target = std::make_shared<HandlerTarget>(row, std::move(link).value());
+  target = std::make_shared<HandlerTarget>(row, std::move(link).value(), uploads_);
   known = target;
   return std::shared_ptr<Target>(std::move(target));
 }

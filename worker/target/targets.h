@@ -19,8 +19,13 @@ namespace m2 {
 class Targets final : public TargetSource, public HandlerReplies::Notices {
  public:
   // All outlive it.
-  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends)
-      : loop_(loop), deadlines_(deadlines), links_(links), backends_(backends) {}
+  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends,
+          Uploads& uploads)
+      : loop_(loop),
+        deadlines_(deadlines),
+        links_(links),
+        uploads_(uploads),
+        backends_(backends) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
@@ -35,6 +40,7 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
   Loop& loop_;
   Deadlines& deadlines_;
   HandlerLinks& links_;
+  Uploads& uploads_;
   const Resolver resolver_ = best_resolver();
   const std::shared_ptr<FileCache> files_ = std::make_shared<FileCache>(FileCacheLimits());
   std::string charset_;
