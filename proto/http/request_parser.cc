@@ -113,9 +113,12 @@ bool RequestParser::take_method(const char* base, size_t end, RequestHead& head)
   if (head.method.length > kMethodBytesMax) {
     return refuse(501, "method longer than 20 bytes", position_);
   }
-  if (head.method.in(base) == "CONNECT") {
+  const std::string_view method = head.method.in(base);
+  if (method == "CONNECT") {
     return refuse(501, "CONNECT: this server is not a tunnel (RFC 9110 9.3.6)", position_);
   }
+  // It would send back what only the client and its targets may see (RFC 9110 9.3.8).
+  if (method == "TRACE") return refuse(501, "TRACE is not answered (RFC 9110 9.3.8)", position_);
   return true;
 }
 

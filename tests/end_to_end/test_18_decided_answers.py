@@ -159,7 +159,7 @@ TABLE = {
     "method of 21 letters": (get("ABCDEFGHIJKLMNOPQRSTU / HTTP/1.1"), 501, 405),
     "method that is no token": (get("G(T / HTTP/1.1"), 400, 400),
     "CONNECT": (get("CONNECT localhost:80 HTTP/1.1"), 501, 400),
-    "TRACE of a file": (get("TRACE / HTTP/1.1"), 405, 405),
+    "TRACE": (get("TRACE / HTTP/1.1"), 501, 405),
     # Expectations (RFC 9110 10.1.1)
     "another expectation": (get("GET / HTTP/1.1", HOST + "Expect: a-miracle\r\n"), 417, 200),
     "expectation with another": (get("GET / HTTP/1.1", HOST + "Expect: 100-continue, x\r\n"),
