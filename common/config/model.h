@@ -14,6 +14,8 @@ namespace m2 {
 enum class TargetKind : uint8_t { kDir, kProxy, kHandler };
 enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
 
+enum class SlowClients : uint8_t { kClose, kDropNewest, kDropOldest };  // handler.slow_clients
+
 struct DirRow {
   int64_t id = 0;
   std::string base;  // relative to the chroot; ends in '/'
@@ -39,6 +41,7 @@ struct HandlerRow {
   std::string recv_ident;
   bool raw_payload = false;
   HeaderFormat protocol = HeaderFormat::kJson;
+  SlowClients slow_clients = SlowClients::kClose;
   bool operator==(const HandlerRow&) const = default;
 };
 
