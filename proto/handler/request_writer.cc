@@ -67,6 +67,8 @@ class Counter {
   void lower(std::string_view name) { raw(name); }
   void lower_json(std::string_view name) { json(name); }
   void decimal(size_t number) { size_ += decimal_size(number); }
+  void value_begins() {}
+  void value_ends() {}
   size_t size() const { return size_; }
 
  private:
@@ -96,7 +98,11 @@ class Writer {
     make_lower(start);
   }
   void decimal(size_t number) { to_ = std::to_chars(to_, to_ + 20, number).ptr; }
+  void value_begins() { value_at_ = to_; }
+  void value_ends() { value_end_ = to_; }
   const char* end() const { return to_; }
+  const char* value_at() const { return value_at_; }
+  const char* value_end() const { return value_end_; }
 
  private:
   // In whole blocks, of which the last may reach into what is not written yet.
@@ -111,6 +117,8 @@ class Writer {
   }
   CleanTexts& clean_;
   char* to_;
+  const char* value_at_ = nullptr;
+  const char* value_end_ = nullptr;
 };
 
 // {"PATH":"/a","x-forwarded-for":"1.2.3.4","host":"a.b","accept":["x","y"],"METHOD":"GET",...}
@@ -127,7 +135,9 @@ class JsonBlock {
       sink_.raw(",\"");
       sink_.raw(field.name);
       sink_.raw("\":");
+      sink_.value_begins();
       string(field.value);
+      sink_.value_ends();
     }
     pair(",\"METHOD\":", parts.method);
     pair(",\"VERSION\":", parts.version);
@@ -198,7 +208,9 @@ class TnetBlock {
     pair("4:PATH,", parts.path);
     for (const ExtraField& field : parts.extra) {
       string(field.name);
+      sink_.value_begins();
       string(field.value);
+      sink_.value_ends();
     }
     if (parts.adds_forwarded_for) pair("15:x-forwarded-for,", parts.remote_addr);
     parts.fields.for_each([&](const FieldGroups::Field& first) { group(parts.fields, first); });
@@ -236,7 +248,8 @@ class TnetBlock {
 };
 
 template <template <typename> class Block>
-void write_as(const HandlerRequest& request, const Parts& parts, char block_tag, std::string& out) {
+RequestPlaces write_as(const HandlerRequest& request, const Parts& parts, char block_tag,
+                       std::string& out) {
   CleanTexts clean;
   Counter counter(clean);
   Block<Counter>(counter).put(parts);
@@ -260,9 +273,18 @@ void write_as(const HandlerRequest& request, const Parts& parts, char block_tag,
   writer.raw(" ");
   writer.raw(parts.path);
   writer.raw(" ");
+  const auto offset = [&out](const char* place) { return static_cast<size_t>(place - out.data()); };
+  RequestPlaces places;
+  places.block_size_at = offset(writer.end());
   writer.decimal(block_size);
   writer.raw(":");
+  places.block_at = offset(writer.end());
   Block<Writer>(writer).put(parts);
+  places.block_end = offset(writer.end());
+  if (writer.value_at() != nullptr) {
+    places.value_at = offset(writer.value_at());
+    places.value_end = offset(writer.value_end());
+  }
   writer.raw({&block_tag, 1});
   writer.decimal(request.body.size());
   writer.raw(":");
@@ -270,11 +292,12 @@ void write_as(const HandlerRequest& request, const Parts& parts, char block_tag,
   out.resize(head_size);
   out.append(request.body);
   out.push_back(',');
+  return places;
 }
 
 }  // namespace
 
-void write_request(const HandlerRequest& request, HeaderFormat format, std::string& out) {
+RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, std::string& out) {
   const RequestHead& head = *request.head;
   const FieldGroups fields(request.base, head.fields, request.keep_client_xff);
   const Parts parts{
@@ -293,10 +316,9 @@ void write_request(const HandlerRequest& request, HeaderFormat format, std::stri
       .extra = request.extra,
   };
   if (format == HeaderFormat::kTnetstring) {
-    write_as<TnetBlock>(request, parts, '}', out);
-  } else {
-    write_as<JsonBlock>(request, parts, ',', out);
+    return write_as<TnetBlock>(request, parts, '}', out);
   }
+  return write_as<JsonBlock>(request, parts, ',', out);
 }
 
 namespace {

@@ -35,10 +35,20 @@ struct HandlerRequest {
   std::span<const ExtraField> extra;
 };
 
+// Where the parts of a written request are, for who writes it again with another value and body
+// (repeated_headers.h): offsets into out.
+struct RequestPlaces {
+  size_t block_size_at = 0;  // the digits of the size of the header block
+  size_t block_at = 0;
+  size_t value_at = 0;  // the last extra field's value as it is encoded; 0: there is none
+  size_t value_end = 0;
+  size_t block_end = 0;  // here stands the tag of the block
+};
+
 // Replaces the contents of out (its capacity is kept). Header names are lower-cased, several fields
 // of a name become an array in order of arrival, values are valid JSON in valid UTF-8 whatever a
 // client sent; names that only the server may set (x-mongrel2-*) are left out.
-void write_request(const HandlerRequest& request, HeaderFormat format, std::string& out);
+RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, std::string& out);
 
 // "UUID ID @* 17:{"METHOD":"JSON"},21:{"type":"disconnect"},"
 void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,

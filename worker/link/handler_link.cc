@@ -1,17 +1,21 @@
 #include "worker/link/handler_link.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/log.h"
 #include "worker/link/drop_counter.h"
 #include "worker/link/link_place.h"
+#include "worker/link/recent_ids.h"
 #include "worker/link/relay_words.h"
 #include "worker/link/request_queue.h"
+#include "worker/link/room_waiter.h"
 
 namespace m2 {
 namespace {
 
 constexpr double kLookS = 0.05;  // how often a place that was left is looked at
+constexpr size_t kToldEndedMax = 64 * 1024;
 
 class Message final : public HandlerMessage {
  public:
@@ -31,10 +35,12 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
   Status start(ZmqContext& context, HandlerLinkOptions options);
 
   bool submit(ConnectionId id, std::string_view message) override;
+  bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) override;
+  bool has_room() const override { return !queue_->crowded(); }
+  void wait_for_room(RoomWaiter& waiter) override;
   bool withdraw(ConnectionId id) override { return queue_->withdraw(id); }
   bool holds(ConnectionId id) const override { return queue_->holds(id); }
   void notify(ConnectionId id, std::string_view message) override;
-  bool inform(ConnectionId id, std::string_view message) override;
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
   void set_limits(uint32_t queue_max, uint32_t wait_ms) override {
     queue_->set_limits(queue_max, wait_ms);
@@ -55,6 +61,8 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
   void place_changed(LinkPlace& place) override;
   bool may_pass() const override { return now_->may_pass(); }
   void expired(ConnectionId id, bool notice) override;
+  void emptied() override;
+  void serve_waiters();
   void relay_word(LinkPlace& place, std::string_view word);
   void look_at_left();
   void notice_dropped(ConnectionId id, std::string_view why);
@@ -68,6 +76,9 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
   std::unique_ptr<LinkPlace> left_;  // where late replies may still come
   TimerWatcher left_timer_;
   std::unique_ptr<RequestQueue> queue_;
+  RoomWaiters waiters_;
+  TimerWatcher next_turn_;
+  RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
   bool had_handlers_ = false;
   DropCounter full_;
   DropCounter late_;
@@ -100,15 +111,35 @@ bool Link::submit(ConnectionId id, std::string_view message) {
   return false;
 }
 
-void Link::notify(ConnectionId id, std::string_view message) {
-  ZmqMessage copy(message.data(), message.size());
-  if (!queue_->submit(id, copy, true)) notice_dropped(id, "the queue is full");
+bool Link::submit_following(ConnectionId id, std::span<const std::string_view> pieces) {
+  size_t size = 0;
+  for (const std::string_view piece : pieces) size += piece.size();
+  ZmqMessage message(size);
+  char* to = message.data<char>();
+  for (const std::string_view piece : pieces) to = std::copy(piece.begin(), piece.end(), to);
+  return queue_->submit_following(id, message);
 }
 
-bool Link::inform(ConnectionId id, std::string_view message) {
-  if (queue_->full()) return false;
+void Link::wait_for_room(RoomWaiter& waiter) {
+  waiters_.add(waiter);
+  if (queue_->size() == 0) emptied();
+}
+
+// Not at once: whoever emptied the queue may be in the middle of something.
+void Link::emptied() {
+  if (waiters_.empty() || next_turn_.active()) return;
+  next_turn_.start<&Link::serve_waiters>(loop_, 0.0, 0.0, this);
+}
+
+// May destroy the link.
+void Link::serve_waiters() {
+  waiters_.serve([this] { return has_room(); });
+}
+
+void Link::notify(ConnectionId id, std::string_view message) {
+  if (!told_ended_.insert(id, loop_.now())) return;
   ZmqMessage copy(message.data(), message.size());
-  return queue_->submit(id, copy, true);
+  if (!queue_->submit(id, copy, true)) notice_dropped(id, "the queue is full");
 }
 
 HandlerLinkDrops Link::drops() const {
@@ -189,6 +220,7 @@ void Link::expired(ConnectionId id, bool notice) {
 }
 
 void Link::notice_dropped(ConnectionId id, std::string_view why) {
+  told_ended_.erase(id);
   if (!notices_.add()) return;
   log_warn("handler pair " + send_spec_ + ": " + std::string(why) +
            ", the disconnect notice of connection " + std::to_string(id) +

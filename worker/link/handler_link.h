@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@
 namespace m2 {
 
 class HandlerLink;
+class RoomWaiter;
 class ZmqContext;
 
 // One message from a handler. Valid during the call; hold() keeps its bytes alive for longer, where
@@ -79,16 +81,22 @@ class HandlerLink {
   // Passes a request on, or queues it while no handler is there on both sockets or all are full.
   // False: the queue is full; nothing was kept.
   virtual bool submit(ConnectionId id, std::string_view message) = 0;
-  // Takes a request back that is still queued here. False: it is on its way to a handler.
+  // The same for what follows a request of its connection, a message of a WebSocket: written as
+  // these pieces, copied once. Only while there is room for it. True: sent. False: it waits here.
+  virtual bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) = 0;
+  // Whether the queue has room for what could wait elsewhere: the rest is for requests.
+  virtual bool has_room() const = 0;
+  // waiter.room() is called, in a later turn, when nothing waits in the queue any more.
+  virtual void wait_for_room(RoomWaiter& waiter) = 0;
+  // Takes a request back that is still queued here, with what follows it. False: it is on its way
+  // to a handler.
   virtual bool withdraw(ConnectionId id) = 0;
   // It is still queued here.
   virtual bool holds(ConnectionId id) const = 0;
   // A disconnect notice: behind the requests already submitted, never refused; when the queue is at
-  // its bound the notice is dropped, counted and logged.
+  // its bound the notice is dropped, counted and logged. Nothing happens when the pair was told of
+  // this connection less than RecentIds::kRememberS ago.
   virtual void notify(ConnectionId id, std::string_view message) = 0;
-  // Anything else that handlers shall hear of a connection, behind what was submitted before.
-  // False: the queue is full; nothing was kept.
-  virtual bool inform(ConnectionId id, std::string_view message) = 0;
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
   // For requests submitted from now on. The marks are those of the sockets and stay.

@@ -10,36 +10,59 @@ RequestQueue::~RequestQueue() {
 }
 
 bool RequestQueue::submit(ConnectionId id, ZmqMessage& message, bool notice) {
-  if (waiting_.empty() && user_.may_pass() && push_->send(message)) {
-    user_.passed(id, notice);
-    return true;
-  }
   if (full()) return false;
-  waiting_.push_back({id, notice, Clock::now() + wait_, std::move(message)});
-  if (!timer_.active()) watch_the_oldest();
+  send_or_keep(id, message, notice ? Kind::kNotice : Kind::kRequest);
   return true;
 }
 
+bool RequestQueue::submit_following(ConnectionId id, ZmqMessage& message) {
+  return send_or_keep(id, message, Kind::kFollowing);
+}
+
+bool RequestQueue::send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind) {
+  if (waiting_.empty() && user_.may_pass() && push_->send(message)) {
+    user_.passed(id, kind == Kind::kNotice);
+    return true;
+  }
+  waiting_.push_back({id, kind, Clock::now() + wait_, std::move(message)});
+  following_ += kind == Kind::kFollowing ? 1 : 0;
+  if (!timer_.active()) watch_the_oldest();
+  return false;
+}
+
 bool RequestQueue::holds(ConnectionId id) const {
-  return std::any_of(waiting_.begin(), waiting_.end(),
-                     [id](const Waiting& waiting) { return waiting.id == id && !waiting.notice; });
+  return std::any_of(waiting_.begin(), waiting_.end(), [id](const Waiting& waiting) {
+    return waiting.id == id && waiting.kind == Kind::kRequest;
+  });
 }
 
 bool RequestQueue::withdraw(ConnectionId id) {
   const auto found = std::find_if(waiting_.begin(), waiting_.end(), [id](const Waiting& waiting) {
-    return waiting.id == id && !waiting.notice;
+    return waiting.id == id && waiting.kind == Kind::kRequest;
   });
   if (found == waiting_.end()) return false;
   waiting_.erase(found);
+  drop_following(id);
+  if (waiting_.empty()) user_.emptied();
   return true;
 }
 
+void RequestQueue::drop_following(ConnectionId id) {
+  if (following_ == 0) return;
+  following_ -= std::erase_if(waiting_, [id](const Waiting& waiting) {
+    return waiting.id == id && waiting.kind == Kind::kFollowing;
+  });
+}
+
 void RequestQueue::flush() {
+  if (waiting_.empty()) return;
   while (!waiting_.empty() && user_.may_pass() && push_->send(waiting_.front().message)) {
     const Waiting& sent = waiting_.front();
-    user_.passed(sent.id, sent.notice);
+    following_ -= sent.kind == Kind::kFollowing ? 1 : 0;
+    user_.passed(sent.id, sent.kind == Kind::kNotice);
     waiting_.pop_front();
   }
+  if (waiting_.empty()) user_.emptied();
 }
 
 void RequestQueue::expire() {
@@ -49,10 +72,14 @@ void RequestQueue::expire() {
   while (!waiting_.empty() && waiting_.front().until <= now) {
     const Waiting late = std::move(waiting_.front());
     waiting_.pop_front();
-    user_.expired(late.id, late.notice);
+    following_ -= late.kind == Kind::kFollowing ? 1 : 0;
+    // A stream with a gap is worth nothing: what comes behind goes with it.
+    if (late.kind != Kind::kNotice) drop_following(late.id);
+    user_.expired(late.id, late.kind == Kind::kNotice);
     if (gone) return;
   }
   gone_ = nullptr;
+  if (waiting_.empty()) user_.emptied();
   watch_the_oldest();
 }
 

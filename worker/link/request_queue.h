@@ -18,6 +18,8 @@ class RequestQueueUser {
   virtual bool may_pass() const = 0;
   // libzmq has taken it.
   virtual void passed(ConnectionId, bool /*notice*/) {}
+  // Nothing waits any more.
+  virtual void emptied() {}
   // It waited for too long and is dropped. The queue may be destroyed in the call.
   virtual void expired(ConnectionId id, bool notice) = 0;
 
@@ -37,9 +39,12 @@ class RequestQueue {
 
   // Sends the message or keeps it. False: the queue is full, the message untouched.
   bool submit(ConnectionId id, ZmqMessage& message, bool notice);
+  // The same for what follows a request of its connection: a message of a WebSocket. True: sent,
+  // not kept. Only while there is room (crowded()), so that it is never refused.
+  bool submit_following(ConnectionId id, ZmqMessage& message);
   // A request of this connection waits here.
   bool holds(ConnectionId id) const;
-  // Takes a waiting request back. False: there is none of this connection.
+  // Takes a waiting request back, with what follows it. False: there is none of this connection.
   bool withdraw(ConnectionId id);
   // For what is submitted from now on.
   void set_limits(uint32_t count_max, uint32_t wait_ms) {
@@ -53,16 +58,21 @@ class RequestQueue {
 
   size_t size() const { return waiting_.size(); }
   bool full() const { return waiting_.size() >= count_max_; }
+  // No room for what can wait elsewhere: the second half is for requests and notices.
+  bool crowded() const { return 2 * waiting_.size() >= count_max_; }
   int64_t wait_ms() const { return wait_.count(); }
 
  private:
   using Clock = std::chrono::steady_clock;
+  enum class Kind : uint8_t { kRequest, kFollowing, kNotice };
   struct Waiting {
     ConnectionId id;
-    bool notice;
+    Kind kind;
     Clock::time_point until;
     ZmqMessage message;
   };
+  bool send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind);
+  void drop_following(ConnectionId id);
   void expire();
   void watch_the_oldest();
 
@@ -72,7 +82,8 @@ class RequestQueue {
   uint32_t count_max_;
   std::chrono::milliseconds wait_;
   std::deque<Waiting> waiting_;
-  TimerWatcher timer_;  // runs only while something waits
+  size_t following_ = 0;  // of them
+  TimerWatcher timer_;    // runs only while something waits
   bool* gone_ = nullptr;
 };
 

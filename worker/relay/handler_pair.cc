@@ -108,6 +108,8 @@ void HandlerPair::remove_worker(WorkerName worker) {
   std::erase(by_slot_[worker.slot], found->hop.get());
   std::vector<ConnectionId> ids = found->hop->told().take();
   hops_.erase(found);
+  // The worker's own notice may be in our queue still.
+  std::erase_if(ids, [this](ConnectionId id) { return !told_ended_.insert(id, loop_.now()); });
   if (!ids.empty()) {
     log_info("handler pair " + send_spec() + ": handlers are told of " +
              std::to_string(ids.size()) + " connections that ended with worker " +
@@ -142,6 +144,7 @@ void HandlerPair::zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& me
 
 void HandlerPair::request(ZmqMessage& message) {
   const RequestHeadFacts head = read_request_head(bytes_of(message));
+  if (head.disconnect && !told_ended_.insert(head.id, loop_.now())) return;
   if (!queue_->submit(head.id, message, head.disconnect)) {
     if (head.disconnect) return notice_dropped(head.id, "the queue is full");
     refuse(head.id, "the queue of the relay is full");
@@ -220,13 +223,11 @@ void HandlerPair::reply(ZmqMessage& message) {
   pace();
 }
 
-// A connection of a worker that is no more: the handler is told, once a second at most, so that one
-// which answers notices does not go round in circles with us.
+// A connection of a worker that is no more: the handlers are told, unless they were already. So a
+// reply that crossed the notice brings no second one, and a handler that answers notices does not
+// go round in circles with us.
 void HandlerPair::unknown_connection(ConnectionId id) {
-  const int64_t second = static_cast<int64_t>(loop_.now());
-  Told& told = told_unknown_[id % told_unknown_.size()];
-  if (told.id == id && told.second == second) return;
-  told = {id, second};
+  if (!told_ended_.insert(id, loop_.now())) return;
   if (!tell_departed(id)) notice_dropped(id, "the queue is full");
 }
 
@@ -298,6 +299,7 @@ void HandlerPair::departed_late() {
 }
 
 void HandlerPair::notice_dropped(ConnectionId id, std::string_view why) {
+  told_ended_.erase(id);
   if (!notices_.add()) return;
   log_warn("handler pair " + send_spec() + ": " + std::string(why) +
            ", the disconnect notice of connection " + std::to_string(id) +

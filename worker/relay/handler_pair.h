@@ -12,6 +12,7 @@
 #include "common/config/model.h"
 #include "worker/link/drop_counter.h"
 #include "worker/link/peer_gate.h"
+#include "worker/link/recent_ids.h"
 #include "worker/link/request_queue.h"
 #include "worker/relay/worker_hop.h"
 
@@ -76,10 +77,9 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
     std::vector<ConnectionId> ids;  // the told ones are taken from the end
     double until;
   };
-  struct Told {
-    ConnectionId id = 0;
-    int64_t second = 0;
-  };
+
+  // As many as one worker can leave behind at once.
+  static constexpr size_t kToldEndedMax = 1 << 20;
 
   HandlerPair(Loop& loop, HandlerPairOptions options) : loop_(loop), options_(std::move(options)) {}
   Status open_sockets(ZmqContext& context);
@@ -118,7 +118,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   std::array<std::vector<WorkerHop*>, kSlotsMax> by_slot_;  // newest incarnation first
   std::deque<Departed> departed_;
   TimerWatcher departed_timer_;
-  std::array<Told, 64> told_unknown_;  // by id: what was said in this second
+  RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
   std::string notice_;
   double last_message_ = 0;
   bool had_handlers_ = false;

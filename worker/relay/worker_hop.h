@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "worker/link/drop_counter.h"
+#include "worker/link/id_set.h"
 #include "worker/link/zmq_socket.h"
-#include "worker/relay/id_set.h"
 
 namespace m2 {
 

@@ -190,9 +190,21 @@ TEST_F(HandlerLinkTest, DeliversTheLastNoticesWhenItIsClosed) {
   ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
   ASSERT_TRUE(link->submit(1, "warm"));
   EXPECT_EQ(receive(handler.requests), "warm");
-  for (int i = 0; i < 50; ++i) link->notify(1, "notice " + std::to_string(i));
+  for (unsigned i = 0; i < 50; ++i) link->notify(100 + i, "notice " + std::to_string(i));
   link.reset();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(receive(handler.requests), "notice " + std::to_string(i));
+}
+
+// A reply that crossed the notice makes the worker tell again; the handlers hear it once.
+TEST_F(HandlerLinkTest, TellsOfEachConnectionOnce) {
+  open(direct());
+  HandlerPeer handler(link->send_spec(), link->recv_spec());
+  link->notify(7, "first");
+  link->notify(7, "again");
+  link->notify(8, "another");
+  EXPECT_EQ(receive(handler.requests), "first");
+  EXPECT_EQ(receive(handler.requests), "another");
+  EXPECT_EQ(link->drops().notices, 0u);
 }
 
 TEST_F(HandlerLinkTest, NobodyButTheRelaySpeaksTheWordsOfTheRelay) {

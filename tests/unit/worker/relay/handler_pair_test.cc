@@ -1,14 +1,7 @@
 // Goal: through the relay, requests of all workers reach handlers, each reply reaches every worker
-// that it concerns and no other, and what cannot be delivered is given back or told. Method: the
-// links of real workers on one side, handlers of plain libzmq sockets on the other.
-#include "worker/relay/handler_pair.h"
-
-#include <gtest/gtest.h>
-
-#include <algorithm>
-
-#include "tests/unit/worker/link/peers.h"
-#include "worker/link/handler_link.h"
+// that it concerns and no other, and what cannot be delivered is given back. Method: the links of
+// real workers on one side, handlers of plain libzmq sockets on the other.
+#include "tests/unit/worker/relay/pair_fixture.h"
 
 namespace m2 {
 namespace {
@@ -16,98 +9,8 @@ namespace {
 using test::HandlerPeer;
 using test::receive_text;
 using test::send_text;
-
-class Worker final : HandlerLinkUser {
- public:
-  Worker(test::Turns& turns, const test::TempDir& directory, unsigned slot, uint64_t incarnation,
-         uint32_t wait_ms = 60'000)
-      : name{slot, incarnation} {
-    const std::string place = std::to_string(slot) + "-" + std::to_string(incarnation);
-    HandlerLinkOptions options;
-    options.send_spec = "worker " + place;
-    requests_endpoint = options.requests_endpoint = directory.ipc(place + "-q");
-    replies_endpoint = options.replies_endpoint = directory.ipc(place + "-r");
-    options.wait_ms = wait_ms;
-    auto opened = HandlerLink::open(turns.loop, turns.context, std::move(options), *this);
-    EXPECT_TRUE(opened.ok()) << opened.message();
-    link = std::move(opened).value();
-  }
-  void handler_message(HandlerLink&, HandlerMessage& message) override {
-    replies.emplace_back(message.bytes());
-  }
-  void request_refused(HandlerLink&, ConnectionId id, std::string_view why) override {
-    refused.emplace_back(id, why);
-  }
-  ConnectionId id(uint64_t number) const {
-    return first_connection_id(name.slot, name.incarnation) + number;
-  }
-  std::string text_id(uint64_t number) const { return std::to_string(id(number)); }
-  std::string request(uint64_t number) const {
-    return "sender " + text_id(number) + " /path 2:{},0:,";
-  }
-  std::string notice(uint64_t number) const {
-    return "sender " + text_id(number) +
-           " @* 17:{\"METHOD\":\"JSON\"},21:{\"type\":\"disconnect\"},";
-  }
-  bool submit(uint64_t number) { return link->submit(id(number), request(number)); }
-  void leave(uint64_t number) { link->notify(id(number), notice(number)); }
-
-  const WorkerName name;
-  std::string requests_endpoint, replies_endpoint;
-  std::unique_ptr<HandlerLink> link;
-  std::vector<std::string> replies;
-  std::vector<std::pair<ConnectionId, std::string>> refused;
-};
-
-class HandlerPairTest : public testing::Test {
- protected:
-  void open(uint32_t queue_max = 1000, uint32_t wait_ms = 60'000, std::string recv_ident = "") {
-    test::Listener send = test::listen_tcp();
-    test::Listener recv = test::listen_tcp();
-    HandlerPairOptions options;
-    options.send_spec = send.endpoint;
-    options.recv_spec = recv.endpoint;
-    options.send_ident = "sender";
-    options.recv_ident = std::move(recv_ident);
-    options.targets_max = 4;
-    options.queue_max = queue_max;
-    options.wait_ms = wait_ms;
-    auto opened = HandlerPair::open(turns.loop, turns.context, std::move(options),
-                                    std::move(send.fd), std::move(recv.fd));
-    ASSERT_TRUE(opened.ok()) << opened.message();
-    pair = std::move(opened).value();
-  }
-  void add(const Worker& worker) {
-    const Status status =
-        pair->add_worker(worker.name, worker.requests_endpoint, worker.replies_endpoint);
-    ASSERT_TRUE(status.ok()) << status.message();
-  }
-  std::unique_ptr<HandlerPeer> start_handler() {
-    return std::make_unique<HandlerPeer>(pair->send_spec(), pair->recv_spec());
-  }
-  std::string receive(HandlerPeer& handler) {
-    std::optional<std::string> text;
-    EXPECT_TRUE(turns.until([&] { return (text = receive_text(handler.requests)).has_value(); }));
-    return text.value_or("nothing");
-  }
-  std::vector<std::string> receive(HandlerPeer& handler, size_t count) {
-    std::vector<std::string> texts;
-    while (texts.size() < count && !HasFailure()) texts.push_back(receive(handler));
-    std::sort(texts.begin(), texts.end());
-    return texts;
-  }
-  // The handler is heard: what it publishes from here on arrives.
-  void warm_up(Worker& worker, HandlerPeer& handler) {
-    ASSERT_TRUE(worker.submit(999));
-    EXPECT_EQ(receive(handler), worker.request(999));
-    worker.leave(999);
-    EXPECT_EQ(receive(handler), worker.notice(999));
-  }
-
-  test::Turns turns;
-  test::TempDir directory;
-  std::unique_ptr<HandlerPair> pair;
-};
+using Worker = test::PairWorker;
+class HandlerPairTest : public test::PairFixture {};
 
 TEST_F(HandlerPairTest, CarriesRequestsAndRepliesOfTwoWorkers) {
   open();
@@ -183,23 +86,6 @@ TEST_F(HandlerPairTest, DropsAndCountsWhatIsNoReply) {
   EXPECT_EQ(pair->drops().replies_invalid, 4u);
 }
 
-TEST_F(HandlerPairTest, AnswersForSlotsThatHaveNoWorker) {
-  open();
-  Worker zero(turns, directory, 0, 1000);
-  add(zero);
-  auto handler = start_handler();
-  warm_up(zero, *handler);
-  const std::string gone = std::to_string(first_connection_id(7, 500) + 3);
-  const std::string size = std::to_string(gone.size());
-  send_text(handler->replies, "x " + size + ":" + gone + ", ");  // a close asks for no answer
-  send_text(handler->replies, "x " + size + ":" + gone + ", body");
-  const std::string notice =
-      "sender " + gone + " @* 17:{\"METHOD\":\"JSON\"},21:{\"type\":\"disconnect\"},";
-  EXPECT_EQ(receive(*handler), notice);
-  ASSERT_TRUE(zero.submit(1));
-  EXPECT_EQ(receive(*handler), zero.request(1));  // and not a second notice
-}
-
 // An id of an earlier worker in the slot goes to the live one, which knows that it is nobody's.
 TEST_F(HandlerPairTest, TwoWorkersOfOneSlotGetTheirOwnReplies) {
   open();
@@ -273,32 +159,6 @@ TEST_F(HandlerPairTest, KeepsWhatWasOnItsWayForTheNextHandler) {
   }
   handler = start_handler();
   EXPECT_EQ(receive(*handler, 20), expected);
-}
-
-// The handlers hear of each connection they were told of, once, and of no other.
-TEST_F(HandlerPairTest, TellsHandlersOfTheConnectionsOfADeadWorker) {
-  open();
-  Worker zero(turns, directory, 0, 1000), one(turns, directory, 1, 1001);
-  add(zero);
-  add(one);
-  auto handler = start_handler();
-  warm_up(zero, *handler);
-  std::vector<std::string> expected;
-  for (uint64_t number = 1; number <= 40; ++number) {
-    ASSERT_TRUE(one.submit(number));
-    ASSERT_TRUE(zero.submit(number));
-    if (number > 10) expected.push_back(one.notice(number));
-  }
-  for (uint64_t number = 1; number <= 10; ++number) one.leave(number);
-  ASSERT_TRUE(one.submit(40));  // a second request of the same connection
-  receive(*handler, 91);
-  one.link.reset();
-  pair->remove_worker(one.name);
-  std::sort(expected.begin(), expected.end());
-  EXPECT_EQ(receive(*handler, 30), expected);
-  ASSERT_TRUE(zero.submit(41));
-  EXPECT_EQ(receive(*handler), zero.request(41));  // nothing else was in between
-  EXPECT_EQ(pair->drops().notices, 0u);
 }
 
 TEST_F(HandlerPairTest, KnowsEachWorkerOnce) {

@@ -1,6 +1,6 @@
 // Goal: the set is a set, at its bound and through growth and shrinking. Method: the same random
 // calls on it and on std::set.
-#include "worker/relay/id_set.h"
+#include "worker/link/id_set.h"
 
 #include <gtest/gtest.h>
 

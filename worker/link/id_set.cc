@@ -1,4 +1,4 @@
-#include "worker/relay/id_set.h"
+#include "worker/link/id_set.h"
 
 #include <bit>
 #include <utility>
@@ -57,6 +57,11 @@ std::vector<ConnectionId> IdSet::take() {
   places_ = {};
   size_ = 0;
   return ids;
+}
+
+void IdSet::swap(IdSet& other) {
+  places_.swap(other.places_);
+  std::swap(size_, other.size_);
 }
 
 void IdSet::resize(size_t places) {

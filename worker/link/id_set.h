@@ -17,6 +17,9 @@ class IdSet {
   // id: not 0. False: the set holds ids_max already, and not this one.
   bool insert(ConnectionId id);
   void erase(ConnectionId id);
+  bool contains(ConnectionId id) const { return !places_.empty() && places_[find(id)] == id; }
+  // Both have the same ids_max.
+  void swap(IdSet& other);
   size_t size() const { return size_; }
   // Empties the set.
   std::vector<ConnectionId> take();
