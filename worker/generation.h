@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/config/model.h"
+#include "common/ip_network.h"
 #include "common/status.h"
 #include "proto/http/mime.h"
 #include "proto/http/request_parser.h"
@@ -41,6 +42,7 @@ struct Limits {
   uint32_t idle_ms = 0;
   uint32_t write_ms = 0;
   uint32_t connections = 0;
+  uint32_t connections_per_address = 0;  // 0: no limit
   uint32_t handler_targets = 0;
   bool flow_control = false;
   bool pipelining = false;
@@ -48,6 +50,12 @@ struct Limits {
   bool keep_client_xff = false;
   bool tcp_keepalive = false;
   explicit Limits(const Settings& settings);
+};
+
+// Whose word on other clients counts.
+struct Trust {
+  NetworkList proxy_protocol;
+  NetworkList forwarded;
 };
 
 // Makes the targets of a generation, or finds those that an earlier one already has (targets.h).
@@ -74,6 +82,7 @@ class Generation {
 
   uint64_t number() const { return number_; }
   const Limits& limits() const { return limits_; }
+  const Trust& trust() const { return trust_; }
   uint32_t access_log_flush_ms() const { return access_log_flush_ms_; }
   bool access_logging() const { return access_logging_; }
 
@@ -82,6 +91,7 @@ class Generation {
 
   uint64_t number_;
   Limits limits_;
+  Trust trust_;
   uint32_t access_log_flush_ms_;
   bool access_logging_;
   HostMap host_map_;

@@ -57,8 +57,8 @@ class Responder {
   // message would be. False: there is nothing to which it could belong.
   virtual void add_credits(uint64_t) {}
   virtual bool send_file(std::string_view) { return false; }
-  // The request it was passed on as reached no handler.
-  virtual void refused(std::string_view) {}
+  // The request it was passed on as gets no answer (HandlerLinkUser::request_refused).
+  virtual void refused(std::string_view /*why*/, int /*status*/) {}
   // The client has shut down its sending side. It may still read; default: nothing.
   virtual void client_half_closed() {}
   // The time of ClientStream::wake_after() has come.
