@@ -125,6 +125,27 @@ def test_keep_alive(deployment):
         assert kept.is_closed()
 
 
+# Goal: a long poll that its handler keeps is not too late for handler.timeout; one that it forgets
+# is.
+def test_keep_alive_of_a_long_poll(deployment):
+    deployment.configure({"/h": handler()}, settings={"handler.timeout": 1000})
+    with Server(deployment, workers=1) as server, Handler(deployment) as on:
+        site = Site(deployment, server, on)
+        kept, forgotten = site.client(), site.client()
+        for _ in range(100):
+            site.say(kept.id, KEEP_ALIVE)
+            if not forgotten.is_quiet():
+                break
+            assert not on.has_message(0.1)
+        assert forgotten.answer().status == 504
+        for _ in range(5):
+            site.say(kept.id, KEEP_ALIVE)
+            assert kept.is_quiet()
+            on.has_message(0.1)
+        on.send(kept.id, http("in time"))
+        assert kept.answer().body == b"in time"
+
+
 BAD = [b"", b"garbage", b"0:]", b"5:hello,", b"26:3:ctl,17:10:keep-alive,0:,}]",
        b"27:3:ctl,17:10:keep-alive,0:,}]x", b"27:3:ctl,17:7:credits,4:5000,}]",
        wrap(b"1:a,1:b,1:c,", b"]"), wrap(b"1:1#1:b,", b"]"), b"9" * 1000,

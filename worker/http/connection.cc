@@ -77,8 +77,8 @@ void Connection::input_ended() {
   half_closed_ = true;
   watch_as_needed();
   clients_.deadlines().set(*this, clients_.limits().write_ms);
-  std::erase_if(told_, [this](const auto& weak) {
-    const auto handler = weak.lock();
+  std::erase_if(told_, [this](const Told& told) {
+    const auto handler = told.handler.lock();
     return handler == nullptr || handler->client_half_closed(id_);
   });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();

@@ -40,8 +40,8 @@ class Connection final : private ClientStream, private Deadline {
   void touch();
   // Handlers of this pair asked for its end, and need no notice of it.
   void forget_handler(const void* pair);
-  // The request in flight was submitted to a link and gets no answer.
-  void request_refused(std::string_view why, int status);
+  // The request in flight was submitted to this pair and gets no answer.
+  void request_refused(const void* pair, std::string_view why, int status);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
   // Between two requests: another worker takes the client over.
@@ -155,7 +155,11 @@ class Connection final : private ClientStream, private Deadline {
   IoWatcher io_;
   ConnectionId id_ = 0;
   std::unique_ptr<Exchange> exchange_;
-  std::vector<std::weak_ptr<ToldHandler>> told_;  // handlers that will hear of the end
+  struct Told {
+    std::weak_ptr<ToldHandler> handler;
+    bool had_request = false;  // one before the latest was handed over
+  };
+  std::vector<Told> told_;  // handlers that will hear of the end
 };
 
 }  // namespace m2

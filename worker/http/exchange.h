@@ -180,7 +180,7 @@ class Exchange {
   uint64_t credits_due_ = 0;
   OutputQueue::Dropped dropped_;  // since its client became too slow
   std::string dropped_by_;        // whose messages: for the log
-  uint64_t counted_key_ = 0;  // not 0: counts as one of this address (admission.h)
+  uint64_t counted_key_ = 0;      // not 0: counts as one of this address (admission.h)
   std::array<char, kIpTextMax> client_address_;
   uint8_t client_length_ = 0;  // 0: the peer's address is the client's
   int status_ = 0;

@@ -214,6 +214,7 @@ void HandlerPair::reply(ZmqMessage& message) {
   const Result<Reply> parsed = parse_reply(bytes_of(message), options_.targets_max);
   if (!parsed.ok()) return bad_reply(parsed.message());
   const Reply& reply = parsed.value();
+  const bool ends = asks_for_the_end(reply);
   std::array<WorkerHop*, kSlotsMax> hops;
   size_t count = 0;
   std::string_view ids = reply.ids;
@@ -221,6 +222,8 @@ void HandlerPair::reply(ZmqMessage& message) {
     const ConnectionId id = parse_connection_id(text);
     if (id == 0) continue;
     WorkerHop* hop = owner_of(id);
+    // Who asked for it hears no notice of it, from the worker or from us.
+    if (ends && hop != nullptr) hop->told().erase(id);
     if (hop == nullptr) {
       if (!reply.body.empty() && !reply.extended) unknown_connection(id);
     } else if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
