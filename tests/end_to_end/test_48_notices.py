@@ -1,6 +1,9 @@
 """Disconnect notices: once for each client and handler pair, at once, whoever ended the
 connection; not for an end that this pair asked for."""
 
+import socket
+import struct
+
 import pytest
 
 from lib.client import Client
@@ -173,11 +176,14 @@ def test_waiting_request(deployment):
         known.send_request(path="/a/known")
         unknown = server.client().send_request(path="/a/unknown")
         staying = server.client().send_request(path="/a/staying")
-        assert server.get().status == 200  # they have come in meanwhile
-        known.close()
-        unknown.close()
         for _ in range(3):
-            assert server.get().status == 200
+            assert server.get().status == 200  # they have come in meanwhile
+        for client in (known, unknown):  # by a reset: else they might only have closed one side
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        # Their ends are seen when each has a line in the log; one request of "known" was answered.
+        wait_until(lambda: len([line for line in server.access_log()
+                                if line[5] in (b"/a/known", b"/a/unknown")]) == 2, "their ends")
         with Handler(deployment, name="a") as on:
             messages = [on.recv(), on.recv()]
             assert sorted(message.path for message in messages) == ["/a/staying", "@*"]

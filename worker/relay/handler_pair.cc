@@ -222,12 +222,14 @@ void HandlerPair::reply(ZmqMessage& message) {
     const ConnectionId id = parse_connection_id(text);
     if (id == 0) continue;
     WorkerHop* hop = owner_of(id);
-    // Who asked for it hears no notice of it, from the worker or from us.
-    if (ends && hop != nullptr) hop->told().erase(id);
     if (hop == nullptr) {
       if (!reply.body.empty() && !reply.extended) unknown_connection(id);
-    } else if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
-               count < hops.size()) {
+      continue;
+    }
+    // Who closes a connection need not be told that it is closed.
+    if (ends) hop->told().erase(id);
+    if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
+        count < hops.size()) {
       hops[count++] = hop;
     }
   }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/log.h"
 #include "worker/http/exchange.h"
 #include "worker/target/handler_responder.h"
 #include "worker/target/open_beneath.h"
@@ -20,9 +21,11 @@ struct OpenFile final : SentFile {
   int fd() const override { return file.get(); }
   uint64_t size() const { return static_cast<uint64_t>(seen.st_size); }
   // Written to by somebody who makes it shorter, it is not what was promised.
-  bool intact() const override {
+  State state() const override {
     struct stat now;
-    return ::fstat(file.get(), &now) == 0 && now.st_size >= seen.st_size;
+    const bool same = ::fstat(file.get(), &now) == 0 && now.st_size >= seen.st_size;
+    if (!same) log_warn("a file that a handler let us send has become shorter meanwhile");
+    return same ? State::kSame : State::kChanged;
   }
 };
 
