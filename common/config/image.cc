@@ -23,6 +23,7 @@ using simdjson::dom::object;
 constexpr int64_t kFormat = 1;
 constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};  // by TargetKind
 constexpr std::string_view kFormats[] = {"json", "tnetstring"};     // by HeaderFormat
+constexpr std::string_view kContracts[] = {"frames", "messages"};   // by WebSocketContract
 
 // ---- writing
 
@@ -104,6 +105,7 @@ void write_handler(JsonWriter& json, const HandlerRow& row) {
   json.key("raw_payload");
   json.boolean(row.raw_payload);
   put(json, "protocol", kFormats[static_cast<size_t>(row.protocol)]);
+  put(json, "websocket", kContracts[static_cast<size_t>(row.websocket)]);
 }
 
 void write_mimetype(JsonWriter& json, const MimeRow& row) {
@@ -285,6 +287,7 @@ HandlerRow read_handler(element from, Status& status) {
   row.recv_ident = members.text("recv_ident");
   row.raw_payload = members.boolean("raw_payload");
   row.protocol = static_cast<HeaderFormat>(members.choice("protocol", kFormats));
+  row.websocket = static_cast<WebSocketContract>(members.choice("websocket", kContracts));
   return row;
 }
 

@@ -13,6 +13,8 @@ namespace m2 {
 
 enum class TargetKind : uint8_t { kDir, kProxy, kHandler };
 enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
+// handler.websocket: the handler sees and writes frames, or whole messages (docs/websockets.md).
+enum class WebSocketContract : uint8_t { kFrames, kMessages };
 
 struct DirRow {
   int64_t id = 0;
@@ -39,6 +41,7 @@ struct HandlerRow {
   std::string recv_ident;
   bool raw_payload = false;
   HeaderFormat protocol = HeaderFormat::kJson;
+  WebSocketContract websocket = WebSocketContract::kFrames;
   bool operator==(const HandlerRow&) const = default;
 };
 

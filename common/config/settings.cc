@@ -116,6 +116,24 @@ constexpr SettingSpec kSpecs[] = {
         "handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
         "A client that has not taken more than this of earlier messages is cut off at the next."),
 
+    // WebSockets (docs/websockets.md).
+    number("websocket.message_bytes", 1048576, 125, 1073741824, "bytes",
+           "Longest message of a WebSocket client; a longer one closes it with 1009."),
+    number("websocket.idle_ms", 120000, 0, kDayMs, "ms",
+           "A WebSocket on which nothing has passed, no pong either, is closed with 1001 then; 0: "
+           "never."),
+    number("websocket.ping_ms", 30000, 0, kDayMs, "ms",
+           "With websocket='messages': a client that was silent for this long is pinged; 0: never."),
+    time_ms("websocket.pong_ms", 20000, "How long a pinged client may stay silent."),
+    time_ms("websocket.close_ms", 5000,
+            "How long the other side may take to answer a close frame."),
+    flag("websocket.deflate", false,
+         "With websocket='messages': compress messages (permessage-deflate) for clients that offer "
+         "it."),
+    number("websocket.deflate_bits", 15, 9, 15, "bits",
+           "Window of that compression; a deflater takes 2^(bits+2) bytes and 128 KB, one for each "
+           "handler pair."),
+
     // Proxy.
     time_ms("proxy.connect_ms", 5000, "Time for a connection to a backend (504 beyond)."),
     time_ms("proxy.answer_ms", 60000, "Longest silence of a backend that owes an answer (504)."),

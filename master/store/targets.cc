@@ -67,6 +67,12 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
   } else if (protocol != "json" && !protocol.empty()) {
     findings.warn(row.place("protocol"), "counts as \"json\"; write \"json\" or \"tnetstring\"");
   }
+  const std::string websocket = row.text("websocket");
+  if (websocket == "messages") {
+    handler.websocket = WebSocketContract::kMessages;
+  } else if (websocket != "frames" && !websocket.empty()) {
+    findings.error(row.place("websocket"), "must be \"frames\" or \"messages\"");
+  }
   return handler;
 }
 
@@ -75,6 +81,9 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
 void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings& findings) {
   const auto format = [](const HandlerRow& row) {
     return row.protocol == HeaderFormat::kJson ? "json" : "tnetstring";
+  };
+  const auto contract = [](const HandlerRow& row) {
+    return row.websocket == WebSocketContract::kFrames ? "frames" : "messages";
   };
   const auto raw = [](const HandlerRow& row) { return row.raw_payload ? "1" : "0"; };
   const auto compare = [&](std::string_view column, std::string_view a, std::string_view b) {
@@ -89,7 +98,8 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
   (void)(compare("send_ident", first.send_ident, second.send_ident) &&
          compare("recv_ident", first.recv_ident, second.recv_ident) &&
          compare("raw_payload", raw(first), raw(second)) &&
-         compare("protocol", format(first), format(second)));
+         compare("protocol", format(first), format(second)) &&
+         compare("websocket", contract(first), contract(second)));
 }
 
 void load_handlers(ReadContext& context, Index& index, std::vector<HandlerRow>& handlers) {

@@ -35,7 +35,8 @@ TABLES = {
         recv_spec TEXT,
         recv_ident TEXT,
         raw_payload INTEGER DEFAULT 0,
-        protocol TEXT DEFAULT 'json'""",
+        protocol TEXT DEFAULT 'json',
+        websocket TEXT DEFAULT 'frames'""",
     "proxy": """
         id INTEGER PRIMARY KEY,
         addr TEXT,

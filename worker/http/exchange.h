@@ -40,6 +40,8 @@ class ClientStream {
   // After switch_protocols(): Responder::woken() is called once, ms from now (100 ms steps); 0: not
   // at all. A client that takes nothing of what it is owed is closed by limits.write_ms as always.
   virtual void wake_after(uint64_t ms) = 0;
+  // Seconds of the loop's clock, to compare with each other.
+  virtual double now() const = 0;
   // The id handlers know this client by; given out at the first call.
   virtual ConnectionId id() = 0;
   virtual std::string_view peer_address() const = 0;
@@ -131,6 +133,7 @@ class Exchange {
   std::string body_buffer_;
   std::string log_request_;  // method, path, version, as the access log wants them
   std::string_view host_name_;
+  std::string host_copy_;  // host_name_, once the generation may go before the exchange
   uint64_t answer_body_bytes_ = 0;
   int status_ = 0;
   bool is_head_ = false;

@@ -2,9 +2,13 @@
 
 #include "proto/handler/socket_message_writer.h"
 #include "proto/message_socket/socket_message.h"
+#include "proto/websocket/handshake.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/target/handler_responder.h"
+#include "worker/target/websocket_frames.h"
+#include "worker/target/websocket_messages.h"
+#include "worker/target/websocket_shared.h"
 
 namespace m2 {
 namespace {
@@ -21,23 +25,37 @@ HandlerTarget::~HandlerTarget() = default;
 BodyPolicy HandlerTarget::body_policy(const Exchange&) const { return BodyPolicy::kWhole; }
 
 void HandlerTarget::start(Exchange& exchange) {
+  if (exchange.head().upgrade && asks_for_websocket(exchange.head(), exchange.base())) {
+    if (row_.websocket == WebSocketContract::kMessages) {
+      return WebSocketMessages::begin(exchange, shared_from_this());
+    }
+    return WebSocketOpening::begin(exchange, shared_from_this());
+  }
   HandlerResponder::begin(exchange, shared_from_this());
+}
+
+HandlerRequest HandlerTarget::words(Exchange& exchange, const More& more) const {
+  return {.send_ident = row_.send_ident,
+          .id = exchange.client().id(),
+          .base = exchange.base(),
+          .head = &exchange.head(),
+          .pattern = exchange.route().pattern,
+          .remote_addr = exchange.client().peer_address(),
+          .body = more.body,
+          .keep_client_xff = exchange.generation().limits().keep_client_xff,
+          .method = more.method,
+          .extra = more.fields};
+}
+
+WebSocketShared& HandlerTarget::websocket() {
+  if (websocket_ == nullptr) websocket_ = std::make_unique<WebSocketShared>();
+  return *websocket_;
 }
 
 bool HandlerTarget::tell(Exchange& exchange, const More& more) {
   ClientStream& client = exchange.client();
   const ConnectionId id = client.id();
-  write_request({.send_ident = row_.send_ident,
-                 .id = id,
-                 .base = exchange.base(),
-                 .head = &exchange.head(),
-                 .pattern = exchange.route().pattern,
-                 .remote_addr = client.peer_address(),
-                 .body = more.body,
-                 .keep_client_xff = exchange.generation().limits().keep_client_xff,
-                 .method = more.method,
-                 .extra = more.fields},
-                row_.protocol, message_);
+  write_request(words(exchange, more), row_.protocol, message_);
   if (!link_->submit(id, message_)) {
     exchange.answer_status(503, "the queue of handler pair " + row_.send_spec + " is full", kRetry);
     return false;

@@ -17,6 +17,7 @@
 namespace m2 {
 
 class HandlerResponder;
+struct WebSocketShared;
 
 class HandlerTarget final : public Target,
                             public ToldHandler,
@@ -46,6 +47,10 @@ class HandlerTarget final : public Target,
     std::string_view body;
   };
   bool tell(Exchange& exchange, const More& more);
+  // The words of tell(). They are valid while the bytes of the request are, and more.
+  HandlerRequest words(Exchange& exchange, const More& more) const;
+  // What all WebSockets of the pair share.
+  WebSocketShared& websocket();
 
  private:
   friend class HandlerResponder;
@@ -54,6 +59,7 @@ class HandlerTarget final : public Target,
   const std::shared_ptr<HandlerLink> link_;
   std::string message_;  // reused: the request being written
   std::vector<std::unique_ptr<HandlerResponder>> spare_;
+  std::unique_ptr<WebSocketShared> websocket_;  // made when first needed
 };
 
 }  // namespace m2

@@ -13,6 +13,7 @@ class Exchange;
 class Generation;
 class HandlerMessage;
 struct SocketMessage;
+struct WebSocketOrder;
 
 enum class BodyPolicy : uint8_t {
   kIgnore,  // start() at the end of the head; the body is read and thrown away
@@ -53,6 +54,9 @@ class Responder {
   virtual void pull() = 0;
   // A handler's message for this client. Default: it is not a handler that answers here; false.
   virtual bool handler_reply(std::string_view, HandlerMessage&) { return false; }
+  // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
+  // none; false.
+  virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
   // The request it was passed on as reached no handler.
   virtual void refused(std::string_view) {}
   // The client has shut down its sending side. It may still read; default: nothing.
@@ -62,6 +66,8 @@ class Responder {
   // New requests use this configuration from now on; this exchange keeps the one it began with. Who
   // holds a client for long looks here whether its own row is still there.
   virtual void generation_changed(const Generation&) {}
+  // It needs nothing of the configuration it began with: the exchange may have the new one.
+  virtual bool outlives_generation() const { return false; }
   // The worker ends: who holds a client for long says so to it, and completes. Within drain_ms.
   virtual void draining() {}
   // The exchange ends before its answer is complete (the client left, a deadline passed, the server
