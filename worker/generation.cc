@@ -55,6 +55,7 @@ Limits::Limits(const Settings& settings)
       write_ms(number32(settings, "limits.write_ms")),
       connections(number32(settings, "limits.connections")),
       handler_targets(number32(settings, "limits.handler_targets")),
+      flow_control(settings.flag("download.flow_control")),
       pipelining(settings.flag("pipelining")),
       close_after_answer(settings.flag("close_after_answer")),
       keep_client_xff(settings.flag("no_clobber_xff")),

@@ -54,6 +54,7 @@ struct Limits {
   uint32_t write_ms = 0;
   uint32_t connections = 0;
   uint32_t handler_targets = 0;
+  bool flow_control = false;
   bool pipelining = false;
   bool close_after_answer = true;
   bool keep_client_xff = false;

@@ -21,7 +21,7 @@ Worker::Worker(ChildStart start)
       replies_(loop_, clients_),
       targets_(loop_, deadlines_, links_),
       channel_(loop_, std::move(start.channel), *this) {
-  replies_.set_notices(targets_);
+  replies_.set_pairs(targets_);
 }
 
 void Worker::channel_message(Message message) {

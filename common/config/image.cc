@@ -23,6 +23,7 @@ using simdjson::dom::object;
 constexpr int64_t kFormat = 1;
 constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};  // by TargetKind
 constexpr std::string_view kFormats[] = {"json", "tnetstring"};     // by HeaderFormat
+constexpr std::string_view kSlowClients[] = {"close", "drop_newest", "drop_oldest"};
 constexpr std::string_view kContracts[] = {"frames", "messages"};   // by WebSocketContract
 
 // ---- writing
@@ -105,6 +106,7 @@ void write_handler(JsonWriter& json, const HandlerRow& row) {
   json.key("raw_payload");
   json.boolean(row.raw_payload);
   put(json, "protocol", kFormats[static_cast<size_t>(row.protocol)]);
+  put(json, "slow_clients", kSlowClients[static_cast<size_t>(row.slow_clients)]);
   put(json, "websocket", kContracts[static_cast<size_t>(row.websocket)]);
 }
 
@@ -287,6 +289,7 @@ HandlerRow read_handler(element from, Status& status) {
   row.recv_ident = members.text("recv_ident");
   row.raw_payload = members.boolean("raw_payload");
   row.protocol = static_cast<HeaderFormat>(members.choice("protocol", kFormats));
+  row.slow_clients = static_cast<SlowClients>(members.choice("slow_clients", kSlowClients));
   row.websocket = static_cast<WebSocketContract>(members.choice("websocket", kContracts));
   return row;
 }

@@ -16,6 +16,8 @@ enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
 // handler.websocket: the handler sees and writes frames, or whole messages (docs/websockets.md).
 enum class WebSocketContract : uint8_t { kFrames, kMessages };
 
+enum class SlowClients : uint8_t { kClose, kDropNewest, kDropOldest };  // handler.slow_clients
+
 struct DirRow {
   int64_t id = 0;
   std::string base;  // relative to the chroot; ends in '/'
@@ -41,6 +43,7 @@ struct HandlerRow {
   std::string recv_ident;
   bool raw_payload = false;
   HeaderFormat protocol = HeaderFormat::kJson;
+  SlowClients slow_clients = SlowClients::kClose;
   WebSocketContract websocket = WebSocketContract::kFrames;
   bool operator==(const HandlerRow&) const = default;
 };

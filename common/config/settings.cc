@@ -114,7 +114,13 @@ constexpr SettingSpec kSpecs[] = {
            "0MQ high-water mark of the replies from each handler."),
     number(
         "handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
-        "A client that has not taken more than this of earlier messages is cut off at the next."),
+        "A client that has not taken more than this of earlier messages is too slow for the next: "
+        "slow_clients of the handler's row says what happens then."),
+    flag("download.flow_control", false,
+         "Tell handlers with credits how many bytes of long answers their clients have taken."),
+    text("handler.sendfile", "./",
+         "Folder, relative to the chroot, whose files handlers may name in sendfile messages; empty "
+         "means none."),
 
     // WebSockets (docs/websockets.md).
     number("websocket.message_bytes", 1048576, 125, 1073741824, "bytes",
@@ -159,7 +165,6 @@ constexpr SettingSpec kSpecs[] = {
     no_effect(text("upload.temp_store", "", "Large bodies are refused (limits.content_length).")),
     no_effect(text("upload.temp_store_mode", "0600", "There are no upload files.")),
     no_effect(flag("upload.stream", false, "Large bodies are refused (limits.content_length).")),
-    no_effect(flag("download.flow_control", false, "Handlers get no credits.")),
     old_number("limits.client_read_retries", 5, "reads",
                "A request may come in any number of pieces; limits.head_ms bounds its time."),
     old_number("limits.proxy_read_retries", 100, "reads",

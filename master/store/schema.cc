@@ -67,6 +67,7 @@ constexpr Column kHandler[] = {
     text("recv_ident"),
     later(number("raw_payload", "0")),
     later(text("protocol", "json")),
+    later(text("slow_clients", "close")),
     later(text("websocket", "frames")),
 };
 

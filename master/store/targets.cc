@@ -51,6 +51,23 @@ void load_proxies(ReadContext& context, Index& index, std::vector<ProxyRow>& pro
   }
 }
 
+std::string_view name_of(SlowClients policy) {
+  constexpr std::string_view kNames[] = {"close", "drop_newest", "drop_oldest"};
+  return kNames[static_cast<size_t>(policy)];
+}
+
+SlowClients read_slow_clients(RowReader& row, Findings& findings) {
+  const std::string text = row.text("slow_clients");
+  for (const SlowClients policy : {SlowClients::kDropNewest, SlowClients::kDropOldest}) {
+    if (text == name_of(policy)) return policy;
+  }
+  if (text != name_of(SlowClients::kClose) && !text.empty()) {
+    findings.error(row.place("slow_clients"),
+                   "must be \"close\", \"drop_newest\" or \"drop_oldest\"");
+  }
+  return SlowClients::kClose;
+}
+
 HandlerRow read_handler(RowReader& row, Findings& findings) {
   constexpr auto kLeast = std::numeric_limits<int64_t>::min();
   constexpr auto kMost = std::numeric_limits<int64_t>::max();
@@ -67,6 +84,7 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
   } else if (protocol != "json" && !protocol.empty()) {
     findings.warn(row.place("protocol"), "counts as \"json\"; write \"json\" or \"tnetstring\"");
   }
+  handler.slow_clients = read_slow_clients(row, findings);
   const std::string websocket = row.text("websocket");
   if (websocket == "messages") {
     handler.websocket = WebSocketContract::kMessages;
@@ -99,6 +117,7 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
          compare("recv_ident", first.recv_ident, second.recv_ident) &&
          compare("raw_payload", raw(first), raw(second)) &&
          compare("protocol", format(first), format(second)) &&
+         compare("slow_clients", name_of(first.slow_clients), name_of(second.slow_clients)) &&
          compare("websocket", contract(first), contract(second)));
 }
 

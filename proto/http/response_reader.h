@@ -31,6 +31,9 @@ class ResponseReader {
   // Takes as many bytes as belong to this answer (interim 1xx answers included) and returns how
   // many.
   size_t feed(std::string_view bytes);
+  // Bytes of the body that take another way than feed(). False: so many do not belong to the answer
+  // here, or it is chunked; nothing has changed.
+  bool pass_over(uint64_t bytes);
   // The sender has closed. True: the answer is complete by that. False: it is cut off, kBroken.
   bool end_of_input();
 

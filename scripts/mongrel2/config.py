@@ -116,6 +116,7 @@ class Handler(_Row):
     recv_ident: str = ""
     raw_payload: int = 0
     protocol: str = "json"
+    slow_clients: str = "close"
     websocket: str = "frames"
     _title = "send_spec"
 

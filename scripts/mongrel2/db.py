@@ -30,7 +30,7 @@ _DEFAULTS: Dict[str, Row] = {
     "directory": dict(base="", index_file="", default_ctype="", cache_ttl=0),
     "proxy": dict(addr="", port=0),
     "handler": dict(send_spec="", send_ident="", recv_spec="", recv_ident="", raw_payload=0,
-                    protocol="json", websocket="frames"),
+                    protocol="json", slow_clients="close", websocket="frames"),
     "setting": dict(key="", value=""),
     "log": dict(who="", what="", location="", happened_at="", how="", why=""),
 }
@@ -151,7 +151,7 @@ class _Writer:
             config.Dir: ("dir", "base index_file default_ctype cache_ttl"),
             config.Proxy: ("proxy", "addr port"),
             config.Handler: ("handler", "send_spec send_ident recv_spec recv_ident raw_payload "
-                             "protocol websocket"),
+                             "protocol slow_clients websocket"),
         }[type(target)]
         if id(target) not in self._targets:
             self._targets[id(target)] = self._insert(TARGET_TABLES[kind], target, columns)

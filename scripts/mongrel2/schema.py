@@ -36,6 +36,7 @@ TABLES = {
         recv_ident TEXT,
         raw_payload INTEGER DEFAULT 0,
         protocol TEXT DEFAULT 'json',
+        slow_clients TEXT DEFAULT 'close',
         websocket TEXT DEFAULT 'frames'""",
     "proxy": """
         id INTEGER PRIMARY KEY,

@@ -21,6 +21,7 @@ namespace m2 {
 
 class Clients;
 class HandlerMessage;
+struct HandlerRow;
 enum class BodyPolicy : uint8_t;
 
 class Connection final : private ClientStream, private Deadline {
@@ -29,8 +30,16 @@ class Connection final : private ClientStream, private Deadline {
   Connection(Clients& clients, OwnedFd socket, const sockaddr_storage& peer);
   ~Connection() override;
 
-  // A handler's message for this client. False: nothing here waits for it; it was dropped.
-  bool handler_reply(std::string_view body, HandlerMessage& message);
+  // A message for this client that came through this handler's pair. False: nothing here waits for
+  // it; it was dropped.
+  bool handler_reply(std::string_view body, HandlerMessage& message, const HandlerRow& handler);
+  // What else handlers may say of a client (worker/target/extended_reply.h): nullptr when no
+  // handler's answer is awaited.
+  Responder* responder() { return exchange_ == nullptr ? nullptr : exchange_->responder_; }
+  // A handler wants it to stay: it begins to be idle anew.
+  void touch();
+  // Handlers of this pair asked for its end, and need no notice of it.
+  void forget_handler(const void* pair);
   // The request in flight was submitted to a link and reached no handler.
   void request_refused(std::string_view why);
   // Ends it now; an exchange in flight is stopped.
@@ -82,12 +91,16 @@ class Connection final : private ClientStream, private Deadline {
                     std::shared_ptr<const void> owner) override;
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
+  void abandon(std::string_view why) override;
   void set_body_paused(bool paused) override;
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
+  bool is_told(const void* pair) const override;
+  void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) override;
   std::string_view date() override;
   void flush();
+  void give_credits(uint64_t bytes);
   void output_waits();
   void exchange_ended();
   void linger();
@@ -101,7 +114,7 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view take_message(std::string_view bytes);
   void dispatch_message(std::string_view text);
   void message_ended();
-  bool answer_message(std::string_view body);
+  bool answer_message(std::string_view body, HandlerMessage& message, const HandlerRow& handler);
 
   // connection_switched.cc
   void switch_protocols() override;

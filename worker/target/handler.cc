@@ -14,11 +14,14 @@ namespace m2 {
 namespace {
 
 constexpr std::string_view kRetry = "Retry-After: 1\r\n";
+// What a handler may send ahead of the client with flow control, as Mongrel2 1.x has it.
+constexpr uint64_t kDownloadCredits = 102400;
 
 }  // namespace
 
-HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link)
-    : row_(row), link_(std::move(link)) {}
+HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
+                             std::string sendfile_base)
+    : row_(row), notices_(std::move(notices)), sendfile_base_(std::move(sendfile_base)) {}
 
 HandlerTarget::~HandlerTarget() = default;
 
@@ -55,12 +58,27 @@ WebSocketShared& HandlerTarget::websocket() {
 bool HandlerTarget::tell(Exchange& exchange, const More& more) {
   ClientStream& client = exchange.client();
   const ConnectionId id = client.id();
-  write_request(words(exchange, more), row_.protocol, message_);
-  if (!link_->submit(id, message_)) {
+  const Limits& limits = exchange.generation().limits();
+  std::span<const ExtraField> extra = more.fields;
+  std::vector<ExtraField> with_credits;
+  const std::string credits = std::to_string(kDownloadCredits);
+  if (limits.flow_control) {
+    // Said once, for the whole connection; how much of it is free again is told as bytes leave.
+    if (!client.is_told(&link())) {
+      with_credits.assign(extra.begin(), extra.end());
+      with_credits.push_back({"DOWNLOAD_CREDITS", credits});
+      extra = with_credits;
+    }
+    exchange.give_credits_to(notices_);
+  }
+  write_request(words(exchange, {.method = more.method, .fields = extra, .body = more.body}),
+                row_.protocol, message_);
+  if (!link().submit(id, message_)) {
     exchange.answer_status(503, "the queue of handler pair " + row_.send_spec + " is full", kRetry);
     return false;
   }
-  client.remember_handler(shared_from_this());
+  notices_->speak_as(row_);
+  client.remember_handler(notices_);
   return true;
 }
 
@@ -75,22 +93,10 @@ MessageTaken HandlerTarget::socket_message(Exchange& exchange, const SocketMessa
                         .remote_addr = client.peer_address(),
                         .body = message.body},
                        row_.protocol, message_);
-  if (!link_->submit(id, message_)) return MessageTaken::kFull;
-  client.remember_handler(shared_from_this());
+  if (!link().submit(id, message_)) return MessageTaken::kFull;
+  notices_->speak_as(row_);
+  client.remember_handler(notices_);
   return row_.raw_payload ? MessageTaken::kRaw : MessageTaken::kEncoded;
-}
-
-void HandlerTarget::client_left(ConnectionId id) {
-  // A request that no handler has seen yet needs no notice, and no handler.
-  if (link_->withdraw(id)) return;
-  write_disconnect(row_.send_ident, id, row_.protocol, message_);
-  link_->notify(id, message_);
-}
-
-bool HandlerTarget::client_half_closed(ConnectionId id) {
-  if (link_->holds(id)) return false;
-  client_left(id);
-  return true;
 }
 
 }  // namespace m2

@@ -11,7 +11,8 @@
 
 #include "common/config/model.h"
 #include "proto/handler/request_writer.h"
-#include "worker/link/handler_link.h"
+#include "worker/link/drop_counter.h"
+#include "worker/target/handler_notices.h"
 #include "worker/target/target.h"
 
 namespace m2 {
@@ -19,24 +20,19 @@ namespace m2 {
 class HandlerResponder;
 struct WebSocketShared;
 
-class HandlerTarget final : public Target,
-                            public ToldHandler,
-                            public std::enable_shared_from_this<HandlerTarget> {
+class HandlerTarget final : public Target, public std::enable_shared_from_this<HandlerTarget> {
  public:
-  HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link);
+  HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
+                std::string sendfile_base);
   ~HandlerTarget() override;
 
   BodyPolicy body_policy(const Exchange& exchange) const override;
   // Hands the exchange to the responder that fits what was asked.
   void start(Exchange& exchange) override;
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
-  // A disconnect notice to this handler's pair.
-  void client_left(ConnectionId id) override;
-  bool client_half_closed(ConnectionId id) override;
-  const void* pair() const override { return link_.get(); }
-
   const HandlerRow& row() const { return row_; }
-  HandlerLink& link() { return *link_; }
+  HandlerLink& link() { return notices_->link(); }
+  const std::string& sendfile_base() const { return sendfile_base_; }  // "": handlers may send none
 
   // For responders. Tells the pair of the request in the words of `more` (whose body stands for the
   // request's), and has the client remembered. False: the queue is full; the exchange was answered
@@ -47,6 +43,9 @@ class HandlerTarget final : public Target,
     std::string_view body;
   };
   bool tell(Exchange& exchange, const More& more);
+  // Bytes behind a complete answer were dropped. True: log it.
+  bool count_surplus() { return surplus_.add(); }
+  uint64_t surplus() const { return surplus_.total(); }
   // The words of tell(). They are valid while the bytes of the request are, and more.
   HandlerRequest words(Exchange& exchange, const More& more) const;
   // What all WebSockets of the pair share.
@@ -56,8 +55,10 @@ class HandlerTarget final : public Target,
   friend class HandlerResponder;
 
   const HandlerRow row_;
-  const std::shared_ptr<HandlerLink> link_;
+  const std::shared_ptr<HandlerNotices> notices_;
+  const std::string sendfile_base_;
   std::string message_;  // reused: the request being written
+  DropCounter surplus_;
   std::vector<std::unique_ptr<HandlerResponder>> spare_;
   std::unique_ptr<WebSocketShared> websocket_;  // made when first needed
 };

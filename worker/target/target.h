@@ -54,6 +54,10 @@ class Responder {
   virtual void pull() = 0;
   // A handler's message for this client. Default: it is not a handler that answers here; false.
   virtual bool handler_reply(std::string_view, HandlerMessage&) { return false; }
+  // The other words of handlers (extended messages): more upload credits; a file to be sent where a
+  // message would be. False: there is nothing to which it could belong.
+  virtual void add_credits(uint64_t) {}
+  virtual bool send_file(std::string_view) { return false; }
   // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
   // none; false.
   virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
@@ -85,6 +89,8 @@ class ToldHandler {
   // It has shut down its sending side, which most that leave do first, but may still read. False:
   // this handler has not seen its request yet and shall hear of the end later.
   virtual bool client_half_closed(ConnectionId id) = 0;
+  // Bytes of its answers have left for the client (download.flow_control).
+  virtual void client_took(ConnectionId id, uint64_t bytes) = 0;
   // The same for all that would tell the same handlers: a pair hears once.
   virtual const void* pair() const = 0;
 

@@ -14,7 +14,7 @@
 
 namespace m2 {
 
-class Targets final : public TargetSource, public HandlerReplies::Notices {
+class Targets final : public TargetSource, public HandlerReplies::Pairs {
  public:
   // All outlive it.
   Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links)
@@ -27,7 +27,7 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
                                             std::shared_ptr<const MimeTable> mime) override;
   Result<std::shared_ptr<Target>> proxy(const ProxyRow& row) override;
   Result<std::shared_ptr<Target>> handler(const HandlerRow& row) override;
-  void unknown_client(HandlerLink& link, ConnectionId id) override;
+  std::shared_ptr<HandlerNotices> notices_of(HandlerLink& link) override;
 
  private:
   Loop& loop_;
@@ -35,8 +35,12 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
   HandlerLinks& links_;
   FileCacheLimits file_limits_;
   ProxyLimits proxy_limits_;
-  // Who writes notices for ids that nobody here has: the latest row of each pair.
-  std::map<const HandlerLink*, std::weak_ptr<HandlerTarget>> writers_;
+  std::string sendfile_base_;
+  struct Pair {
+    std::weak_ptr<HandlerNotices> notices;
+    std::weak_ptr<HandlerTarget> target;  // the latest
+  };
+  std::map<const HandlerLink*, Pair> pairs_;
 };
 
 }  // namespace m2

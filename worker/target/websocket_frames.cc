@@ -35,6 +35,7 @@ void WebSocketOpening::begin(Exchange& exchange, const std::shared_ptr<HandlerTa
                     {.method = "WEBSOCKET_HANDSHAKE", .fields = {}, .body = accept})) {
     return;
   }
+  exchange.forget_request();
   (new WebSocketOpening(std::move(headers)))->wait_for_answer(exchange, target);
 }
 
@@ -51,9 +52,11 @@ void WebSocketOpening::switched() {
   } else {
     sent.lose();  // the head came in pieces: where it ended in this one is not known any more
   }
-  auto* session = new WebSocketFrames(*exchange_, target_, std::move(headers_), sent);
+  Exchange& exchange = *exchange_;
+  std::shared_ptr<HandlerTarget> target = target_;
+  RepeatedHeaders headers = std::move(headers_);
   finish();
-  session->attend();
+  (new WebSocketFrames(exchange, std::move(target), std::move(headers), sent))->attend();
 }
 
 void WebSocketOpening::recycle() { delete this; }
@@ -105,7 +108,7 @@ bool WebSocketFrames::handler_reply(std::string_view body, HandlerMessage& messa
     case Exchange::Room::kDrop:
       break;
     case Exchange::Room::kNone:
-      abandon();
+      too_slow();
       break;
   }
   return true;

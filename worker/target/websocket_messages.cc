@@ -32,9 +32,8 @@ void WebSocketMessages::begin(Exchange& exchange, const std::shared_ptr<HandlerT
   exchange.send(handshake_answer(accept_value(exchange.field("sec-websocket-key")),
                                  first_token(exchange.field("sec-websocket-protocol")),
                                  deflate.answer));
-  auto* session =
-      new WebSocketMessages(exchange, target, std::move(headers), deflate.window_bits);
-  session->attend();
+  exchange.forget_request();
+  (new WebSocketMessages(exchange, target, std::move(headers), deflate.window_bits))->attend();
 }
 
 WebSocketMessages::WebSocketMessages(Exchange& exchange, std::shared_ptr<HandlerTarget> target,
@@ -155,7 +154,7 @@ bool WebSocketMessages::send(Opcode opcode, std::string_view payload, HandlerMes
     case Exchange::Room::kDrop:
       return true;
     case Exchange::Room::kNone:
-      abandon();
+      too_slow();
       return true;
   }
   const auto frame = target().websocket().frame(opcode, payload, deflate_bits_, message);

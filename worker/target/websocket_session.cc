@@ -130,6 +130,16 @@ WebSocketSession::Then WebSocketSession::finish() {
   return Then::kEnded;
 }
 
+void WebSocketSession::too_slow() {
+  Exchange& exchange = *exchange_;
+  const std::shared_ptr<HandlerTarget> target = std::move(target_);
+  const std::string text = "handler pair " + target->row().send_spec + ", WebSocket " +
+                           std::to_string(id_) + ": " + exchange.too_slow();
+  delete this;
+  exchange.set_responder(nullptr);
+  exchange.client().abandon(text);
+}
+
 void WebSocketSession::stop() { delete this; }
 
 void WebSocketSession::draining() { close(CloseCode::kGoingAway, "the server stops"); }

@@ -52,6 +52,8 @@ class WebSocketSession : public Responder, private RoomWaiter {
   Then fail(CloseCode code, std::string_view reason);
   // What was sent leaves, then the connection is closed.
   Then finish();
+  // It has not taken what it is owed, and the row says that it is closed for that; at once.
+  void too_slow();
   // We have sent a close frame, and wait for the client's.
   bool closing() const { return closing_since_ != 0; }
   // Does what is due, and sees to it that this is done again in time. May end the session.

@@ -9,6 +9,7 @@
 
 #include "proto/websocket/deflate.h"
 #include "proto/websocket/frame.h"
+#include "worker/link/drop_counter.h"
 
 namespace m2 {
 
@@ -18,6 +19,7 @@ struct WebSocketShared {
   std::string scratch;   // MessageReader::next()
   std::string inflated;  // the message that is being delivered
   DeflateStreams deflate;
+  DropCounter bad_texts;  // texts of handlers that are not UTF-8
 
   // The frame for a message of a handler. It is built once for all clients that the message names,
   // as long as they agree on the compression. deflate_bits 0: none.
