@@ -31,8 +31,7 @@ void WebSocketOpening::begin(Exchange& exchange, const std::shared_ptr<HandlerTa
       target->words(exchange, {.method = "WEBSOCKET", .fields = {&flags, 1}, .body = {}}),
       target->row().protocol);
   const std::string accept = accept_value(exchange.field("sec-websocket-key"));
-  if (!target->tell(exchange,
-                    {.method = "WEBSOCKET_HANDSHAKE", .fields = {}, .body = accept})) {
+  if (!target->tell(exchange, {.method = "WEBSOCKET_HANDSHAKE", .fields = {}, .body = accept})) {
     return;
   }
   exchange.forget_request();

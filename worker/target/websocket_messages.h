@@ -27,8 +27,8 @@ class WebSocketMessages final : public WebSocketSession {
   void pong(std::string_view payload);
   bool send(Opcode opcode, std::string_view payload, HandlerMessage& message);
 
-  const uint8_t deflate_bits_;       // 0: no compression was agreed on
-  bool pong_queued_ = false;         // one that has not left yet
+  const uint8_t deflate_bits_;             // 0: no compression was agreed on
+  bool pong_queued_ = false;               // one that has not left yet
   std::unique_ptr<std::string> pong_due_;  // the latest ping behind it
   double pinged_at_ = 0;
 };

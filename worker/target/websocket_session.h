@@ -11,6 +11,7 @@
 #include "proto/handler/repeated_headers.h"
 #include "proto/websocket/message_reader.h"
 #include "worker/generation.h"
+#include "worker/http/exchange.h"
 #include "worker/link/room_waiter.h"
 #include "worker/target/handler.h"
 #include "worker/target/target.h"
@@ -26,12 +27,15 @@ class WebSocketSession : public Responder, private RoomWaiter {
   bool outlives_generation() const final { return row_stays_; }
   void draining() final;
   void stop() final;
+  // Does what is due, and sees to it that this is done again in time. Call it once when the session
+  // was made. May end it.
+  void attend();
 
  protected:
   // Each of these may end the session, which deletes it.
   enum class Then : uint8_t { kGoOn, kWait, kEnded };
 
-  // Becomes the responder and has the connection leave HTTP. Who makes one calls attend().
+  // Becomes the responder and has the connection leave HTTP. 
   WebSocketSession(Exchange& exchange, std::shared_ptr<HandlerTarget> target,
                    RepeatedHeaders headers);
   ~WebSocketSession() override = default;
@@ -56,8 +60,6 @@ class WebSocketSession : public Responder, private RoomWaiter {
   void too_slow();
   // We have sent a close frame, and wait for the client's.
   bool closing() const { return closing_since_ != 0; }
-  // Does what is due, and sees to it that this is done again in time. May end the session.
-  void attend();
   void spoke() { last_spoken_ = exchange_->client().now(); }
 
   Exchange& exchange() { return *exchange_; }

@@ -6,7 +6,7 @@ namespace m2 {
 namespace {
 
 constexpr uint8_t kFin = 0x80;
-constexpr uint8_t kDeflated = 0x40;  // RSV1
+constexpr uint8_t kDeflated = 0x40;   // RSV1
 constexpr size_t kDeflateLeast = 64;  // less does not become less
 
 }  // namespace
