@@ -51,7 +51,12 @@ class WebSocketSite:
     def send(self, client, text):
         """A text for the client, in the words of the contract."""
         text = text.encode() if isinstance(text, str) else text
-        self.on.send(client.id, frame(text, masked=False) if self.frames else text)
+        if self.frames:
+            self.on.send(client.id, frame(text, masked=False))
+        elif text:
+            self.on.send(client.id, text)
+        else:  # an empty message would close
+            self.order(client, "text", text)
 
     def order(self, client, kind, value):
         self.on.send_extended(client.id, order(kind, value))
