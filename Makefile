@@ -4,8 +4,9 @@
 #   make          build                                              make check    layers, sizes, formatting
 #   make install  PREFIX= DESTDIR=                                   make asan     unit tests with sanitizers
 #   make unit     unit tests alone, FILTER= chooses                  make deps     install what is needed
+#   make fuzz     every fuzz target, SECONDS= for each, FILTER= chooses
 #
-# BUILD= names another output folder (make asan uses one of its own).
+# BUILD= names another output folder (make asan and make fuzz use one of their own).
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -37,7 +38,7 @@ UNIT_OBJECTS := $(patsubst %.cc,$(BUILD)/%.o,$(UNIT_SOURCES))
 SERVER       := $(BUILD)/mongrel2
 UNIT_TESTS   := $(BUILD)/unit_tests
 
-.PHONY: all help deps unit test demo install asan check clean
+.PHONY: all help deps unit test demo install asan fuzz fuzz-targets check clean
 all: $(SERVER) tests/config.sqlite
 
 help:
@@ -86,6 +87,28 @@ demo: deps
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 asan:
 	@$(MAKE) -j$(JOBS) BUILD=build-asan OPT='-O1 -g $(SANITIZE)' unit FILTER='$(FILTER)'
+
+# Each tests/fuzz/NAME.cc is a target of libFuzzer, its inputs are in tests/fuzz/corpus/NAME. Only the
+# rooms that parse are built for them, with clang, for the compiler of the server has no libFuzzer.
+SECONDS      ?= 60
+FUZZ_CXX     ?= clang++
+FUZZ_TARGETS := $(patsubst tests/%.cc,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.cc)))
+FUZZ_OBJECTS := $(filter $(BUILD)/common/% $(BUILD)/proto/%,$(LIB_OBJECTS))
+fuzz:
+	@$(MAKE) -j$(JOBS) BUILD=build-fuzz CXX='$(FUZZ_CXX)' WARN= \
+	  OPT='-O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link' fuzz-targets
+	@scripts/fuzz build-fuzz '$(SECONDS)' $(FILTER)
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+$(BUILD)/libparsers.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(FUZZ_TARGETS): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libparsers.a
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	@$(CXX) $(CXXFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 # All of them run, so that one call shows everything.
 check: $(SERVER)

@@ -61,6 +61,7 @@ void Child::mark_served(uint64_t generation, double now_s) {
 }
 
 void Child::channel_message(Message message) {
+  silent_looks = 0;
   children_.user_.child_message(*this, std::move(message));
 }
 

@@ -36,6 +36,7 @@ class Child final : public ChannelUser {
   // An answer (or its end) is due; child_silent() is called when it does not come.
   void expect_answer(uint64_t limit_ms);
   void answered() { limit_.stop(); }
+  bool owes_answer() const { return limit_.active(); }
   // Graceful end: it is told, and killed when it is still there after that time.
   void drain(uint64_t limit_ms) { leave(MessageType::kDrain, limit_ms); }
   // There is no place for it in the generation that serves now.
@@ -49,6 +50,7 @@ class Child final : public ChannelUser {
   bool announced = false;  // the relay knows this worker
   uint64_t connections = 0;  // as it last said
   double served_since_s = 0;
+  unsigned silent_looks = 0;  // of the heartbeat watch, since it last said anything
 
  private:
   friend class Children;

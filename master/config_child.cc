@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/config/diff.h"
 #include "common/config/image.h"
 #include "common/jail.h"
 #include "common/sealed_memory.h"
@@ -89,8 +90,18 @@ Status send_refusal(int channel) {
   return send_and_wait(channel, message);
 }
 
-Status send_plan(int channel, const Config& config) {
-  Result<OwnedFd> plan = seal_bytes("mongrel2-plan", write_plan(make_plan(config)));
+std::string changes_from(int current_image, const Config& next) {
+  if (current_image < 0) return {};
+  const auto image = SealedView::map(current_image, kImageBytesMax);
+  if (!image.ok()) return {};
+  const auto current = read_image(image.value().bytes());
+  return current.ok() ? describe_changes(current.value(), next) : std::string();
+}
+
+Status send_plan(int channel, const Config& config, std::string changes) {
+  Plan facts = make_plan(config);
+  facts.changes = std::move(changes);
+  Result<OwnedFd> plan = seal_bytes("mongrel2-plan", write_plan(facts));
   if (!plan.ok()) return std::move(plan).status();
   Result<OwnedFd> image = seal_bytes("mongrel2-image", write_image(config));
   if (!image.ok()) return std::move(image).status();
@@ -112,7 +123,8 @@ Result<Origin> Origin::remember() {
   return origin;
 }
 
-int read_configuration(const ReaderTask& task, const Origin& origin, int channel) {
+int read_configuration(const ReaderTask& task, const Origin& origin, int current_image,
+                       int channel) {
   Status ready = limit_resources();
   if (ready.ok()) ready = go_back(task, origin);
   if (ready.ok()) ready = become_owner(task, origin);
@@ -126,7 +138,8 @@ int read_configuration(const ReaderTask& task, const Origin& origin, int channel
     if (!send_and_wait(channel, finding(error, found.text)).ok()) return 1;
   }
   if (!loaded.config) return send_refusal(channel).ok() ? 0 : 1;
-  const Status sent = send_plan(channel, *loaded.config);
+  const Status sent =
+      send_plan(channel, *loaded.config, changes_from(current_image, *loaded.config));
   if (sent.ok()) return 0;
   const bool told = send_and_wait(channel, finding(true, sent.message())).ok();
   return told && send_refusal(channel).ok() ? 0 : 1;

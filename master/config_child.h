@@ -25,7 +25,9 @@ struct ReaderTask {
   bool as_root = false;
 };
 
-// Exit status of the child. channel: its end, to the master.
-int read_configuration(const ReaderTask& task, const Origin& origin, int channel);
+// Exit status of the child. channel: its end, to the master. current_image: of the configuration in
+// use, for saying what changes; -1: none.
+int read_configuration(const ReaderTask& task, const Origin& origin, int current_image,
+                       int channel);
 
 }  // namespace m2

@@ -73,7 +73,7 @@ void log_beginning(const Plan& plan, const Place& place, const PidFile& pid_file
 }
 
 int serve(const Arguments& arguments, Reading first, const Origin& origin,
-          const ConfigReader::Body& read) {
+          const std::function<int(int, int)>& read) {
   const Plan& plan = *first.plan;
 
   // Where the server lives and as whom; nothing is changed yet.
@@ -142,10 +142,11 @@ int run(const Arguments& arguments) {
 
   // The configuration, read by a child; the master never opens the database.
   const ReaderTask task{arguments.database, arguments.server, ::geteuid() == 0};
-  const ConfigReader::Body read = [&](int channel) {
-    return read_configuration(task, origin, channel);
+  const auto read = [&](int channel, int current_image) {
+    return read_configuration(task, origin, current_image, channel);
   };
-  Reading first = read_once(read, {origin.root.get(), origin.folder.get()}, kReadingMs);
+  const auto read_first = [&read](int channel) { return read(channel, -1); };
+  Reading first = read_once(read_first, {origin.root.get(), origin.folder.get()}, kReadingMs);
   if (arguments.command == Arguments::Command::kCheck) return print_check(first);
   if (!first.plan) {
     print_findings(stderr, first);

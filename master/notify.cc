@@ -3,12 +3,30 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
 namespace m2 {
+namespace {
+
+uint64_t number_from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  const uint64_t number = text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
+  ::unsetenv(name);
+  return number;
+}
+
+// 0: none, or not for this process.
+uint64_t watchdog_limit_ms() {
+  const uint64_t microseconds = number_from_environment("WATCHDOG_USEC");
+  const uint64_t pid = number_from_environment("WATCHDOG_PID");
+  return pid == 0 || pid == static_cast<uint64_t>(::getpid()) ? microseconds / 1000 : 0;
+}
+
+}  // namespace
 
 Notify Notify::from_environment() {
   Notify notify;
@@ -24,9 +42,9 @@ Notify Notify::from_environment() {
   const socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   OwnedFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return notify;
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0) {
-    notify.socket_ = std::move(fd);
-  }
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return notify;
+  notify.socket_ = std::move(fd);
+  notify.watchdog_ms_ = watchdog_limit_ms();
   return notify;
 }
 
@@ -37,6 +55,10 @@ void Notify::reloading() const {
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   const long long microseconds = now.tv_sec * 1'000'000LL + now.tv_nsec / 1000;
   send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds));
+}
+
+void Notify::alive(const std::string& status) const {
+  send((watchdog_ms_ != 0 ? "WATCHDOG=1\nSTATUS=" : "STATUS=") + status);
 }
 
 void Notify::stopping() const { send("STOPPING=1"); }

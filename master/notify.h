@@ -2,6 +2,7 @@
 // socket is opened before the chroot; without NOTIFY_SOCKET everything here does nothing.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "common/owned_fd.h"
@@ -10,18 +11,23 @@ namespace m2 {
 
 class Notify {
  public:
-  // Reads NOTIFY_SOCKET and removes it from the environment.
+  // Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID and removes them from the environment.
   static Notify from_environment();
 
   bool active() const { return socket_.valid(); }
   void ready(const std::string& status) const;  // also the end of a reload, whatever came of it
   void reloading() const;
   void stopping() const;
+  // The watchdog is fed; status as ready() has it.
+  void alive(const std::string& status) const;
+  // 0: the manager has no watchdog on us.
+  uint64_t watchdog_ms() const { return watchdog_ms_; }
 
  private:
   void send(const std::string& text) const;
 
   OwnedFd socket_;
+  uint64_t watchdog_ms_ = 0;
 };
 
 }  // namespace m2

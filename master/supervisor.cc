@@ -25,7 +25,8 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
       setup_(std::move(setup)),
       signals_(loop, std::move(setup_.held_signals), *this),
       listeners_(setup_.place.jail),
-      children_(loop, setup_.kit, *this) {}
+      children_(loop, setup_.kit, *this),
+      heartbeat_(loop, children_, setup_.notify) {}
 
 Status Supervisor::run(Reading first) {
   {
@@ -182,6 +183,7 @@ void Supervisor::stop_gracefully() {
   log_info("stops: what is in flight has " + std::to_string(drain_ms) + " ms to finish");
   setup_.notify.stopping();
   reader_.reset();
+  heartbeat_.stop();
   carry_out(reload_.stop());
   children_.stop_replacing();
   listeners_.close_http();
@@ -203,6 +205,7 @@ void Supervisor::stop_now() {
   log_info("stops now");
   setup_.notify.stopping();
   reader_.reset();
+  heartbeat_.stop();
   carry_out(reload_.stop());
   children_.stop_replacing();
   children_.kill_all();

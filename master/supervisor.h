@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "common/treaty/child.h"
 #include "master/children.h"
 #include "master/config_reader.h"
+#include "master/heartbeat_watch.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
 #include "master/notify.h"
@@ -30,7 +32,8 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   struct Setup {
     Place place;
     Children::Kit kit;
-    ConfigReader::Body read;  // see ConfigReader
+    // The body of a ConfigReader; current_image: of the configuration in use, -1: none.
+    std::function<int(int channel, int current_image)> read;
     std::vector<int> reader_keeps;
     unsigned workers = 0;  // -w
     bool foreground = true;
@@ -83,6 +86,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   Signals signals_;
   Listeners listeners_;
   Children children_;
+  HeartbeatWatch heartbeat_;
   Reload reload_;
   std::deque<Reload::Action> pending_;  // actions not yet carried out
   bool acting_ = false;

@@ -82,7 +82,11 @@ void Supervisor::start_reading() {
   if (first_) return reading_done(*std::exchange(first_, std::nullopt));
   log_info("reload: reading the configuration");
   setup_.notify.reloading();
-  reader_ = std::make_unique<ConfigReader>(loop_, setup_.read, setup_.reader_keeps, *this);
+  const int image = current_.image.get();
+  std::vector<int> keeps = setup_.reader_keeps;
+  if (image >= 0) keeps.push_back(image);
+  const auto body = [this, image](int channel) { return setup_.read(channel, image); };
+  reader_ = std::make_unique<ConfigReader>(loop_, body, std::move(keeps), *this);
   reader_->start(kReadingMs);
 }
 
@@ -216,9 +220,11 @@ void Supervisor::report_serves() {
   const std::string text = "generation " + std::to_string(current_.number) +
                            " serves: " + count_of(current_.workers, "worker") +
                            summary_of(opened_, " opened") + summary_of(closed_, " closed") + "; " +
+                           (first ? "" : current_.plan.changes + "; ") +
                            std::to_string(static_cast<long long>(ms)) + " ms";
   log_info((first ? "start: " : "reload: ") + text);
   setup_.notify.ready(text);
+  heartbeat_.watch(current_.plan.heartbeat_ms, text);
   if (!setup_.launcher.waiting()) return;
   // From here on nobody waits at the terminal: what still goes to stderr belongs into the log.
   ::dup2(setup_.logs.error.get(), STDOUT_FILENO);

@@ -20,7 +20,8 @@ Worker::Worker(ChildStart start)
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
       replies_(loop_, clients_),
       targets_(loop_, deadlines_, links_),
-      channel_(loop_, std::move(start.channel), *this) {
+      channel_(loop_, std::move(start.channel), *this),
+      heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
   replies_.set_pairs(targets_);
 }
 
@@ -86,6 +87,7 @@ Status Worker::prepare(Message& message) {
   if (!generation.ok()) return std::move(generation).status();
   prepared->generation = std::move(generation).value();
   prepared->error_log_level = config.value().server.error_log_level;
+  prepared->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
   for (const std::string& listener : make_plan(config.value()).listeners) {
     const std::string key = http_key(listener);
     prepared->keys.push_back(key);
@@ -117,6 +119,7 @@ void Worker::commit(uint64_t generation) {
     acceptors_[key] = std::make_unique<Acceptor>(clients_, key, std::move(socket));
   }
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
+  heartbeat_.set(prepared->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
 }
 

@@ -12,6 +12,7 @@
 #include "common/loop.h"
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
+#include "common/treaty/heartbeat.h"
 #include "worker/generation.h"
 #include "worker/http/acceptor.h"
 #include "worker/http/access_log.h"
@@ -56,6 +57,7 @@ class Worker final : private ChannelUser, private Successors {
   HandlerReplies replies_;
   Targets targets_;
   Channel channel_;
+  Heartbeat heartbeat_;
   TimerWatcher drain_timer_;
 
   std::map<std::string, OwnedFd> offered_listeners_;
@@ -65,6 +67,7 @@ class Worker final : private ChannelUser, private Successors {
     std::map<std::string, OwnedFd> new_listeners;
     std::vector<std::string> keys;  // of all listeners it has
     int error_log_level = 2;
+    uint64_t heartbeat_ms = 0;
   };
   std::unique_ptr<Prepared> prepared_;
 };

@@ -38,6 +38,11 @@ void put(JsonWriter& json, std::string_view key, int64_t value) {
   json.number(value);
 }
 
+void put_flag(JsonWriter& json, std::string_view key, bool value) {
+  json.key(key);
+  json.boolean(value);
+}
+
 template <typename Rows, typename WriteRow>
 void put_rows(JsonWriter& json, std::string_view key, const Rows& rows, WriteRow write_row) {
   json.key(key);
@@ -85,6 +90,8 @@ void write_dir(JsonWriter& json, const DirRow& row) {
   put(json, "index_file", row.index_file);
   put(json, "default_ctype", row.default_ctype);
   put(json, "cache_ttl_s", row.cache_ttl_s);
+  put_flag(json, "listing", row.listing);
+  put_flag(json, "precompressed", row.precompressed);
 }
 
 void write_proxy(JsonWriter& json, const ProxyRow& row) {
@@ -103,8 +110,7 @@ void write_handler(JsonWriter& json, const HandlerRow& row) {
   put(json, "send_ident", row.send_ident);
   put(json, "recv_spec", row.recv_spec);
   put(json, "recv_ident", row.recv_ident);
-  json.key("raw_payload");
-  json.boolean(row.raw_payload);
+  put_flag(json, "raw_payload", row.raw_payload);
   put(json, "protocol", kFormats[static_cast<size_t>(row.protocol)]);
   put(json, "slow_clients", kSlowClients[static_cast<size_t>(row.slow_clients)]);
   put(json, "websocket", kContracts[static_cast<size_t>(row.websocket)]);
@@ -260,6 +266,8 @@ DirRow read_dir(element from, Status& status) {
   row.index_file = members.text("index_file");
   row.default_ctype = members.text("default_ctype");
   row.cache_ttl_s = members.number<uint32_t>("cache_ttl_s");
+  row.listing = members.boolean("listing");
+  row.precompressed = members.boolean("precompressed");
   return row;
 }
 

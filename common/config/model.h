@@ -24,6 +24,8 @@ struct DirRow {
   std::string index_file;
   std::string default_ctype;
   uint32_t cache_ttl_s = 0;
+  bool listing = false;        // folders without an index file are listed
+  bool precompressed = false;  // FILE.br, .zst and .gz stand for FILE
   bool operator==(const DirRow&) const = default;
 };
 

@@ -63,6 +63,10 @@ constexpr SettingSpec kSpecs[] = {
     time_ms("reload.prepare_ms", 10000,
             "How long all children may take to build a new configuration before the reload is "
             "given up and the old one stays."),
+    number("heartbeat_ms", 15000, 1000, kDayMs, "ms",
+           "A worker or relay that has done nothing for so long, because it spins, is stopped or "
+           "waits "
+           "for a disk, is killed and replaced."),
     number("superpoll.max_fd", 10240, 256, 1048576, "descriptors",
            "Open files that each process may have (RLIMIT_NOFILE)."),
     number("zeromq.threads", 1, 1, 16, "threads", "0MQ I/O threads of each process that uses 0MQ."),
@@ -152,6 +156,9 @@ constexpr SettingSpec kSpecs[] = {
            "Open files that each worker remembers; 0 remembers none."),
     number("dir.cache_bytes", 33554432, 0, int64_t{1} << 36, "bytes",
            "Memory for the content of small files, in each worker."),
+    text("dir.charset", "",
+         "Added as charset to the Content-Type of text files whose type names none; empty adds "
+         "nothing."),
 
     // Bounds of the configuration itself.
     number("limits.host_name", 256, 16, 256, "bytes",

@@ -32,6 +32,8 @@ void visit_fields(Visitor& visitor, PlanType& plan) {
   visitor.list(plan.listeners);
   visitor.list(plan.endpoints);
   visitor.number(plan.file_limit, std::numeric_limits<uint32_t>::max());
+  visitor.number(plan.heartbeat_ms, std::numeric_limits<uint32_t>::max());
+  visitor.text(plan.changes);
 }
 
 class PlanWriter {
@@ -161,6 +163,7 @@ Plan make_plan(const Config& config) {
     plan.endpoints.push_back(handler.recv_spec);
   }
   plan.file_limit = small("superpoll.max_fd");
+  plan.heartbeat_ms = small("heartbeat_ms");
   return plan;
 }
 

@@ -30,7 +30,9 @@ struct Plan {
   std::vector<std::string> listeners;  // HTTP: "tcp://127.0.0.1:6767", "tcp://[::]:80"
   // 0MQ, bound by the master: send_spec and recv_spec of each pair.
   std::vector<std::string> endpoints;
-  uint32_t file_limit = 0;  // RLIMIT_NOFILE wanted (superpoll.max_fd)
+  uint32_t file_limit = 0;    // RLIMIT_NOFILE wanted (superpoll.max_fd)
+  uint32_t heartbeat_ms = 0;  // a child that says nothing for so long is killed
+  std::string changes;        // against the configuration in use, for people; "" : there was none
   bool operator==(const Plan&) const = default;
 };
 

@@ -14,12 +14,17 @@
 #include "master/store/select.h"
 #include "master/store/sqlite.h"
 #include "master/store/targets.h"
+#include "proto/http/syntax.h"
 
 namespace m2 {
 namespace {
 
 constexpr int kBusyMs = 2000;
 constexpr int kResolveMs = 5000;
+
+bool is_token(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return is(c, kTokenChar); });
+}
 
 void load_settings(ReadContext& context, Settings& settings) {
   std::unordered_map<std::string, int64_t> rows;  // by key, to say which row was first
@@ -54,6 +59,9 @@ void load_settings(ReadContext& context, Settings& settings) {
     } else if (key == "control_port" && !value.empty()) {
       status = check_endpoint(value);
       if (!status.ok()) context.findings.error(row.place("value"), status.message());
+    } else if (key == "dir.charset" && !is_token(value)) {
+      context.findings.error(row.place("value"),
+                             "must be the name of a charset, as in \"utf-8\", or empty");
     }
   }
 }

@@ -55,6 +55,8 @@ constexpr Column kDirectory[] = {
     text("index_file"),
     text("default_ctype", "text/plain"),
     later(number("cache_ttl", "0")),
+    later(number("listing", "0")),
+    later(number("precompressed", "0")),
 };
 
 constexpr Column kProxy[] = {number("id", kNone), text("addr"), number("port", kNone)};

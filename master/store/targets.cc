@@ -33,6 +33,8 @@ void load_directories(ReadContext& context, Index& index, std::vector<DirRow>& d
     if (dir.default_ctype.empty()) dir.default_ctype = "text/plain";
     dir.cache_ttl_s =
         static_cast<uint32_t>(row.number("cache_ttl", 0, std::numeric_limits<uint32_t>::max()));
+    dir.listing = row.number("listing", 0, 1) == 1;
+    dir.precompressed = row.number("precompressed", 0, 1) == 1;
     index[dir.id] = static_cast<uint32_t>(dirs.size());
     dirs.push_back(std::move(dir));
   }

@@ -64,4 +64,12 @@ Condition evaluate_conditions(const ConditionFields& fields, std::string_view et
   return Condition::kProceed;
 }
 
+bool if_range_holds(std::string_view value, std::string_view etag, std::time_t modified,
+                    std::time_t now) {
+  value = trim_blanks(value);
+  if (value == etag) return true;
+  const std::optional<std::time_t> date = parse_http_date(value);
+  return date && *date == modified && modified < now;
+}
+
 }  // namespace m2

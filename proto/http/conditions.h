@@ -19,4 +19,9 @@ struct ConditionFields {  // values as received; absent: data() == nullptr
 Condition evaluate_conditions(const ConditionFields& fields, std::string_view etag,
                               std::time_t modified);
 
+// Whether If-Range lets ranges count (RFC 9110 13.1.5): the strong tag itself, or exactly the time
+// of the last modification once its second is over, so that it names one state of the file.
+bool if_range_holds(std::string_view value, std::string_view etag, std::time_t modified,
+                    std::time_t now);
+
 }  // namespace m2

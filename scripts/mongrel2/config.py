@@ -94,6 +94,8 @@ class Dir(_Row):
     index_file: str
     default_ctype: str = "text/plain"
     cache_ttl: int = 0
+    listing: int = 0  # 1: a folder without its index file is listed
+    precompressed: int = 0  # 1: FILE.br, .zst or .gz is sent in place of FILE to who accepts it
     _title = "base"
 
 

@@ -27,7 +27,8 @@ _DEFAULTS: Dict[str, Row] = {
                    error_log_level=2),
     "host": dict(server_id=0, maintenance=0, name="", matching=""),
     "route": dict(path="", reversed=0, host_id=0, target_id=0, target_type=""),
-    "directory": dict(base="", index_file="", default_ctype="", cache_ttl=0),
+    "directory": dict(base="", index_file="", default_ctype="", cache_ttl=0,
+                      listing=0, precompressed=0),
     "proxy": dict(addr="", port=0),
     "handler": dict(send_spec="", send_ident="", recv_spec="", recv_ident="", raw_payload=0,
                     protocol="json", slow_clients="close", websocket="frames"),
@@ -148,7 +149,7 @@ class _Writer:
     def _write_route(self, route: config.Route, host_id: int) -> None:
         target = route.target
         kind, columns = {
-            config.Dir: ("dir", "base index_file default_ctype cache_ttl"),
+            config.Dir: ("dir", "base index_file default_ctype cache_ttl listing precompressed"),
             config.Proxy: ("proxy", "addr port"),
             config.Handler: ("handler", "send_spec send_ident recv_spec recv_ident raw_payload "
                              "protocol slow_clients websocket"),

@@ -47,7 +47,9 @@ TABLES = {
         base TEXT,
         index_file TEXT,
         default_ctype TEXT,
-        cache_ttl INTEGER DEFAULT 0""",
+        cache_ttl INTEGER DEFAULT 0,
+        listing INTEGER DEFAULT 0,
+        precompressed INTEGER DEFAULT 0""",
     "route": """
         id INTEGER PRIMARY KEY,
         path TEXT,

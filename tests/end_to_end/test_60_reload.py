@@ -32,7 +32,7 @@ def test_routes(deployment, workers):
     with Server(deployment, workers=workers) as server, server.client() as client:
         assert client.request(path="/x/").body == b"a"
         deployment.configure({"/": dir_(), "/x/": dir_("b/"), "/y/": dir_("a/")})
-        server.reload()
+        assert "; 1 route added, 1 route changed; " in server.reload()
         assert client.request(path="/x/").body == b"b"
         assert client.request(path="/y/").body == b"a"
         ask_all(server, "/x/", b"b")

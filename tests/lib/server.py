@@ -100,10 +100,10 @@ class Server:
     def __exit__(self, *_):
         self.end_now()
 
-    def launch(self, notify=True, **more):
+    def launch(self, notify=True, environment=None, **more):
         """Starts it and does not wait. With a notify socket it stays in the foreground, as systemd
         wants it, and the process is the master."""
-        environment = {**os.environ, "NOTIFY_SOCKET": self.notify.path}
+        environment = {**os.environ, **(environment or {}), "NOTIFY_SOCKET": self.notify.path}
         if not notify:
             del environment["NOTIFY_SOCKET"]
         with open(self.stderr, "ab") as output:

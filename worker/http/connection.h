@@ -87,8 +87,8 @@ class Connection final : private ClientStream, private Deadline {
   // connection_output.cc: ClientStream, and the end of an exchange
   size_t send_now(std::string_view bytes) override;
   void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) override;
-  void enqueue_file(int fd, uint64_t offset, uint64_t length,
-                    std::shared_ptr<const void> owner) override;
+  void enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                    uint64_t length) override;
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
   void abandon(std::string_view why) override;

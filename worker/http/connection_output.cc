@@ -42,14 +42,14 @@ void Connection::enqueue(std::string_view bytes, std::shared_ptr<const void> own
   output_waits();
 }
 
-void Connection::enqueue_file(int fd, uint64_t offset, uint64_t length,
-                              std::shared_ptr<const void> owner) {
+void Connection::enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                              uint64_t length) {
   if (state_ == State::kClosed) return;
   if (doomed_) {
     exchange_->lost_bytes_ += length;
     return;
   }
-  exchange_->output.add_file(fd, offset, length, std::move(owner));
+  exchange_->output.add_file(std::move(file), offset, length);
   output_waits();
 }
 

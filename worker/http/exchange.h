@@ -29,8 +29,8 @@ class ClientStream {
   virtual size_t send_now(std::string_view bytes) = 0;
   // The rest, in order. Without an owner to keep them alive the bytes are copied.
   virtual void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) = 0;
-  virtual void enqueue_file(int fd, uint64_t offset, uint64_t length,
-                            std::shared_ptr<const void> owner) = 0;
+  virtual void enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
+                            uint64_t length) = 0;
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
   // Ends it at once; what has not left is lost. Not within Target::start(), and by a responder only
@@ -124,8 +124,8 @@ class Exchange {
   };
   std::string too_slow() const;  // why it ends then
   Room room_for(const HandlerRow& handler, uint64_t message_bytes, bool may_drop);
-  void send_file(int fd, uint64_t offset, uint64_t length, std::shared_ptr<const void> owner) {
-    client_->enqueue_file(fd, offset, length, std::move(owner));
+  void send_file(std::shared_ptr<const SentFile> file, uint64_t offset, uint64_t length) {
+    client_->enqueue_file(std::move(file), offset, length);
   }
   uint64_t unsent() const { return output.bytes(); }
   // Handlers hear how many bytes have left (download.flow_control).

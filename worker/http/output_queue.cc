@@ -12,8 +12,9 @@ namespace m2 {
 namespace {
 
 constexpr size_t kGather = 16;  // pieces of memory in one system call
-// One file does not keep the loop from other clients for longer than this many bytes a turn.
-constexpr uint64_t kFileBytesPerTurn = 1 << 20;
+// What one client gets in a turn, however fast it takes it: hundreds of large downloads still leave
+// a turn of the loop within milliseconds, and fewer system calls for each would not be noticed.
+constexpr uint64_t kBytesPerTurn = 256 * 1024;
 constexpr size_t kKeptSegments = 8;
 
 std::shared_ptr<const void> copy_of(std::string_view& bytes) {
@@ -29,29 +30,31 @@ void OutputQueue::add(std::string_view bytes, std::shared_ptr<const void> owner)
   if (bytes.empty()) return;
   if (owner == nullptr) owner = copy_of(bytes);
   bytes_ += bytes.size();
-  segments_.push_back({bytes.data(), bytes.size(), 0, -1, std::move(owner)});
+  segments_.push_back({bytes.data(), bytes.size(), 0, nullptr, std::move(owner)});
 }
 
-void OutputQueue::add_file(int fd, uint64_t offset, uint64_t length,
-                           std::shared_ptr<const void> owner) {
+void OutputQueue::add_file(std::shared_ptr<const SentFile> file, uint64_t offset, uint64_t length) {
   if (length == 0) return;
   bytes_ += length;
   file_bytes_ += length;
   ++files_;
-  segments_.push_back({nullptr, length, offset, fd, std::move(owner)});
+  const SentFile* raw = file.get();
+  segments_.push_back({nullptr, length, offset, raw, std::move(file)});
 }
 
 OutputQueue::Flush OutputQueue::flush(int socket) {
+  uint64_t budget = kBytesPerTurn;
   while (!empty()) {
+    if (budget == 0) return Flush::kBlocked;
     const bool is_file = segments_[first_].data == nullptr;
-    const Flush flush = is_file ? flush_file(socket) : flush_memory(socket);
+    const Flush flush = is_file ? flush_file(socket, budget) : flush_memory(socket, budget);
     if (flush != Flush::kEmpty) return flush;
   }
   clear();
   return Flush::kEmpty;
 }
 
-OutputQueue::Flush OutputQueue::flush_memory(int socket) {
+OutputQueue::Flush OutputQueue::flush_memory(int socket, uint64_t& budget) {
   iovec pieces[kGather];
   size_t count = 0;
   size_t next = first_;
@@ -66,6 +69,7 @@ OutputQueue::Flush OutputQueue::flush_memory(int socket) {
   if (sent < 0) return errno == EAGAIN || errno == EINTR ? Flush::kBlocked : Flush::kBroken;
   bytes_ -= static_cast<uint64_t>(sent);
   uint64_t left = static_cast<uint64_t>(sent);
+  budget -= std::min(budget, left);
   while (left > 0) {
     Segment& segment = segments_[first_];
     const uint64_t taken = std::min(left, segment.length);
@@ -78,15 +82,17 @@ OutputQueue::Flush OutputQueue::flush_memory(int socket) {
   return first_ < next ? Flush::kBlocked : Flush::kEmpty;
 }
 
-OutputQueue::Flush OutputQueue::flush_file(int socket) {
+OutputQueue::Flush OutputQueue::flush_file(int socket, uint64_t& budget) {
   Segment& segment = segments_[first_];
-  uint64_t budget = kFileBytesPerTurn;
+  // The length was promised; what stands in a file that has changed must not fill it up.
+  if (!segment.file->intact()) return Flush::kBroken;
   while (segment.length > 0) {
     if (budget == 0) return Flush::kBlocked;
     off_t offset = static_cast<off_t>(segment.offset);
-    const ssize_t sent = ::sendfile(socket, segment.fd, &offset, std::min(segment.length, budget));
+    const size_t most = static_cast<size_t>(std::min(segment.length, budget));
+    const ssize_t sent = ::sendfile(socket, segment.file->fd(), &offset, most);
     if (sent < 0) return errno == EAGAIN || errno == EINTR ? Flush::kBlocked : Flush::kBroken;
-    if (sent == 0) return Flush::kBroken;  // truncated meanwhile: never send foreign bytes instead
+    if (sent == 0) return Flush::kBroken;  // truncated since intact() looked
     segment.offset += static_cast<uint64_t>(sent);
     segment.length -= static_cast<uint64_t>(sent);
     bytes_ -= static_cast<uint64_t>(sent);
@@ -125,7 +131,7 @@ void OutputQueue::add_urgent(std::string_view bytes) {
   bytes_ += bytes.size();
   const size_t size = bytes.size();
   auto owner = copy_of(bytes);
-  segments_.insert(at, {bytes.data(), size, 0, -1, std::move(owner)});
+  segments_.insert(at, {bytes.data(), size, 0, nullptr, std::move(owner)});
 }
 
 OutputQueue::Dropped OutputQueue::drop_oldest(uint64_t memory_bytes_max) {

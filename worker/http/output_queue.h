@@ -10,6 +10,17 @@
 
 namespace m2 {
 
+// A file on its way to clients.
+class SentFile {
+ public:
+  virtual int fd() const = 0;
+  // Whether its content still is what the answer promised. Asked before each piece is sent.
+  virtual bool intact() const = 0;
+
+ protected:
+  ~SentFile() = default;
+};
+
 class OutputQueue {
  public:
   enum class Flush : uint8_t { kEmpty, kBlocked, kBroken };
@@ -36,9 +47,9 @@ class OutputQueue {
     uint64_t bytes = 0;
   };
   Dropped drop_oldest(uint64_t memory_bytes_max);
-  // fd is kept open by owner.
-  void add_file(int fd, uint64_t offset, uint64_t length, std::shared_ptr<const void> owner);
-  // kBroken: the client is gone, or a file became shorter than promised.
+  void add_file(std::shared_ptr<const SentFile> file, uint64_t offset, uint64_t length);
+  // Sends a bounded number of bytes; kBlocked: there are more. kBroken: the client is gone, or a
+  // file is not what it was.
   Flush flush(int socket);
   // Gives the memory back, but for what a short queue needs again.
   void clear();
@@ -47,13 +58,14 @@ class OutputQueue {
   struct Segment {
     const char* data;  // nullptr: a file
     uint64_t length;
-    uint64_t offset;  // into the file
-    int fd;
+    uint64_t offset;       // into the file
+    const SentFile* file;  // kept alive by owner
     std::shared_ptr<const void> owner;
     bool may_drop = false;
   };
-  Flush flush_memory(int socket);
-  Flush flush_file(int socket);
+  // Both take what they send off the budget.
+  Flush flush_memory(int socket, uint64_t& budget);
+  Flush flush_file(int socket, uint64_t& budget);
   void drop_first();
 
   std::vector<Segment> segments_;

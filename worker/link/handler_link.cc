@@ -41,7 +41,6 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
   bool withdraw(ConnectionId id) override { return queue_->withdraw(id); }
   bool holds(ConnectionId id) const override { return queue_->holds(id); }
   void notify(ConnectionId id, std::string_view message) override;
-  bool inform(ConnectionId id, std::string_view message) override;
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
   void set_limits(uint32_t queue_max, uint32_t wait_ms) override {
     queue_->set_limits(queue_max, wait_ms);
@@ -141,12 +140,6 @@ void Link::notify(ConnectionId id, std::string_view message) {
   if (!told_ended_.insert(id, loop_.now())) return;
   ZmqMessage copy(message.data(), message.size());
   if (!queue_->submit(id, copy, true)) notice_dropped(id, "the queue is full");
-}
-
-bool Link::inform(ConnectionId id, std::string_view message) {
-  if (queue_->full()) return false;
-  ZmqMessage copy(message.data(), message.size());
-  return queue_->submit(id, copy, true);
 }
 
 HandlerLinkDrops Link::drops() const {

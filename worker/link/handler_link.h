@@ -97,9 +97,6 @@ class HandlerLink {
   // its bound the notice is dropped, counted and logged. Nothing happens when the pair was told of
   // this connection less than RecentIds::kRememberS ago.
   virtual void notify(ConnectionId id, std::string_view message) = 0;
-  // Anything else that handlers shall hear of a connection, behind what was submitted before.
-  // False: the queue is full; nothing was kept.
-  virtual bool inform(ConnectionId id, std::string_view message) = 0;
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
   // For requests submitted from now on. The marks are those of the sockets and stay.

@@ -54,7 +54,8 @@ std::vector<HandlerPairOptions> distinct_pairs(const Config& config) {
 Relay::Relay(ChildStart start)
     : error_log_(std::move(start.error_log)),
       run_directory_(std::move(start.run_directory)),
-      channel_(loop_, std::move(start.channel), *this) {}
+      channel_(loop_, std::move(start.channel), *this),
+      heartbeat_(loop_, channel_, [] { return uint64_t{0}; }) {}
 
 Relay::~Relay() = default;
 
@@ -124,6 +125,7 @@ Status Relay::prepare(Message& message) {
   auto next = std::make_unique<Generation>();
   next->number = message.generation;
   next->log_level = static_cast<LogLevel>(config.value().server.error_log_level);
+  next->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
   next->rows = distinct_pairs(config.value());
   next->relays = message.number > 1;
   if (next->relays) {
@@ -200,6 +202,7 @@ void Relay::commit(uint64_t generation) {
     return std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
   });
   log_set_level(current_->log_level);
+  heartbeat_.set(current_->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
 }
 

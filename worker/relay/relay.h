@@ -13,6 +13,7 @@
 #include "common/status.h"
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
+#include "common/treaty/heartbeat.h"
 #include "worker/link/zmq_context.h"
 #include "worker/relay/control_port.h"
 #include "worker/relay/handler_pair.h"
@@ -31,6 +32,7 @@ class Relay final : ChannelUser, ControlPortUser {
     uint64_t number = 0;
     bool relays = false;  // there is more than one worker
     LogLevel log_level = LogLevel::kInfo;
+    uint64_t heartbeat_ms = 0;
     std::vector<HandlerPairOptions> rows;             // of every pair in the configuration
     std::vector<std::shared_ptr<HandlerPair>> pairs;  // in the order of rows; none with one worker
     std::shared_ptr<ControlPort> control;
@@ -77,6 +79,7 @@ class Relay final : ChannelUser, ControlPortUser {
   bool orphaned_ = false;     // the master is gone
   double ends_at_ = 0;        // 0: not draining
   Channel channel_;
+  Heartbeat heartbeat_;
 };
 
 }  // namespace m2

@@ -1,22 +1,17 @@
-// Open files of one Dir with their answers prepared: head and, for small files, the body behind it
-// in one piece of memory, so that a hit is one system call. A file is looked at again once in each
-// turn of the loop (every request served in a turn had arrived before that look), or every
-// cache_ttl seconds.
+// The open-file cache of a worker: states of files by folder and path, the longest unused forgotten
+// first. Shared by all folders, so that its limits are those of the process. Never touches a file;
+// whether what it keeps is still true is the business of Folder.
 #pragma once
 
-#include <sys/stat.h>
-
-#include <cstdint>
+#include <cstddef>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
-#include "common/loop.h"
-#include "common/owned_fd.h"
-#include "common/status.h"
-#include "proto/http/mime.h"
+#include "worker/target/cached_file.h"
 
 namespace m2 {
 
@@ -25,72 +20,51 @@ struct FileCacheLimits {
   size_t bytes = 32u << 20;  // dir.cache_bytes
 };
 
-struct CachedFile {
-  std::string path;  // below the server's root, with the base
-  OwnedFd fd;
-  struct stat seen {};  // what the answer was made from
-  std::string etag;     // with quotes
-  std::string answer;   // head with its blank line, then the body if it is inline
-  size_t head_bytes = 0;
-  bool body_inline = false;
-  bool racy =
-      false;  // changed so shortly before it was read that its times may not show the next change
-  unsigned checked_turn = 0;
-  double checked_at = 0;
-  int64_t date_second = -1;
-};
-
-struct FileSettings {
-  std::string base;  // ends in '/'
-  std::string index_file;
-  std::string default_ctype;
-  uint32_t cache_ttl_s = 0;
-};
-
 class FileCache {
  public:
-  enum class Found : uint8_t { kFile, kDirectory, kFailed };
-  struct Look {
-    Found found = Found::kFailed;
-    int error_number = 0;  // kFailed: an errno
-    std::shared_ptr<CachedFile> file;
-  };
+  explicit FileCache(FileCacheLimits limits) : limits_(limits) {}
 
-  FileCache(Loop& loop, FileSettings settings, FileCacheLimits limits,
-            std::shared_ptr<const MimeTable> mime);
+  // path: as in the request, below the folder; together with the folder and the coding it is the
+  // key. The pointer is valid until the next call; nullptr: not known. Moves it to the front.
+  const std::shared_ptr<CachedFile>* find(const void* folder, std::string_view path,
+                                          ContentCoding coding);
+  // Replaces what has the same key.
+  void remember(const void* folder, std::string_view path, std::shared_ptr<CachedFile> file);
+  void forget(const void* folder, std::string_view path, ContentCoding coding);
+  void forget_folder(const void* folder);
+  // Whether an answer of this size would be kept.
+  bool has_room_for(size_t bytes) const { return limits_.files > 0 && bytes <= limits_.bytes; }
+  void set_limits(FileCacheLimits limits);
 
-  // encoded: the part of the request path below the base, percent-encoded as received.
-  Look find(std::string_view encoded);
+  size_t files() const { return entries_.size(); }
+  size_t bytes() const { return bytes_; }
 
  private:
+  struct Key {
+    const void* folder;
+    ContentCoding coding;
+    std::string_view path;
+    bool operator==(const Key&) const = default;
+  };
   struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    size_t operator()(const Key& key) const;
   };
   struct Entry {
-    std::string key;
+    const void* folder;
+    std::string path;
     std::shared_ptr<CachedFile> file;
+    Key key() const { return {folder, file->coding, path}; }
+    size_t bytes() const { return path.size() + file->answer.size(); }
   };
   using Entries = std::list<Entry>;
 
-  bool still_true(CachedFile& file) const;
-  Look open_file(std::string_view encoded);
-  Look describe(std::string path, OwnedFd fd);
-  bool read_body(CachedFile& file) const;
-  void remember(std::string_view key, const std::shared_ptr<CachedFile>& file);
-  void forget(Entries::iterator entry);
+  void erase(Entries::iterator entry);
+  void shrink();
 
-  Loop& loop_;
-  const FileSettings settings_;
-  const FileCacheLimits limits_;
-  const std::shared_ptr<const MimeTable> mime_;
+  FileCacheLimits limits_;
   Entries entries_;  // most recently used first
-  std::unordered_map<std::string_view, Entries::iterator, Hash, std::equal_to<>> by_key_;
+  std::unordered_map<Key, Entries::iterator, Hash> by_key_;
   size_t bytes_ = 0;
 };
-
-// Opens base/relative for reading; the result lies beneath base whatever links there are. Invalid:
-// errno says why.
-OwnedFd open_beneath(const std::string& base, const std::string& relative);
 
 }  // namespace m2

@@ -20,8 +20,8 @@ constexpr uint64_t kDownloadCredits = 102400;
 }  // namespace
 
 HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
-                             std::string sendfile_base)
-    : row_(row), notices_(std::move(notices)), sendfile_base_(std::move(sendfile_base)) {}
+                             SendfilePlace sendfile)
+    : row_(row), notices_(std::move(notices)), sendfile_(std::move(sendfile)) {}
 
 HandlerTarget::~HandlerTarget() = default;
 

@@ -13,6 +13,7 @@
 #include "proto/handler/request_writer.h"
 #include "worker/link/drop_counter.h"
 #include "worker/target/handler_notices.h"
+#include "worker/target/open_beneath.h"
 #include "worker/target/target.h"
 
 namespace m2 {
@@ -20,10 +21,17 @@ namespace m2 {
 class HandlerResponder;
 struct WebSocketShared;
 
+// Where handlers may let files be sent from.
+struct SendfilePlace {
+  std::string base;  // relative to the root, with '/' at its end; "": nowhere
+  Resolver resolver = Resolver::kKernel;
+  bool operator==(const SendfilePlace&) const = default;
+};
+
 class HandlerTarget final : public Target, public std::enable_shared_from_this<HandlerTarget> {
  public:
   HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
-                std::string sendfile_base);
+                SendfilePlace sendfile);
   ~HandlerTarget() override;
 
   BodyPolicy body_policy(const Exchange& exchange) const override;
@@ -32,7 +40,7 @@ class HandlerTarget final : public Target, public std::enable_shared_from_this<H
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
   const HandlerRow& row() const { return row_; }
   HandlerLink& link() { return notices_->link(); }
-  const std::string& sendfile_base() const { return sendfile_base_; }  // "": handlers may send none
+  const SendfilePlace& sendfile() const { return sendfile_; }
 
   // For responders. Tells the pair of the request in the words of `more` (whose body stands for the
   // request's), and has the client remembered. False: the queue is full; the exchange was answered
@@ -56,7 +64,7 @@ class HandlerTarget final : public Target, public std::enable_shared_from_this<H
 
   const HandlerRow row_;
   const std::shared_ptr<HandlerNotices> notices_;
-  const std::string sendfile_base_;
+  const SendfilePlace sendfile_;
   std::string message_;  // reused: the request being written
   DropCounter surplus_;
   std::vector<std::unique_ptr<HandlerResponder>> spare_;

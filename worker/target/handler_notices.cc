@@ -3,13 +3,6 @@
 #include "proto/handler/request_writer.h"
 
 namespace m2 {
-namespace {
-
-// How long credits wait when the queue had no room.
-constexpr double kAgainS = 0.1;
-
-}  // namespace
-
 void HandlerNotices::client_left(ConnectionId id) {
   unsaid_.erase(id);
   if (link_->withdraw(id)) return;
@@ -24,25 +17,24 @@ bool HandlerNotices::client_half_closed(ConnectionId id) {
 }
 
 void HandlerNotices::client_took(ConnectionId id, uint64_t bytes) {
-  if (unsaid_.empty() && say_credits(id, bytes)) return;
+  if (unsaid_.empty() && link_->has_room()) return say_credits(id, bytes);
   unsaid_[id] += bytes;
-  if (!again_.active()) {
-    again_.start<&HandlerNotices::say_unsaid>(loop_, kAgainS, kAgainS, this);
-  }
+  link_->wait_for_room(*this);
 }
 
-bool HandlerNotices::say_credits(ConnectionId id, uint64_t bytes) {
+void HandlerNotices::room() {
+  while (!unsaid_.empty() && link_->has_room()) {
+    const auto [id, bytes] = *unsaid_.begin();
+    unsaid_.erase(unsaid_.begin());
+    say_credits(id, bytes);
+  }
+  if (!unsaid_.empty()) link_->wait_for_room(*this);
+}
+
+void HandlerNotices::say_credits(ConnectionId id, uint64_t bytes) {
   write_credits(row_.send_ident, id, bytes, row_.protocol, message_);
-  return link_->inform(id, message_);
-}
-
-void HandlerNotices::say_unsaid() {
-  while (!unsaid_.empty()) {
-    const auto first = unsaid_.begin();
-    if (!say_credits(first->first, first->second)) return;
-    unsaid_.erase(first);
-  }
-  again_.stop();
+  const std::string_view piece = message_;
+  link_->submit_following(id, {&piece, 1});
 }
 
 }  // namespace m2

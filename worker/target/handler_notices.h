@@ -8,17 +8,16 @@
 #include <string>
 
 #include "common/config/model.h"
-#include "common/loop.h"
 #include "worker/link/handler_link.h"
+#include "worker/link/room_waiter.h"
 #include "worker/target/target.h"
 
 namespace m2 {
 
-class HandlerNotices final : public ToldHandler {
+class HandlerNotices final : public ToldHandler, private RoomWaiter {
  public:
-  // The loop outlives it.
-  HandlerNotices(Loop& loop, std::shared_ptr<HandlerLink> link, HandlerRow row)
-      : loop_(loop), link_(std::move(link)), row_(std::move(row)) {}
+  HandlerNotices(std::shared_ptr<HandlerLink> link, HandlerRow row)
+      : link_(std::move(link)), row_(std::move(row)) {}
 
   // The row whose requests are passed on from now on.
   void speak_as(const HandlerRow& row) {
@@ -35,15 +34,13 @@ class HandlerNotices final : public ToldHandler {
   const void* pair() const override { return link_.get(); }
 
  private:
-  bool say_credits(ConnectionId id, uint64_t bytes);
-  void say_unsaid();
+  void room() override;
+  void say_credits(ConnectionId id, uint64_t bytes);
 
-  Loop& loop_;
   const std::shared_ptr<HandlerLink> link_;
   HandlerRow row_;
   std::string message_;                      // reused: the notice being written
   std::map<ConnectionId, uint64_t> unsaid_;  // credits; of connections that are there
-  TimerWatcher again_;                       // runs while there are any
 };
 
 }  // namespace m2

@@ -7,31 +7,49 @@
 #include <cstring>
 
 #include "worker/http/exchange.h"
-#include "worker/target/file_cache.h"
 #include "worker/target/handler_responder.h"
+#include "worker/target/open_beneath.h"
 
 namespace m2 {
 namespace {
 
-struct OpenFile {
-  OwnedFd fd;
-  uint64_t size = 0;
+struct OpenFile final : SentFile {
+  OwnedFd file;
+  struct stat seen {};
+
+  int fd() const override { return file.get(); }
+  uint64_t size() const { return static_cast<uint64_t>(seen.st_size); }
+  // Written to by somebody who makes it shorter, it is not what was promised.
+  bool intact() const override {
+    struct stat now;
+    return ::fstat(file.get(), &now) == 0 && now.st_size >= seen.st_size;
+  }
 };
 
 // Descriptors are dear: of the files that wait for one client only so many are open.
 constexpr size_t kFilesMax = 4;
 
-Result<OpenFile> open_file(const std::string& base, std::string_view path) {
-  if (base.empty()) return Status::error("the setting handler.sendfile is empty");
+bool has_dot_segment(std::string_view path) {
+  while (!path.empty()) {
+    const size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view segment = path.substr(0, slash);
+    if (segment == "." || segment == "..") return true;
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return false;
+}
+
+Result<std::shared_ptr<OpenFile>> open_file(const SendfilePlace& place, std::string_view path) {
+  if (place.base.empty()) return Status::error("the setting handler.sendfile is empty");
   if (path.find('\0') != std::string_view::npos) return Status::error("there is a NUL in the path");
   while (path.starts_with('/')) path.remove_prefix(1);
-  OpenFile file{open_beneath(base.ends_with('/') ? base : base + '/', std::string(path))};
-  struct stat facts;
-  if (!file.fd.valid() || ::fstat(file.fd.get(), &facts) != 0) {
+  if (has_dot_segment(path)) return Status::error("\".\" and \"..\" are not taken");
+  auto file = std::make_shared<OpenFile>();
+  file->file = open_beneath(place.base, std::string(path), place.resolver);
+  if (!file->file.valid() || ::fstat(file->fd(), &file->seen) != 0) {
     return Status::error(std::strerror(errno));
   }
-  if (!S_ISREG(facts.st_mode)) return Status::error("not a regular file");
-  file.size = static_cast<uint64_t>(facts.st_size);
+  if (!S_ISREG(file->seen.st_mode)) return Status::error("not a regular file");
   return file;
 }
 
@@ -44,7 +62,7 @@ bool HandlerResponder::send_file(std::string_view path) {
     end_broken(what + "its headers must come first");
     return true;
   }
-  auto opened = open_file(target_->sendfile_base(), path);
+  auto opened = open_file(target_->sendfile(), path);
   if (!opened.ok()) {
     end_broken(what + opened.message());
     return true;
@@ -53,16 +71,15 @@ bool HandlerResponder::send_file(std::string_view path) {
     end_broken(what + "the client has not taken the files before it");
     return true;
   }
-  const uint64_t size = opened.value().size;
+  const std::shared_ptr<OpenFile> file = std::move(opened).value();
+  const uint64_t size = file->size();
   if (!reader_.pass_over(size)) {
     end_broken(what + "its " + std::to_string(size) +
                " bytes do not fit the answer (Content-Length, chunked)");
     return true;
   }
   exchange_->add_body_bytes(size);
-  auto file = std::make_shared<OpenFile>(std::move(opened).value());
-  const int fd = file->fd.get();
-  exchange_->send_file(fd, 0, size, std::move(file));
+  exchange_->send_file(file, 0, size);
   if (reader_.state() == State::kComplete) answer_complete(0);
   return true;
 }

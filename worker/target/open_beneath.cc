@@ -1,6 +1,9 @@
-// Path safety by descriptor: the kernel resolves the path and refuses to leave the base.
+// Path safety by descriptor. Each name is looked at (O_PATH) before it is opened.
+#include "worker/target/open_beneath.h"
+
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,40 +12,50 @@
 #include <cstdlib>
 #include <memory>
 
-#include "worker/target/file_cache.h"
-
 namespace m2 {
 namespace {
 
-// Never waits for a FIFO's writer, never becomes anybody's terminal.
-constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+constexpr int kLookFlags = O_PATH | O_CLOEXEC;
+// A name may be exchanged after the look: never wait for a FIFO, never become anybody's terminal.
+constexpr int kReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+// A rename anywhere at the moment of a look makes the kernel give up on ".." in links (EAGAIN).
+constexpr int kTries = 16;
 
-int openat2_beneath(int base, const char* relative) {
+OwnedFd openat2_beneath(int base, const char* relative, int flags) {
   open_how how{};
-  how.flags = kOpenFlags;
+  how.flags = static_cast<uint64_t>(flags);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  return static_cast<int>(::syscall(SYS_openat2, base, relative, &how, sizeof how));
+  for (int i = 1;; ++i) {
+    const long fd = ::syscall(SYS_openat2, base, relative, &how, sizeof how);
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR) || i == kTries) {
+      return OwnedFd(static_cast<int>(fd));
+    }
+  }
 }
 
-// A kernel without openat2: component by component, no links at all.
-int walk_beneath(int base, const std::string& relative) {
+OwnedFd walk_beneath(int base, const std::string& relative, int flags) {
   OwnedFd folder(::fcntl(base, F_DUPFD_CLOEXEC, 0));
   size_t start = 0;
   while (folder.valid()) {
     const size_t slash = relative.find('/', start);
     const std::string name = relative.substr(start, slash - start);
-    if (slash == std::string::npos) {
-      return ::openat(folder.get(), name.empty() ? "." : name.c_str(), kOpenFlags | O_NOFOLLOW);
-    }
     if (name == "..") {
       errno = EXDEV;
-      return -1;
+      return {};
+    }
+    if (slash == std::string::npos) {
+      OwnedFd file(::openat(folder.get(), name.empty() ? "." : name.c_str(), flags | O_NOFOLLOW));
+      struct stat found {};
+      if (!file.valid() || ::fstat(file.get(), &found) != 0) return {};
+      if (!S_ISLNK(found.st_mode)) return file;
+      errno = ELOOP;  // O_PATH opens the link itself
+      return {};
     }
     folder.reset(
         ::openat(folder.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     start = slash + 1;
   }
-  return -1;
+  return {};
 }
 
 struct Free {
@@ -59,20 +72,39 @@ std::string resolved_beneath(const std::string& base, const std::string& relativ
   return path.starts_with(prefix) ? path.substr(prefix.size()) : std::string();
 }
 
+OwnedFd open_one(int base, const std::string& relative, int flags, Resolver resolver) {
+  if (resolver == Resolver::kWalk) return walk_beneath(base, relative, flags);
+  return openat2_beneath(base, relative.empty() ? "." : relative.c_str(), flags);
+}
+
+OwnedFd look_and_open(int base, const std::string& relative, Resolver resolver) {
+  const OwnedFd seen = open_one(base, relative, kLookFlags, resolver);
+  if (!seen.valid()) return {};
+  struct stat file {};
+  if (::fstat(seen.get(), &file) != 0) return {};
+  if (!S_ISREG(file.st_mode) && !S_ISDIR(file.st_mode)) {
+    errno = ENXIO;
+    return {};
+  }
+  return open_one(base, relative, kReadFlags, resolver);
+}
+
 }  // namespace
 
-OwnedFd open_beneath(const std::string& base, const std::string& relative) {
-  OwnedFd folder(::open(base.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+Resolver best_resolver() {
+  const OwnedFd here = openat2_beneath(AT_FDCWD, ".", kLookFlags);
+  // ENOSYS: an old kernel. EPERM: a container that knows only older calls.
+  return here.valid() || (errno != ENOSYS && errno != EPERM) ? Resolver::kKernel : Resolver::kWalk;
+}
+
+OwnedFd open_beneath(const std::string& base, const std::string& relative, Resolver resolver) {
+  const OwnedFd folder(::open(base.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid()) return {};
-  const char* name = relative.empty() ? "." : relative.c_str();
-  OwnedFd file(openat2_beneath(folder.get(), name));
-  if (file.valid()) return file;
-  if (errno == ENOSYS) return OwnedFd(walk_beneath(folder.get(), relative));
-  if (errno == EXDEV) {
-    const std::string inside = resolved_beneath(base, relative);
-    if (!inside.empty()) return OwnedFd(openat2_beneath(folder.get(), inside.c_str()));
-    errno = EXDEV;
-  }
+  OwnedFd file = look_and_open(folder.get(), relative, resolver);
+  if (file.valid() || errno != EXDEV || resolver != Resolver::kKernel) return file;
+  const std::string inside = resolved_beneath(base, relative);
+  if (!inside.empty()) return look_and_open(folder.get(), inside, resolver);
+  errno = EXDEV;
   return {};
 }
 

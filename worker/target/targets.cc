@@ -3,27 +3,42 @@
 #include "worker/target/directory.h"
 
 namespace m2 {
+namespace {
+
+FolderSettings folder_settings(const DirRow& row, const std::string& charset) {
+  return {.base = row.base,
+          .index_file = row.index_file,
+          .default_ctype = row.default_ctype,
+          .charset = charset,
+          .cache_ttl_s = row.cache_ttl_s,
+          .precompressed = row.precompressed,
+          .listing = row.listing};
+}
+
+}  // namespace
 
 void Targets::begin(const Config& config, uint32_t workers) {
   const Settings& settings = config.settings;
   const auto number = [&settings](std::string_view key) {
     return static_cast<uint32_t>(settings.number(key));
   };
-  file_limits_.files = number("dir.cache_files");
-  file_limits_.bytes = static_cast<size_t>(settings.number("dir.cache_bytes"));
+  files_->set_limits(
+      {number("dir.cache_files"), static_cast<size_t>(settings.number("dir.cache_bytes"))});
+  charset_ = settings.text("dir.charset");
   proxy_limits_.connect_ms = number("proxy.connect_ms");
   proxy_limits_.answer_ms = number("proxy.answer_ms");
   proxy_limits_.idle_ms = number("proxy.idle_ms");
   proxy_limits_.pool_max = number("proxy.pool");
   links_.begin(workers, settings);
-  sendfile_base_ = settings.text("handler.sendfile");
+  sendfile_ = {settings.text("handler.sendfile"), resolver_};
+  if (!sendfile_.base.empty() && !sendfile_.base.ends_with('/')) sendfile_.base += '/';
   std::erase_if(pairs_, [](const auto& item) { return item.second.notices.expired(); });
 }
 
 Result<std::shared_ptr<Target>> Targets::directory(const DirRow& row,
                                                    std::shared_ptr<const MimeTable> mime) {
-  return std::shared_ptr<Target>(
-      std::make_shared<Directory>(loop_, row, file_limits_, std::move(mime)));
+  return std::shared_ptr<Target>(std::make_shared<Directory>(loop_, folder_settings(row, charset_),
+                                                             resolver_, files_, std::move(mime)));
 }
 
 Result<std::shared_ptr<Target>> Targets::proxy(const ProxyRow& row) {
@@ -36,15 +51,15 @@ Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {
   // An unchanged row keeps its target: clients that its handlers know stay known.
   Pair& pair = pairs_[link.value().get()];
   std::shared_ptr<HandlerTarget> target = pair.target.lock();
-  if (target != nullptr && target->row() == row && target->sendfile_base() == sendfile_base_) {
+  if (target != nullptr && target->row() == row && target->sendfile() == sendfile_) {
     return std::shared_ptr<Target>(std::move(target));
   }
   std::shared_ptr<HandlerNotices> notices = pair.notices.lock();
   if (notices == nullptr) {
-    notices = std::make_shared<HandlerNotices>(loop_, std::move(link).value(), row);
+    notices = std::make_shared<HandlerNotices>(std::move(link).value(), row);
     pair.notices = notices;
   }
-  target = std::make_shared<HandlerTarget>(row, std::move(notices), sendfile_base_);
+  target = std::make_shared<HandlerTarget>(row, std::move(notices), sendfile_);
   pair.target = target;
   return std::shared_ptr<Target>(std::move(target));
 }

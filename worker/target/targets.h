@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 
 #include "common/deadlines.h"
 #include "worker/generation.h"
@@ -10,6 +11,7 @@
 #include "worker/target/file_cache.h"
 #include "worker/target/handler.h"
 #include "worker/target/handler_replies.h"
+#include "worker/target/open_beneath.h"
 #include "worker/target/proxy.h"
 
 namespace m2 {
@@ -33,9 +35,11 @@ class Targets final : public TargetSource, public HandlerReplies::Pairs {
   Loop& loop_;
   Deadlines& deadlines_;
   HandlerLinks& links_;
-  FileCacheLimits file_limits_;
+  const Resolver resolver_ = best_resolver();
+  const std::shared_ptr<FileCache> files_ = std::make_shared<FileCache>(FileCacheLimits());
+  std::string charset_;
   ProxyLimits proxy_limits_;
-  std::string sendfile_base_;
+  SendfilePlace sendfile_;
   struct Pair {
     std::weak_ptr<HandlerNotices> notices;
     std::weak_ptr<HandlerTarget> target;  // the latest

@@ -236,7 +236,7 @@ Reading read_real(const ReaderTask& task) {
   const Result<Origin> origin = Origin::remember();
   EXPECT_TRUE(origin.ok());
   const Origin& kept = origin.value();
-  return read_once([&](int channel) { return read_configuration(task, kept, channel); },
+  return read_once([&](int channel) { return read_configuration(task, kept, -1, channel); },
                    {kept.root.get(), kept.folder.get()}, kLongMs);
 }
 

@@ -215,7 +215,7 @@ class FakeServer {
     Loop loop;
     Supervisor supervisor(loop, {.place = std::move(place),
                                  .kit = {Jail{}, "run", child, child},
-                                 .read = read,
+                                 .read = [&read](int channel, int) { return read(channel); },
                                  .reader_keeps = {},
                                  .workers = 0,
                                  .foreground = false,

@@ -29,7 +29,7 @@ Config sample() {
                     {11, "/proxy", TargetKind::kProxy, 0},
                     {12, R"(/h/(\a-"x"))", TargetKind::kHandler, 1}}}};
   config.default_host = 1;
-  config.dirs = {{2, "static/", "index.html", "text/html; charset=utf-8", 4294967295}};
+  config.dirs = {{2, "static/", "index.html", "text/html; charset=utf-8", 4294967295, true, true}};
   config.proxies = {{3, "backend.test", 65535, {"127.0.0.1", "::1"}}};
   config.handlers = {{5, "tcp://*:1", "a", "tcp://*:2", "", false, HeaderFormat::kJson,
                       SlowClients::kDropNewest},

@@ -101,6 +101,7 @@ TEST(Plan, IsMadeFromAConfig) {
   expected.listeners = {"tcp://0.0.0.0:6767"};
   expected.endpoints = {"tcp://*:1", "tcp://*:2", "ipc://x", "ipc://y"};
   expected.file_limit = 300;
+  expected.heartbeat_ms = 15000;
   EXPECT_EQ(make_plan(config), expected);
 }
 

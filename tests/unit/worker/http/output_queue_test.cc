@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "common/owned_fd.h"
 
@@ -29,23 +31,37 @@ struct Pair {
   OwnedFd ours, theirs;
 };
 
-OwnedFd file_with(const std::string& text) {
+// A file that is what it was until told otherwise.
+class TestFile final : public SentFile {
+ public:
+  explicit TestFile(OwnedFd file) : file_(std::move(file)) {}
+  int fd() const override { return file_.get(); }
+  bool intact() const override { return ++looks_, !changed; }
+  int looks() const { return looks_; }
+  bool changed = false;
+
+ private:
+  OwnedFd file_;
+  mutable int looks_ = 0;
+};
+
+std::shared_ptr<TestFile> file_with(const std::string& text) {
   char name[] = "/tmp/m2-output-XXXXXX";
   OwnedFd file(::mkstemp(name));
   ::unlink(name);
   EXPECT_EQ(::write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
-  return file;
+  return std::make_shared<TestFile>(std::move(file));
 }
 
 TEST(OutputQueue, KeepsOrderThroughMemoryAndFilesWhenTheSocketIsFull) {
   Pair pair;
   const std::string big(300'000, 'm');
   const std::string text(400'000, 'f');
-  const OwnedFd file = file_with("skip" + text);
+  const auto file = file_with("skip" + text);
   OutputQueue queue;
   queue.add("head\n", nullptr);
   queue.add(big, nullptr);
-  queue.add_file(file.get(), 4, text.size(), nullptr);
+  queue.add_file(file, 4, text.size());
   queue.add("tail", nullptr);
   const std::string expected = "head\n" + big + text + "tail";
   EXPECT_EQ(queue.bytes(), expected.size());
@@ -75,10 +91,39 @@ TEST(OutputQueue, AnOwnerLivesExactlyAsLongAsItsBytes) {
 
 TEST(OutputQueue, AFileThatBecameShorterBreaksTheAnswer) {
   Pair pair;
-  const OwnedFd file = file_with("0123456789");
   OutputQueue queue;
-  queue.add_file(file.get(), 0, 20, nullptr);
+  queue.add_file(file_with("0123456789"), 0, 20);
   EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBroken);
+}
+
+// Goal: a file that changes between two pieces ends the answer, before another byte of it.
+TEST(OutputQueue, AFileThatChangedBreaksTheAnswer) {
+  Pair pair;
+  const auto file = file_with(std::string(3'000'000, 'f'));
+  OutputQueue queue;
+  queue.add_file(file, 0, 3'000'000);
+  ASSERT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
+  file->changed = true;
+  while (!pair.read_some().empty()) continue;
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBroken);
+  EXPECT_EQ(pair.read_some(), "");
+}
+
+// Goal: no client takes a whole turn of the loop, however fast it reads. Method: a reader that
+// empties the socket after each flush.
+TEST(OutputQueue, SendsABoundedNumberOfBytesATurn) {
+  Pair pair;
+  OutputQueue queue;
+  const uint64_t whole = 4u << 20;
+  queue.add_file(file_with(std::string(whole, 'f')), 0, whole);
+  int turns = 0;
+  for (uint64_t before = whole; !queue.empty(); before = queue.bytes()) {
+    ASSERT_NE(queue.flush(pair.ours.get()), OutputQueue::Flush::kBroken);
+    EXPECT_LE(before - queue.bytes(), 256u * 1024);
+    while (!pair.read_some().empty()) continue;
+    ++turns;
+  }
+  EXPECT_GE(turns, 16);
 }
 
 TEST(OutputQueue, AClientThatLeftBreaksTheAnswer) {
