@@ -126,7 +126,8 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
                                  .held_signals = std::move(held).value(),
                                  .logs = std::move(logs).value(),
                                  .launcher = std::move(launcher),
-                                 .notify = std::move(notify)});
+                                 .notify = std::move(notify),
+                                 .verdict_path = verdict_path(pid_path)});
     served = supervisor.run(std::move(first));
     pid_file.remove();
     if (served.ok()) log_info("ended");

@@ -24,6 +24,7 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
     : loop_(loop),
       setup_(std::move(setup)),
       signals_(loop, std::move(setup_.held_signals), *this),
+      verdict_(setup_.verdict_path, setup_.place.jail),
       listeners_(setup_.place.jail),
       children_(loop, setup_.kit, *this),
       heartbeat_(loop, children_, setup_.notify) {}
@@ -37,6 +38,7 @@ Status Supervisor::run(Reading first) {
   carry_out(reload_.request());
   if (!ended_) loop_.run();
   listeners_.close_all();
+  verdict_.remove();
   return failure_.empty() ? Status() : Status::error(failure_);
 }
 

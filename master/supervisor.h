@@ -23,6 +23,7 @@
 #include "master/reload.h"
 #include "master/signals.h"
 #include "master/spawn.h"
+#include "master/verdict_file.h"
 
 namespace m2 {
 
@@ -41,6 +42,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
     Logs logs;
     Launcher launcher;
     Notify notify;
+    std::string verdict_path;
   };
 
   Supervisor(Loop& loop, Setup setup);
@@ -84,6 +86,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   Loop& loop_;
   Setup setup_;
   Signals signals_;
+  VerdictFile verdict_;
   Listeners listeners_;
   Children children_;
   HeartbeatWatch heartbeat_;

@@ -224,6 +224,7 @@ void Supervisor::report_serves() {
                            std::to_string(static_cast<long long>(ms)) + " ms";
   log_info((first ? "start: " : "reload: ") + text);
   setup_.notify.ready(text);
+  verdict_.write(true, text);
   heartbeat_.watch(current_.plan.heartbeat_ms, text);
   if (!setup_.launcher.waiting()) return;
   // From here on nobody waits at the terminal: what still goes to stderr belongs into the log.
@@ -242,6 +243,7 @@ void Supervisor::report_refused(const std::string& why) {
       "reload refused, generation " + std::to_string(current_.number) + " goes on: " + why;
   log_error(text);
   setup_.notify.ready(text);
+  verdict_.write(false, why);
 }
 
 }  // namespace m2

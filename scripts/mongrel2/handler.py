@@ -53,7 +53,7 @@ class Connection:
         self.resp.setsockopt(zmq.LINGER, LINGER_MS)
         if sender_id:
             self.resp.setsockopt(zmq.IDENTITY, as_bytes(sender_id))
-        self.reqs = context.socket(zmq.PULL)
+        self.reqs = self._pull_socket(context)
         self.reqs.setsockopt(zmq.RCVHWM, RECV_HWM)
         self.reqs.setsockopt(zmq.LINGER, 0)
         # PUB before PULL: a PUB socket drops what it sends before the server's subscription has
@@ -65,6 +65,10 @@ class Connection:
         except zmq.ZMQError:
             self.shutdown()
             raise
+
+    @staticmethod
+    def _pull_socket(context: zmq.Context) -> Any:
+        return context.socket(zmq.PULL)
 
     # Receiving
 

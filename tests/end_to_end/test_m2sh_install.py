@@ -17,6 +17,7 @@ def install(folder, **variables):
     shutil.copytree(os.path.join(TOP, "scripts"), copy / "scripts",
                     ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(os.path.join(TOP, "tests", "www"), copy / "tests" / "www")
+    shutil.copytree(os.path.join(TOP, "deploy", "include"), copy / "deploy" / "include")
     shutil.copy(os.path.join(TOP, "tests", "sample_conf.py"), copy / "tests")
     shutil.copy(os.path.join(TOP, "Makefile"), copy)
     for room in ("build", "common", "proto", "master", "worker"):

@@ -34,9 +34,7 @@ def test_relay(deployment):
         wait_until(lambda: server.get("/h").body == b"yes", "an answer through the new relay")
 
 
-# Goal: systemd's watchdog is fed while all answer, and no longer when the master is the only one
-# left that does. Method: a heartbeat that is far longer than the watchdog; a stopped worker; feeding
-# stops, for the rest of the heartbeat at least.
+# Goal: systemd's watchdog is fed while all answer, and again after one that did not was replaced.
 def test_watchdog(deployment):
     deployment.configure({"/": dir_()}, settings={"heartbeat_ms": 2000})
     environment = {"WATCHDOG_USEC": "600000"}

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "common/config/model.h"
 #include "common/log.h"
 #include "worker/http/connection.h"
 #include "worker/http/exchange.h"
@@ -122,18 +121,6 @@ void Clients::arrive(Connection& connection) {
   if (first_ != nullptr) first_->previous_ = &connection;
   first_ = &connection;
   ++count_;
-}
-
-void Clients::note_dropped(ConnectionId id, const HandlerRow& handler,
-                           OutputQueue::Dropped dropped) {
-  bool worth_a_line = false;
-  for (uint64_t i = 0; i < dropped.messages; ++i) worth_a_line |= slow_drops_.add();
-  if (!worth_a_line) return;
-  log_warn("handler pair " + handler.send_spec + ": connection " + std::to_string(id) +
-           " does not take what it is owed, " + std::to_string(dropped.messages) +
-           " of its messages (" + std::to_string(dropped.bytes) +
-           " bytes) dropped (messages dropped so far: " + std::to_string(slow_drops_.total()) +
-           ")");
 }
 
 void Clients::bury(Connection& connection) {

@@ -15,8 +15,6 @@
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
 #include "worker/http/connection_table.h"
-#include "worker/http/output_queue.h"
-#include "worker/link/drop_counter.h"
 
 struct sockaddr_storage;
 
@@ -24,7 +22,6 @@ namespace m2 {
 
 class Connection;
 class Exchange;
-struct HandlerRow;
 
 // Where the clients of a worker that retires go.
 class Successors {
@@ -76,8 +73,8 @@ class Clients {
   std::unique_ptr<Exchange> acquire_exchange();
   void release_exchange(std::unique_ptr<Exchange> exchange);
   void arrive(Connection& connection);
-  // Counts and logs what a slow client does not get.
-  void note_dropped(ConnectionId id, const HandlerRow& handler, OutputQueue::Dropped dropped);
+  // Of messages that slow clients did not get; returns how many there were so far.
+  uint64_t count_dropped(uint64_t messages) { return dropped_messages_ += messages; }
   // The connection is closed; it is deleted at the end of this turn, when nobody is inside it.
   void bury(Connection& connection);
   // To be ended at the end of this turn: its socket failed while a target was using it.
@@ -104,7 +101,7 @@ class Clients {
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;
   uint64_t refused_ = 0;
-  DropCounter slow_drops_;
+  uint64_t dropped_messages_ = 0;
   enum class Leaving : uint8_t { kNo, kRetiring, kDraining };
   Leaving leaving_ = Leaving::kNo;
   Successors* successors_ = nullptr;

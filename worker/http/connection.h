@@ -101,6 +101,7 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view date() override;
   void flush();
   void give_credits(uint64_t bytes);
+  void report_dropped();
   void output_waits();
   void exchange_ended();
   void linger();

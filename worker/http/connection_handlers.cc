@@ -92,8 +92,26 @@ void Connection::give_credits(uint64_t bytes) {
   exchange_->credits_to_->client_took(id_, std::exchange(due, 0));
 }
 
+// One line when it begins and one with the sum, however many there are.
 void Connection::note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) {
-  clients_.note_dropped(id_, handler, dropped);
+  OutputQueue::Dropped& sum = exchange_->dropped_;
+  clients_.count_dropped(dropped.messages);
+  if (sum.messages == 0) {
+    exchange_->dropped_by_ = handler.send_spec;
+    log_warn("handler pair " + handler.send_spec + ": connection " + std::to_string(id_) +
+             " does not take what it is owed, messages for it are dropped from now on");
+  }
+  sum.messages += dropped.messages;
+  sum.bytes += dropped.bytes;
+}
+
+void Connection::report_dropped() {
+  const OutputQueue::Dropped sum = std::exchange(exchange_->dropped_, {});
+  if (sum.messages == 0) return;
+  log_warn("handler pair " + exchange_->dropped_by_ + ": connection " + std::to_string(id_) +
+           " did not get " + std::to_string(sum.messages) + " messages (" +
+           std::to_string(sum.bytes) + " bytes), it was too slow (of all connections so far: " +
+           std::to_string(clients_.count_dropped(0)) + ")");
 }
 
 }  // namespace m2

@@ -206,6 +206,7 @@ void Connection::close(std::string_view why) {
                        state_ == State::kFlushing || state_ == State::kSwitched;
     if (exchange_->responder_ != nullptr) std::exchange(exchange_->responder_, nullptr)->stop();
     if (begun) write_access_log();
+    report_dropped();
     clients_.release_exchange(std::move(exchange_));
   }
   state_ = State::kClosed;
@@ -219,6 +220,7 @@ void Connection::close(std::string_view why) {
 // When the last byte has left or the connection ends, so that the line says what left. The body
 // goes out last: what did not leave is taken off it.
 void Connection::write_access_log() {
+  report_dropped();
   if (exchange_->log_request_.empty()) return;  // a message of a socket, or it is written already
   const uint64_t unsent = exchange_->output.bytes() + exchange_->lost_bytes_;
   const uint64_t body = exchange_->answer_body_bytes_;

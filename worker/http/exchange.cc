@@ -108,6 +108,8 @@ void Exchange::reset() {
   host_name_ = {};
   answer_body_bytes_ = lost_bytes_ = credits_due_ = 0;
   credits_to_.reset();
+  dropped_ = {};
+  dropped_by_.clear();
   status_ = 0;
   is_head_ = false;
   keep_alive_ = true;

@@ -172,6 +172,8 @@ class Exchange {
   uint64_t lost_bytes_ = 0;  // were to be sent when the client was gone
   std::shared_ptr<ToldHandler> credits_to_;
   uint64_t credits_due_ = 0;
+  OutputQueue::Dropped dropped_;  // since its client became too slow
+  std::string dropped_by_;        // whose messages: for the log
   int status_ = 0;
   bool is_head_ = false;
   bool keep_alive_ = true;

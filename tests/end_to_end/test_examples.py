@@ -1,0 +1,62 @@
+"""The examples of docs/examples, each in its language, with the real server."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lib.client import Client
+from lib.deployment import TOP, handler
+from lib.server import Server
+from lib.waiting import DEADLINE
+
+EXAMPLES = os.path.join(TOP, "docs", "examples")
+
+
+def compile_cpp(folder):
+    program = str(folder / "echo")
+    subprocess.run(["g++", "-std=c++20", "-I", os.path.join(TOP, "deploy", "include"),
+                    os.path.join(EXAMPLES, "echo.cc"), "-o", program, "-lzmq", "-lsimdjson"],
+                   check=True, timeout=300)
+    return [program]
+
+
+def install_node(folder):
+    """The package zeromq, which brings its library along."""
+    done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder),
+                           "zeromq@6"], timeout=300, stdout=subprocess.DEVNULL)
+    if done.returncode != 0:
+        pytest.skip("needs the npm registry")
+    os.environ["NODE_PATH"] = str(folder / "node_modules")
+    return ["node", os.path.join(EXAMPLES, "echo.js")]
+
+
+def script(*words):
+    return lambda _: [*words[:-1], os.path.join(EXAMPLES, words[-1])]
+
+
+# Goal: what the documentation shows works as it stands there: GET, POST with a body, HEAD where the
+# kit knows it, a browser that leaves in between. Method: run it as a reader would.
+@pytest.mark.parametrize("name, prepare", [
+    ("Python", script(sys.executable, "echo.py")), ("C++", compile_cpp),
+    ("Ruby", script("ruby", "echo.rb")), ("Perl", script("perl", "echo.pl")),
+    ("PHP", script("php", "echo.php")), ("Node", install_node)],
+    ids=["python", "cpp", "ruby", "perl", "php", "node"])
+def test_example(deployment, tmp_path, name, prepare):
+    command = prepare(tmp_path)
+    deployment.configure({"/": handler()}, settings={"handler.wait_ms": 30000})
+    with Server(deployment, workers=1):
+        process = subprocess.Popen(
+            [*command, deployment.endpoint("ipc://run/h-q"), deployment.endpoint("ipc://run/h-r")],
+            env={**os.environ, "PYTHONPATH": os.path.join(TOP, "scripts")})
+        try:
+            client = Client(deployment.port, deadline=2 * DEADLINE)
+            assert client.request(path="/a").body == f"{name}: GET /a, 0 bytes\n".encode()
+            Client(deployment.port).request(path="/gone")
+            body = "ä€".encode() + bytes(range(256))
+            answer = client.request("POST", "/b", body=body)
+            assert answer.body == f"{name}: POST /b, {len(body)} bytes\n".encode()
+        finally:
+            process.kill()
+            process.wait(DEADLINE)
