@@ -60,6 +60,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   void child_born(Child& child) override;
   void child_message(Child& child, Message message) override;
   void pass_on_clients(Message message);
+  void close_all_but(const Plan& plan);
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/config/model.h"
+#include "common/ip_network.h"
 #include "common/status.h"
 #include "proto/http/mime.h"
 #include "proto/http/request_parser.h"
@@ -53,6 +54,7 @@ struct Limits {
   uint32_t idle_ms = 0;
   uint32_t write_ms = 0;
   uint32_t connections = 0;
+  uint32_t connections_per_address = 0;  // 0: no limit
   uint32_t handler_targets = 0;
   bool flow_control = false;
   bool pipelining = false;
@@ -61,6 +63,12 @@ struct Limits {
   bool tcp_keepalive = false;
   WebSocketLimits websocket;
   explicit Limits(const Settings& settings);
+};
+
+// Whose word on other clients counts.
+struct Trust {
+  NetworkList proxy_protocol;
+  NetworkList forwarded;
 };
 
 // Makes the targets of a generation, or finds those that an earlier one already has (targets.h).
@@ -90,6 +98,7 @@ class Generation {
 
   uint64_t number() const { return number_; }
   const Limits& limits() const { return limits_; }
+  const Trust& trust() const { return trust_; }
   uint32_t access_log_flush_ms() const { return access_log_flush_ms_; }
   bool access_logging() const { return access_logging_; }
 
@@ -98,6 +107,7 @@ class Generation {
 
   uint64_t number_;
   Limits limits_;
+  Trust trust_;
   uint32_t access_log_flush_ms_;
   bool access_logging_;
   std::map<std::pair<std::string, std::string>, HandlerRow> handlers_;  // by send_spec, recv_spec

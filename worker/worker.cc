@@ -1,14 +1,11 @@
 #include "worker/worker.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "common/config/image.h"
 #include "common/log.h"
 #include "common/sealed_memory.h"
-#include "common/treaty/plan.h"
 
 namespace m2 {
 
@@ -18,7 +15,7 @@ Worker::Worker(ChildStart start)
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
-      replies_(loop_, clients_),
+      replies_(clients_),
       targets_(loop_, deadlines_, links_),
       channel_(loop_, std::move(start.channel), *this),
       heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
@@ -88,9 +85,9 @@ Status Worker::prepare(Message& message) {
   prepared->generation = std::move(generation).value();
   prepared->error_log_level = config.value().server.error_log_level;
   prepared->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
-  for (const std::string& listener : make_plan(config.value()).listeners) {
-    const std::string key = http_key(listener);
-    prepared->keys.push_back(key);
+  prepared->listeners = make_plan(config.value()).listeners;
+  for (const PlanListener& listener : prepared->listeners) {
+    const std::string key = http_key(listener.spec);
     if (acceptors_.contains(key)) continue;
     const auto offer = offered_listeners_.find(key);
     if (offer == offered_listeners_.end())
@@ -110,17 +107,27 @@ void Worker::commit(uint64_t generation) {
   offered_listeners_.clear();
   clients_.use(prepared->generation);
   links_.commit();
-  for (auto it = acceptors_.begin(); it != acceptors_.end();) {
-    const bool stays = std::count(prepared->keys.begin(), prepared->keys.end(), it->first) != 0;
-    if (!stays) it->second->finish();
-    it = stays ? std::next(it) : acceptors_.erase(it);
-  }
-  for (auto& [key, socket] : prepared->new_listeners) {
-    acceptors_[key] = std::make_unique<Acceptor>(clients_, key, std::move(socket));
-  }
+  use_listeners(*prepared);
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
   heartbeat_.set(prepared->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
+}
+
+void Worker::use_listeners(Prepared& prepared) {
+  std::map<std::string, std::unique_ptr<Acceptor>> before = std::exchange(acceptors_, {});
+  for (const PlanListener& listener : prepared.listeners) {
+    const std::string key = http_key(listener.spec);
+    std::unique_ptr<Acceptor>& acceptor = acceptors_[key];
+    if (const auto found = before.find(key); found != before.end()) {
+      acceptor = std::move(found->second);
+      before.erase(found);
+    } else {
+      acceptor =
+          std::make_unique<Acceptor>(clients_, key, std::move(prepared.new_listeners.at(key)));
+    }
+    acceptor->set_proxy_protocol(listener.proxy_protocol);
+  }
+  for (auto& [key, acceptor] : before) acceptor->finish();
 }
 
 void Worker::abort() {
@@ -140,25 +147,28 @@ void Worker::retire(uint64_t limit_ms) {
 }
 
 // To the workers that stay, through the master.
-void Worker::take(std::vector<OwnedFd> sockets) {
-  while (!sockets.empty()) {
+void Worker::take(std::vector<PassedOn> clients) {
+  while (!clients.empty()) {
     Message message;
     message.type = MessageType::kClients;
-    while (!sockets.empty() && message.descriptors.size() < kMessageDescriptorsMax) {
-      message.descriptors.push_back(std::move(sockets.back()));
-      sockets.pop_back();
+    while (!clients.empty() && message.descriptors.size() < kMessageDescriptorsMax) {
+      if (!message.descriptors.empty()) message.text += '\n';
+      message.text += passed_on_line(clients.back().peer);
+      message.descriptors.push_back(std::move(clients.back().socket));
+      clients.pop_back();
     }
     channel_.send(std::move(message));
   }
 }
 
 void Worker::take_clients(Message message) {
+  std::string_view lines = message.text;
   for (OwnedFd& socket : message.descriptors) {
-    sockaddr_storage peer{};
-    socklen_t length = sizeof peer;
-    // Gone meanwhile: nothing to take over.
-    if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) continue;
-    clients_.accepted(std::move(socket), peer);
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    const std::optional<ClientPeer> peer = passed_on_peer(socket.get(), line);
+    // None: gone meanwhile, nothing to take over.
+    if (peer) clients_.taken_over(std::move(socket), *peer);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
 #include "common/treaty/heartbeat.h"
+#include "common/treaty/plan.h"
 #include "worker/generation.h"
 #include "worker/http/acceptor.h"
 #include "worker/http/access_log.h"
@@ -32,7 +33,7 @@ class Worker final : private ChannelUser, private Successors {
  private:
   void channel_message(Message message) override;
   void channel_closed(const std::string& why) override;
-  void take(std::vector<OwnedFd> sockets) override;
+  void take(std::vector<PassedOn> clients) override;
   bool all_taken() const override { return channel_.all_sent(); }
 
   void take_offer(Message message);
@@ -40,6 +41,8 @@ class Worker final : private ChannelUser, private Successors {
   Status prepare(Message& message);
   void commit(uint64_t generation);
   void abort();
+  struct Prepared;
+  void use_listeners(Prepared& prepared);
   void drain(uint64_t limit_ms);
   void retire(uint64_t limit_ms);
   void take_no_more(uint64_t limit_ms);
@@ -65,7 +68,7 @@ class Worker final : private ChannelUser, private Successors {
   struct Prepared {
     std::shared_ptr<const Generation> generation;
     std::map<std::string, OwnedFd> new_listeners;
-    std::vector<std::string> keys;  // of all listeners it has
+    std::vector<PlanListener> listeners;  // all it has
     int error_log_level = 2;
     uint64_t heartbeat_ms = 0;
   };

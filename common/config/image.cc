@@ -24,6 +24,7 @@ constexpr int64_t kFormat = 1;
 constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};  // by TargetKind
 constexpr std::string_view kFormats[] = {"json", "tnetstring"};     // by HeaderFormat
 constexpr std::string_view kSlowClients[] = {"close", "drop_newest", "drop_oldest"};
+constexpr std::string_view kReplies[] = {"sub", "pull", "none"};    // by Replies
 constexpr std::string_view kContracts[] = {"frames", "messages"};   // by WebSocketContract
 
 // ---- writing
@@ -68,6 +69,17 @@ void write_server(JsonWriter& json, const ServerRow& row) {
   put(json, "port", row.port);
   put(json, "control_port", row.control_port);
   put(json, "error_log_level", row.error_log_level);
+  json.key("proxy_protocol");
+  json.boolean(row.proxy_protocol);
+}
+
+void write_listener(JsonWriter& json, const ListenerRow& row) {
+  put(json, "id", row.id);
+  put(json, "address", row.address);
+  put(json, "port", row.port);
+  json.key("proxy_protocol");
+  json.boolean(row.proxy_protocol);
+  put(json, "mode", row.mode);
 }
 
 void write_route(JsonWriter& json, const RouteRow& row) {
@@ -113,6 +125,7 @@ void write_handler(JsonWriter& json, const HandlerRow& row) {
   put_flag(json, "raw_payload", row.raw_payload);
   put(json, "protocol", kFormats[static_cast<size_t>(row.protocol)]);
   put(json, "slow_clients", kSlowClients[static_cast<size_t>(row.slow_clients)]);
+  put(json, "replies", kReplies[static_cast<size_t>(row.replies)]);
   put(json, "websocket", kContracts[static_cast<size_t>(row.websocket)]);
 }
 
@@ -235,6 +248,18 @@ ServerRow read_server(element from, Status& status) {
   row.port = members.number<uint16_t>("port");
   row.control_port = members.text("control_port");
   row.error_log_level = members.number<int>("error_log_level", 0, 3);
+  row.proxy_protocol = members.boolean("proxy_protocol");
+  return row;
+}
+
+ListenerRow read_listener(element from, Status& status) {
+  Members members(from, "listener", status);
+  ListenerRow row;
+  row.id = members.number<int64_t>("id");
+  row.address = members.text("address");
+  row.port = members.number<uint16_t>("port");
+  row.proxy_protocol = members.boolean("proxy_protocol");
+  row.mode = members.number<uint16_t>("mode", 0, 0777);
   return row;
 }
 
@@ -298,6 +323,7 @@ HandlerRow read_handler(element from, Status& status) {
   row.raw_payload = members.boolean("raw_payload");
   row.protocol = static_cast<HeaderFormat>(members.choice("protocol", kFormats));
   row.slow_clients = static_cast<SlowClients>(members.choice("slow_clients", kSlowClients));
+  row.replies = static_cast<Replies>(members.choice("replies", kReplies));
   row.websocket = static_cast<WebSocketContract>(members.choice("websocket", kContracts));
   return row;
 }
@@ -366,6 +392,7 @@ std::string write_image(const Config& config) {
   json.begin_object();
   write_server(json, config.server);
   json.end_object();
+  put_rows(json, "listeners", config.listeners, write_listener);
   put_rows(json, "hosts", config.hosts, write_host);
   put(json, "default_host", config.default_host);
   put_rows(json, "dirs", config.dirs, write_dir);
@@ -389,6 +416,7 @@ Result<Config> read_image(std::string_view bytes) {
   Members members(document, "document", status);
   members.number<int64_t>("format", kFormat, kFormat);
   config.server = read_server(members.member("server"), status);
+  config.listeners = members.rows("listeners", read_listener);
   config.hosts = members.rows("hosts", read_host);
   config.default_host = members.number<uint32_t>("default_host");
   config.dirs = members.rows("dirs", read_dir);

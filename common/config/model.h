@@ -12,6 +12,8 @@
 namespace m2 {
 
 enum class TargetKind : uint8_t { kDir, kProxy, kHandler };
+// handler.replies: on what socket answers come. kNone: none; another pair's handlers answer.
+enum class Replies : uint8_t { kSub, kPull, kNone };
 enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
 // handler.websocket: the handler sees and writes frames, or whole messages (docs/websockets.md).
 enum class WebSocketContract : uint8_t { kFrames, kMessages };
@@ -46,6 +48,7 @@ struct HandlerRow {
   bool raw_payload = false;
   HeaderFormat protocol = HeaderFormat::kJson;
   SlowClients slow_clients = SlowClients::kClose;
+  Replies replies = Replies::kSub;
   WebSocketContract websocket = WebSocketContract::kFrames;
   bool operator==(const HandlerRow&) const = default;
 };
@@ -69,6 +72,16 @@ struct MimeRow {
   std::string type;
 };
 
+// One more place where clients come in, beside bind_addr and port of the server.
+struct ListenerRow {
+  int64_t id = 0;
+  std::string address;  // numeric IPv4 or IPv6, or "unix:PATH"
+  uint16_t port = 0;    // 0 with unix:
+  bool proxy_protocol = false;
+  uint16_t mode = 0660;  // of a unix socket's file
+  bool operator==(const ListenerRow&) const = default;
+};
+
 struct ServerRow {
   int64_t id = 0;
   std::string uuid;
@@ -82,10 +95,12 @@ struct ServerRow {
   uint16_t port = 0;
   std::string control_port;  // endpoint; "" means none
   int error_log_level = 2;
+  bool proxy_protocol = false;  // on bind_addr and port
 };
 
 struct Config {
   ServerRow server;
+  std::vector<ListenerRow> listeners;
   std::vector<HostRow> hosts;
   uint32_t default_host = 0;  // index into hosts
   std::vector<DirRow> dirs;

@@ -82,6 +82,9 @@ constexpr SettingSpec kSpecs[] = {
            "Header fields of one request (431 beyond)."),
     number("limits.connections", 10240, 1, 1048576, "connections",
            "Client connections that each worker holds open at a time."),
+    number("limits.connections_per_address", 0, 0, 1048576, "connections",
+           "Of these, from one IPv4 address or IPv6 /64 (503 beyond); 0: no limit. Clients behind "
+           "a trusted proxy count by their requests."),
     time_ms("limits.head_ms", 20000, "Time for a client to send a whole request head."),
     time_ms("limits.body_ms", 60000, "Longest pause while a client sends a request body."),
     time_ms("limits.idle_ms", 120000, "A keep-alive connection without a request is closed then."),
@@ -97,6 +100,15 @@ constexpr SettingSpec kSpecs[] = {
          "Keep the client's own X-Forwarded-For instead of overwriting it with its address."),
     flag("request.relaxed", false, "Accept { } and ^ in request targets too."),
     flag("net.tcp_keepalive", false, "SO_KEEPALIVE on client connections."),
+    number("net.backlog", 4096, 1, 65535, "connections",
+           "Clients that may wait to be accepted at each listener; the kernel allows at most "
+           "net.core.somaxconn."),
+    text("proxy_protocol.trusted", "",
+         "Networks whose PROXY header is believed, as in '10.0.0.0/8, ::1, unix'; others cannot "
+         "use a listener with proxy_protocol=1."),
+    text("forwarded.trusted", "",
+         "Networks whose X-Forwarded-For, or Forwarded, says who the client is; of others it "
+         "means nothing."),
 
     // Access log.
     flag("disable.access_logging", false, "Write no access log."),
@@ -109,6 +121,12 @@ constexpr SettingSpec kSpecs[] = {
            "Connection ids that one handler message may name; a message with more is dropped."),
     number("handler.wait_ms", 5000, 0, kDayMs, "ms",
            "How long a request waits for a handler to come before it is answered 503."),
+    number("handler.timeout", 0, 0, kDayMs, "ms",
+           "How long a request waits for the first bytes of its handler's answer before it is "
+           "answered 504; 0 waits for ever, as long polls want it."),
+    number("handler.grace_ms", 2000, 0, kDayMs, "ms",
+           "When all handlers of a pair are gone, requests that they had are answered 502 after "
+           "this time; 0 never does so."),
     number("handler.queue", 1000, 1, 1048576, "requests",
            "Requests that wait for the handlers of one pair, in each worker; one more is answered "
            "503."),

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace m2 {
 
@@ -20,6 +21,8 @@ inline constexpr size_t kMessageTextMax = 32 * 1024;
 inline constexpr size_t kMessageDescriptorsMax = 64;
 // Beyond this many unsent messages a peer counts as hung.
 inline constexpr size_t kChannelQueueMax = 4096;
+
+inline constexpr std::string_view kClientSendsProxyHeader = "proxy";
 
 enum class MessageType : uint32_t {
   // text: keys, one a line, of the descriptors attached, in order (keys: see plan.h).
@@ -35,7 +38,9 @@ enum class MessageType : uint32_t {
   kDrain,
   // The same, but the server goes on without this worker: it passes on who is between two requests.
   kRetire,
-  // From a worker that retires to the master, and on to one that stays. descriptors: HTTP clients.
+  // From a worker that retires to the master, and on to one that stays; or from the master alone,
+  // when a listener goes. descriptors: HTTP clients. text: a line for each: "" (who it is, its
+  // socket says), kClientSendsProxyHeader (first of all), or "ADDRESS PORT" (a PROXY header said).
   kClients,
   // New log files. descriptors: [error_log] or [error_log, access_log].
   kLogs,

@@ -6,6 +6,7 @@
 
 #include "common/in_quotes.h"
 #include "master/store/endpoint.h"
+#include "master/store/listeners.h"
 
 namespace m2 {
 namespace {
@@ -120,6 +121,7 @@ void check_config(const Config& config, bool as_root, Findings& findings) {
                      "must be the name or address of a server");
     }
   }
+  check_trust(config, findings);
   check_endpoints(config, findings);
 }
 

@@ -35,6 +35,12 @@ constexpr Column kServer[] = {
     later(text("bind_addr", "0.0.0.0")),
     number("port", kNone),
     later(number("use_ssl", "0")),
+    later(number("proxy_protocol", "0")),
+};
+
+constexpr Column kListener[] = {
+    number("id", kNone),        number("server_id", kNone),           text("address"),
+    later(number("port", "0")), later(number("proxy_protocol", "0")), later(text("mode", "0660")),
 };
 
 constexpr Column kHost[] = {
@@ -70,6 +76,7 @@ constexpr Column kHandler[] = {
     later(number("raw_payload", "0")),
     later(text("protocol", "json")),
     later(text("slow_clients", "close")),
+    later(text("replies", "sub")),
     later(text("websocket", "frames")),
 };
 
@@ -82,6 +89,7 @@ constexpr Column kModule[] = {number("id", kNone), number("server_id", kNone), t
 }  // namespace
 
 const Table kServerTable = {"server", true, kServer};
+const Table kListenerTable = {"listener", false, kListener};
 const Table kHostTable = {"host", true, kHost};
 const Table kRouteTable = {"route", true, kRoute};
 const Table kDirectoryTable = {"directory", true, kDirectory};

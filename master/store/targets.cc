@@ -70,6 +70,23 @@ SlowClients read_slow_clients(RowReader& row, Findings& findings) {
   return SlowClients::kClose;
 }
 
+std::string_view name_of(Replies replies) {
+  constexpr std::string_view kNames[] = {"sub", "pull", "none"};
+  return kNames[static_cast<size_t>(replies)];
+}
+
+Replies read_replies(RowReader& row, Findings& findings) {
+  const std::string text = row.text("replies");
+  for (const Replies replies : {Replies::kPull, Replies::kNone}) {
+    if (text == name_of(replies)) return replies;
+  }
+  if (text != name_of(Replies::kSub) && !text.empty()) {
+    findings.error(row.place("replies"),
+                   "must be \"sub\" (handlers publish), \"pull\" (they push) or \"none\"");
+  }
+  return Replies::kSub;
+}
+
 HandlerRow read_handler(RowReader& row, Findings& findings) {
   constexpr auto kLeast = std::numeric_limits<int64_t>::min();
   constexpr auto kMost = std::numeric_limits<int64_t>::max();
@@ -80,6 +97,7 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
   handler.recv_spec = row.text("recv_spec");
   handler.recv_ident = row.text("recv_ident");
   handler.raw_payload = row.number("raw_payload", kLeast, kMost) == 1;
+  handler.replies = read_replies(row, findings);
   const std::string protocol = row.text("protocol");
   if (protocol == "tnetstring") {
     handler.protocol = HeaderFormat::kTnetstring;
@@ -120,6 +138,7 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
          compare("raw_payload", raw(first), raw(second)) &&
          compare("protocol", format(first), format(second)) &&
          compare("slow_clients", name_of(first.slow_clients), name_of(second.slow_clients)) &&
+         compare("replies", name_of(first.replies), name_of(second.replies)) &&
          compare("websocket", contract(first), contract(second)));
 }
 

@@ -155,7 +155,7 @@ class GatewayRequestWriter {
   void write_forwarded_for() {
     out_.append("X-Forwarded-For: ");
     for (const HeaderField& field : head_.fields) {
-      if (!client_forwarded_) break;
+      if (!client_forwarded_ || request_.peer_is_origin) break;
       const std::string_view name = field.name.in(base_);
       if (use_of(name) != FieldUse::kForwardedFor || field.value.empty()) continue;
       if (option_count_ != 0 && named_in_connection(name)) continue;

@@ -15,6 +15,7 @@ struct GatewayRequest {
   const RequestHead* head = nullptr;
   const char* base = nullptr;    // the bytes the head is in
   std::string_view peer;         // address of the client; "-": it has none
+  bool peer_is_origin = false;   // found by forwarded.h: X-Forwarded-For is this address alone
   bool keep_client_xff = false;  // X-Forwarded-For stays as the client sent it, or absent
 };
 

@@ -21,7 +21,16 @@ TABLES = {
         name TEXT DEFAULT '',
         bind_addr TEXT DEFAULT '0.0.0.0',
         port INTEGER,
-        use_ssl INTEGER DEFAULT 0""",
+        use_ssl INTEGER DEFAULT 0,
+        proxy_protocol INTEGER DEFAULT 0""",
+    # Not known to 1.x: further places where clients come in.
+    "listener": """
+        id INTEGER PRIMARY KEY,
+        server_id INTEGER,
+        address TEXT,
+        port INTEGER DEFAULT 0,
+        proxy_protocol INTEGER DEFAULT 0,
+        mode TEXT DEFAULT '0660'""",
     "host": """
         id INTEGER PRIMARY KEY,
         server_id INTEGER,
@@ -36,6 +45,7 @@ TABLES = {
         recv_ident TEXT,
         raw_payload INTEGER DEFAULT 0,
         protocol TEXT DEFAULT 'json',
+        replies TEXT DEFAULT 'sub',
         slow_clients TEXT DEFAULT 'close',
         websocket TEXT DEFAULT 'frames'""",
     "proxy": """

@@ -73,7 +73,8 @@ commit([Server(uuid='{UUID}', name='site', chroot='/var/lib/mongrel2/site', port
 
 
 # Goal: installed on a clean system it works by the paths it names, an upgrade keeps what the operator
-# has, and nothing of it is left after a purge but that. Method: dpkg itself, in a copy of this system.
+# has, and nothing of it is
+# left after a purge but that. Method: dpkg itself, in a copy of this system.
 def test_install_upgrade_remove(system, package):
     shutil.copy(package, system.path("/package.deb"))
     system.run("dpkg", "--remove", "--force-depends", "mongrel2-core", check=False)
@@ -97,7 +98,8 @@ def test_install_upgrade_remove(system, package):
     assert os.path.exists(system.path("/var/lib/mongrel2/site/www/i"))
 
 
-# Goal: systemd of this Debian understands the units of the package without a complaint, and finds
+# Goal: systemd of this Debian understands the units of the package without a complaint, and
+# finds
 # little to be exposed.
 def test_units(system, package):
     shutil.copy(package, system.path("/package.deb"))

@@ -32,9 +32,12 @@ def test_relay(deployment):
         assert server.workers() == workers
 
 
-# Goal: requests that a handler holds while the relay dies are still answered afterwards.
+# Goal: requests that a handler holds while the relay dies are still answered afterwards. (A relay
+# tells of what it has passed on within some ms; what it could not tell of is refused after the grace
+# time.)
 def test_held_over_relay(deployment):
-    deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000})
+    deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000,
+                                                      "handler.grace_ms": 60000})
     with Server(deployment, workers=2) as server, Handler(deployment) as on:
         clients = [server.client().send_request(path=f"/h/{number}") for number in range(10)]
         requests = [on.recv() for _ in clients]

@@ -48,8 +48,18 @@ def handler(name="h", ident=IDENT, recv_ident="", **more):
     return _source("Handler", send_ident=ident, recv_ident=recv_ident, **specs)
 
 
+def listener(address="127.0.0.1", port=0, **more):
+    return _source("Listener", address=address, port=port, **more)
+
+
+class Source(str):
+    """A piece of a configuration file; stands in lists as it is."""
+
+    __repr__ = str.__str__
+
+
 def _source(kind, /, **arguments):
-    return f"{kind}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+    return Source(f"{kind}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})")
 
 
 class Deployment:

@@ -58,7 +58,7 @@ class Handler:
     """replies_only: it takes no share of the requests."""
 
     def __init__(self, deployment, name="h", ident=IDENT, specs=None, tnetstring=False,
-                 replies_only=False):
+                 replies_only=False, replies="sub"):
         send_spec, recv_spec = specs or (f"ipc://run/{name}-q", f"ipc://run/{name}-r")
         self.ident = ident
         self.tnetstring = tnetstring
@@ -67,7 +67,10 @@ class Handler:
         self.requests = self.context.socket(zmq.PULL)
         if not replies_only:
             self.requests.connect(deployment.endpoint(send_spec))
-        self.replies = self.context.socket(zmq.PUB)
+        if replies == "none":
+            self.replies = None
+            return
+        self.replies = self.context.socket(zmq.PUSH if replies == "pull" else zmq.PUB)
         self.replies.setsockopt(zmq.IDENTITY, ident.encode())
         self.replies.connect(deployment.endpoint(recv_spec))
 

@@ -226,8 +226,8 @@ class Server:
             text += self.deployment.read(name)
         return text.decode("utf-8", "replace")
 
-    def client(self, port=None):
-        return Client(port or self.deployment.port)
+    def client(self, port=None, **more):
+        return Client(port or self.deployment.port, **more)
 
     def clients_of(self, worker, count):
         """Connections that this worker has, and no other: the others stand still meanwhile."""

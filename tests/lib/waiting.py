@@ -50,6 +50,15 @@ def free_port():
     raise AssertionError("no free port")
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
 def can_connect(port, host="127.0.0.1"):
     with socket.socket() as probe:
         probe.settimeout(5)

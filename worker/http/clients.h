@@ -14,19 +14,24 @@
 #include "proto/http/date.h"
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
+#include "worker/http/admission.h"
+#include "worker/http/client_peer.h"
 #include "worker/http/connection_table.h"
-
-struct sockaddr_storage;
 
 namespace m2 {
 
 class Connection;
 class Exchange;
 
+struct PassedOn {
+  OwnedFd socket;
+  ClientPeer peer;
+};
+
 // Where the clients of a worker that retires go.
 class Successors {
  public:
-  virtual void take(std::vector<OwnedFd> sockets) = 0;
+  virtual void take(std::vector<PassedOn> clients) = 0;
   // Whatever was given away has left this process.
   virtual bool all_taken() const = 0;
 
@@ -47,12 +52,17 @@ class Clients {
   const std::shared_ptr<const Generation>& generation() const { return generation_; }
   const Limits& limits() const { return generation_->limits(); }
 
-  // A new client. Over limits.connections it is told 503 and closed.
-  void accepted(OwnedFd socket, const sockaddr_storage& peer);
+  // A new client. Over limits.connections or limits.connections_per_address it is told 503 and
+  // closed; who is to send a PROXY header and is not trusted is closed.
+  void accepted(OwnedFd socket, const ClientPeer& peer);
+  // A client of another worker, or of a listener that is gone: no cap on its address turns it away.
+  void taken_over(OwnedFd socket, const ClientPeer& peer);
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
-  // An id that this worker, or an earlier one in its slot, has given out.
-  bool is_of_our_slot(ConnectionId id) const { return slot_of(id) == slot_of(next_id_); }
+  // An id that this worker can have given out.
+  bool may_be_ours(ConnectionId id) const {
+    return id >= first_id_ && slot_of(id) == slot_of(first_id_);
+  }
   size_t count() const { return count_; }
 
   // Closes idle clients now, the others after the answer they wait for; then stops the loop.
@@ -82,9 +92,16 @@ class Clients {
   // It has left HTTP: at the end of this turn its responder gets what came early.
   void switched(Connection& connection) { switched_.push_back(&connection); }
   // Its connection has stopped watching it; it leaves this process in the next turn.
-  void pass_on(OwnedFd socket);
+  void pass_on(OwnedFd socket, const ClientPeer& peer);
+  Admission& admission() { return admission_; }
+  // Counts it for its address. False: there are too many, which was logged.
+  bool count_in(Connection& connection);
+  void log_full_address(std::string_view address);
+  static void send_full(int socket);  // 503, best effort
 
  private:
+  bool has_room(int socket);
+  void count_everybody();
   void end_of_turn();
   void send_passed_on();
 
@@ -97,15 +114,18 @@ class Clients {
   std::unique_ptr<std::array<char, 64 * 1024>> read_buffer_;
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   ConnectionTable ids_;
+  const ConnectionId first_id_;
   ConnectionId next_id_;
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;
   uint64_t refused_ = 0;
   uint64_t dropped_messages_ = 0;
+  Admission admission_;
+  bool counting_ = false;  // limits.connections_per_address is set
   enum class Leaving : uint8_t { kNo, kRetiring, kDraining };
   Leaving leaving_ = Leaving::kNo;
   Successors* successors_ = nullptr;
-  std::vector<OwnedFd> passed_on_;
+  std::vector<PassedOn> passed_on_;
   TimerWatcher next_turn_;
   std::vector<Connection*> switched_;
   std::vector<Connection*> doomed_;

@@ -1,8 +1,6 @@
 // The input side of a connection: bytes to heads, heads to routes, bodies to targets.
 #include "worker/http/connection.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -18,32 +16,13 @@ namespace {
 // "Expect: 100-continue" (RFC 9110, 10.1.1): a target wants the body.
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-uint8_t write_peer(const sockaddr_storage& peer, std::array<char, 46>& out, uint16_t& port) {
-  const void* address;
-  int family = peer.ss_family;
-  if (family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(peer);
-    address = &v4.sin_addr;
-    port = ntohs(v4.sin_port);
-  } else if (family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(peer);
-    port = ntohs(v6.sin6_port);
-    const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr);
-    address = mapped ? static_cast<const void*>(v6.sin6_addr.s6_addr + 12) : &v6.sin6_addr;
-    if (mapped) family = AF_INET;
-  } else {
-    out[0] = '-';
-    return 1;
-  }
-  ::inet_ntop(family, address, out.data(), out.size());
-  return static_cast<uint8_t>(std::string_view(out.data()).size());
-}
-
 }  // namespace
 
-Connection::Connection(Clients& clients, OwnedFd socket, const sockaddr_storage& peer)
-    : clients_(clients), socket_(std::move(socket)) {
-  peer_length_ = write_peer(peer, peer_, peer_port_);
+Connection::Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer)
+    : clients_(clients),
+      socket_(std::move(socket)),
+      state_(peer.sends_proxy_header ? State::kProxyHeader : State::kIdle) {
+  set_peer(peer.address, peer.port);
   clients_.arrive(*this);
   io_.start<&Connection::on_io>(clients_.loop(), socket_.get(), EV_READ, this);
   clients_.deadlines().set(*this, clients_.limits().head_ms);
@@ -66,6 +45,8 @@ void Connection::read_input() {
   if (count == 0) return input_ended();
   const std::string_view bytes(buffer.data(), static_cast<size_t>(count));
   switch (state_) {
+    case State::kProxyHeader:
+      return read_proxy_header(bytes);
     case State::kIdle:
     case State::kHead:
     case State::kMessage:
@@ -133,6 +114,7 @@ void Connection::process(std::string_view bytes) {
         exchange_->later.append(bytes);
         more = false;
         break;
+      case State::kProxyHeader:
       case State::kLingering:
       case State::kClosed:
         more = false;
@@ -194,6 +176,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
   exchange.host_name_ = host.name;
   AccessLog::request_fields(exchange.method(), exchange.path(), exchange.is_http10(),
                             exchange.log_request_);
+  if (!find_client()) return {};
   if (head.expect_other) {
     refuse(417, "Expect: only 100-continue is known");
     return {};
@@ -362,6 +345,9 @@ void Connection::refuse(int status, std::string_view why) {
 
 void Connection::deadline_passed() {
   switch (state_) {
+    case State::kProxyHeader:
+      if (clients_.draining()) return close("");
+      return close_without_proxy_header("nothing, or a part, within limits.head_ms");
     case State::kIdle:
       return close("");
     case State::kHead:

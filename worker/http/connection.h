@@ -1,7 +1,7 @@
 // One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
-// answers out, connection_messages.cc is for message sockets, connection_switched.cc for those that
-// left HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
+// answers out, connection_client.cc finds out whose they are, connection_messages.cc is for message
+// sockets, connection_switched.cc for those that left HTTP. An idle connection is only this object.
 #pragma once
 
 #include <array>
@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "common/deadlines.h"
+#include "common/ip_network.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
+#include "worker/http/client_peer.h"
 #include "worker/http/exchange.h"
-
-struct sockaddr_storage;
 
 namespace m2 {
 
@@ -27,7 +27,7 @@ enum class BodyPolicy : uint8_t;
 class Connection final : private ClientStream, private Deadline {
  public:
   // Owned by clients from here on; deletes itself through Clients::bury.
-  Connection(Clients& clients, OwnedFd socket, const sockaddr_storage& peer);
+  Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer);
   ~Connection() override;
 
   // A message for this client that came through this handler's pair. False: nothing here waits for
@@ -40,8 +40,8 @@ class Connection final : private ClientStream, private Deadline {
   void touch();
   // Handlers of this pair asked for its end, and need no notice of it.
   void forget_handler(const void* pair);
-  // The request in flight was submitted to a link and reached no handler.
-  void request_refused(std::string_view why);
+  // The request in flight was submitted to a link and gets no answer.
+  void request_refused(std::string_view why, int status);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
   // Between two requests: another worker takes the client over.
@@ -55,14 +55,15 @@ class Connection final : private ClientStream, private Deadline {
  private:
   friend class Clients;
   enum class State : uint8_t {
-    kIdle,       // between requests: no exchange
-    kHead,       // a request has begun
-    kMessage,    // a message of a JSSocket or XML socket has begun
-    kBody,       // its head is there, its body is not
-    kAnswering,  // a target has it
-    kSwitched,   // HTTP no longer: a responder has the connection until it ends
-    kFlushing,   // the answer is complete but not all of it has left
-    kLingering,  // our side is shut down: what the client still sends is thrown away
+    kProxyHeader,  // a PROXY header is due first; no exchange unless it came in pieces
+    kIdle,         // between requests: no exchange
+    kHead,         // a request has begun
+    kMessage,      // a message of a JSSocket or XML socket has begun
+    kBody,         // its head is there, its body is not
+    kAnswering,    // a target has it
+    kSwitched,     // HTTP no longer: a responder has the connection until it ends
+    kFlushing,     // the answer is complete but not all of it has left
+    kLingering,    // our side is shut down: what the client still sends is thrown away
     kClosed
   };
 
@@ -83,6 +84,14 @@ class Connection final : private ClientStream, private Deadline {
   void refuse(int status, std::string_view why);
   void keep_for_later(std::string_view bytes);
   void deadline_passed() override;
+
+  // connection_client.cc: who it is
+  void set_peer(const IpAddress& address, uint16_t port);
+  void read_proxy_header(std::string_view bytes);
+  void close_without_proxy_header(std::string_view what);
+  void refuse_connection();
+  bool find_client();
+  bool count_in(uint32_t most);
 
   // connection_output.cc: ClientStream, and the end of an exchange
   size_t send_now(std::string_view bytes) override;
@@ -137,11 +146,13 @@ class Connection final : private ClientStream, private Deadline {
   bool processing_ = false;    // process() is on the stack
   bool unread_input_ = false;  // the client sent what nobody will read: linger before closing
   bool body_paused_ = false;
+  bool counted_ = false;         // for its address (admission.h)
   bool message_socket_ = false;  // its latest request was a message: answers are for such a socket
   bool raw_answers_ = false;     // not encoded
   uint8_t peer_length_ = 0;
   uint16_t peer_port_ = 0;
-  std::array<char, 46> peer_;
+  std::array<char, kIpTextMax> peer_;
+  IpAddress peer_ip_;
   IoWatcher io_;
   ConnectionId id_ = 0;
   std::unique_ptr<Exchange> exchange_;

@@ -65,9 +65,9 @@ bool Connection::handler_reply(std::string_view body, HandlerMessage& message,
   return true;
 }
 
-void Connection::request_refused(std::string_view why) {
+void Connection::request_refused(std::string_view why, int status) {
   if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
-    exchange_->responder_->refused(why);
+    exchange_->responder_->refused(why, status);
   } else if (message_socket_) {
     // It cannot be told in any other way that its message is lost.
     log_info("closing " + std::string(peer_address()) +

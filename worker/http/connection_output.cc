@@ -171,11 +171,16 @@ std::string_view Connection::date() { return clients_.date(); }
 
 void Connection::retire() {
   if (state_ == State::kSwitched) return exchange_->responder_->draining();
-  if (state_ != State::kIdle) return;
+  const bool nothing_read = state_ == State::kProxyHeader && exchange_ == nullptr;
+  if (state_ != State::kIdle && !nothing_read) return;
   // What handlers know it by would change under them; it connects again.
   if (message_socket_) return close("the worker ends");
+  ClientPeer peer;
+  peer.address = peer_ip_;
+  peer.port = peer_port_;
+  peer.sends_proxy_header = nothing_read;
   io_.stop();
-  clients_.pass_on(std::move(socket_));
+  clients_.pass_on(std::move(socket_), peer);
   close("");
 }
 
@@ -187,11 +192,11 @@ void Connection::drain() {
   // wait.
   if (state_ == State::kSwitched) return exchange_->responder_->draining();
   if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
-  if (state_ != State::kIdle) return;
+  if (state_ != State::kIdle && state_ != State::kProxyHeader) return;
   // A request may lie in the socket already. Who has connected and not asked yet gets a moment
   // more.
   read_input();
-  if (state_ != State::kIdle) return;
+  if (state_ != State::kIdle && state_ != State::kProxyHeader) return;
   if (served_) return close("");
   clients_.deadlines().set(*this, kSilentMs);
 }
@@ -225,8 +230,8 @@ void Connection::write_access_log() {
   const uint64_t unsent = exchange_->output.bytes() + exchange_->lost_bytes_;
   const uint64_t body = exchange_->answer_body_bytes_;
   clients_.access_log().add({.host = exchange_->host_name_,
-                             .peer = peer_address(),
-                             .peer_port = peer_port_,
+                             .peer = exchange_->client_address(),
+                             .peer_port = exchange_->is_forwarded() ? uint16_t{0} : peer_port_,
                              .request = exchange_->log_request_,
                              .status = exchange_->status_,
                              .bytes = body - std::min(body, unsent)});

@@ -110,6 +110,8 @@ void Exchange::reset() {
   credits_to_.reset();
   dropped_ = {};
   dropped_by_.clear();
+  counted_key_ = 0;
+  client_length_ = 0;
   status_ = 0;
   is_head_ = false;
   keep_alive_ = true;

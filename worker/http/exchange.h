@@ -3,11 +3,13 @@
 // are bytes of an HTTP/1.1 message, the form in which handlers and backends speak.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "common/ip_network.h"
 #include "proto/handler/connection_id.h"
 #include "proto/http/body_reader.h"
 #include "proto/http/request_head.h"
@@ -73,6 +75,12 @@ class Exchange {
   std::string_view path() const { return head_.path.in(base_); }
   std::string_view field(std::string_view lower_case_name) const;  // "" : not there
   std::string_view body() const { return body_; }                  // BodyPolicy::kWhole
+  // Who asks: the peer of the connection, or the client for whom a trusted peer asks.
+  std::string_view client_address() const {
+    return client_length_ == 0 ? client_->peer_address()
+                               : std::string_view(client_address_.data(), client_length_);
+  }
+  bool is_forwarded() const { return client_length_ != 0; }  // by a trusted peer
   bool is_head() const { return is_head_; }
   // HTTP/1.0 clients get a final "Connection: keep-alive", others nothing, when this is true.
   bool keep_alive() const { return keep_alive_; }
@@ -156,6 +164,7 @@ class Exchange {
 
  private:
   friend class Connection;
+  friend class Clients;
 
   RequestHead head_;
   const char* base_ = nullptr;
@@ -174,6 +183,9 @@ class Exchange {
   uint64_t credits_due_ = 0;
   OutputQueue::Dropped dropped_;  // since its client became too slow
   std::string dropped_by_;        // whose messages: for the log
+  uint64_t counted_key_ = 0;  // not 0: counts as one of this address (admission.h)
+  std::array<char, kIpTextMax> client_address_;
+  uint8_t client_length_ = 0;  // 0: the peer's address is the client's
   int status_ = 0;
   bool is_head_ = false;
   bool keep_alive_ = true;

@@ -16,6 +16,12 @@ namespace {
 
 constexpr double kLookS = 0.05;  // how often a place that was left is looked at
 constexpr size_t kToldEndedMax = 64 * 1024;
+// For handlers to connect again when the relay or the pair's place is another.
+constexpr double kReturnS = 10.0;
+// HTTP's words for why a request gets no answer.
+constexpr int kNotHandedOver = 503;
+constexpr int kTooLate = 504;
+constexpr int kHandlersGone = 502;
 
 class Message final : public HandlerMessage {
  public:
@@ -27,14 +33,23 @@ class Message final : public HandlerMessage {
   const std::shared_ptr<ZmqMessage>& message_;
 };
 
-class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
+class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUser {
  public:
   Link(Loop& loop, const HandlerLinkOptions& options, HandlerLinkUser& user)
-      : loop_(loop), user_(user), send_spec_(options.send_spec), recv_spec_(options.recv_spec) {}
+      : loop_(loop),
+        user_(user),
+        send_spec_(options.send_spec),
+        recv_spec_(options.recv_spec),
+        replies_(options.replies),
+        worker_id_(options.worker_id),
+        ledger_(loop, *this) {}
 
   Status start(ZmqContext& context, HandlerLinkOptions options);
 
   bool submit(ConnectionId id, std::string_view message) override;
+  void owe(Owed& owed, ConnectionId id) override {
+    ledger_.add(owed, id, queue_->owe(owed, id) ? 0 : sent_);
+  }
   bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) override;
   bool has_room() const override { return !queue_->crowded(); }
   void wait_for_room(RoomWaiter& waiter) override;
@@ -42,13 +57,12 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
   bool holds(ConnectionId id) const override { return queue_->holds(id); }
   void notify(ConnectionId id, std::string_view message) override;
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
-  void set_limits(uint32_t queue_max, uint32_t wait_ms) override {
-    queue_->set_limits(queue_max, wait_ms);
-  }
+  void set_limits(const HandlerLinkOptions& limits) override;
   void stop_listening() override { now_->stop_listening(); }
   Status prepare_move(ZmqContext& context, HandlerLinkOptions options) override;
   void commit_move() override;
   void abort_move() override { next_.reset(); }
+  Replies replies() const override { return replies_; }
   bool behind_relay() const override { return now_->behind_relay(); }
   const std::string& send_spec() const override { return send_spec_; }
   const std::string& recv_spec() const override { return recv_spec_; }
@@ -60,7 +74,12 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
                      bool multipart) override;
   void place_changed(LinkPlace& place) override;
   bool may_pass() const override { return now_->may_pass(); }
+  void passed(ConnectionId, bool, Owed* owed) override;
   void expired(ConnectionId id, bool notice) override;
+  void overdue(ConnectionId id, Overdue cause) override;
+  void forget(Owed& owed) override { queue_->forget(owed); }
+  void handlers_gone(LinkPlace& place);
+  void did_they_return();
   void emptied() override;
   void serve_waiters();
   void relay_word(LinkPlace& place, std::string_view word);
@@ -71,11 +90,16 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
   HandlerLinkUser& user_;
   const std::string send_spec_;
   const std::string recv_spec_;
+  const Replies replies_;
+  const ConnectionId worker_id_;
   std::unique_ptr<LinkPlace> now_;
   std::unique_ptr<LinkPlace> next_;  // prepared by a reload
   std::unique_ptr<LinkPlace> left_;  // where late replies may still come
   TimerWatcher left_timer_;
   std::unique_ptr<RequestQueue> queue_;
+  uint64_t sent_ = 0;          // messages that libzmq has taken
+  uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
+  TimerWatcher return_;        // runs while handlers are expected to connect again by themselves
   RoomWaiters waiters_;
   TimerWatcher next_turn_;
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
@@ -85,17 +109,26 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser {
   DropCounter relay_refused_;
   DropCounter notices_;
   DropCounter multipart_;
+  DropCounter timeout_;
+  DropCounter gone_;
+  Ledger ledger_;
 };
 
 Status Link::start(ZmqContext& context, HandlerLinkOptions options) {
   const uint32_t queue_max = options.queue_max;
   const uint32_t wait_ms = options.wait_ms;
+  ledger_.set_limits(options.timeout_ms, options.grace_ms);
   auto place = LinkPlace::open(loop_, context, std::move(options), *this);
   if (!place.ok()) return std::move(place).status();
   now_ = std::move(place).value();
   RequestQueueUser& queue_user = *this;
   queue_ = std::make_unique<RequestQueue>(loop_, now_->requests(), queue_max, wait_ms, queue_user);
   return {};
+}
+
+void Link::set_limits(const HandlerLinkOptions& limits) {
+  queue_->set_limits(limits.queue_max, limits.wait_ms);
+  ledger_.set_limits(limits.timeout_ms, limits.grace_ms);
 }
 
 bool Link::submit(ConnectionId id, std::string_view message) {
@@ -143,8 +176,8 @@ void Link::notify(ConnectionId id, std::string_view message) {
 }
 
 HandlerLinkDrops Link::drops() const {
-  return {full_.total(), late_.total(), relay_refused_.total(), notices_.total(),
-          multipart_.total()};
+  return {full_.total(), late_.total(),    relay_refused_.total(), timeout_.total(),
+          gone_.total(), notices_.total(), multipart_.total()};
 }
 
 Status Link::prepare_move(ZmqContext& context, HandlerLinkOptions options) {
@@ -160,6 +193,8 @@ void Link::commit_move() {
   left_ = std::exchange(now_, std::move(next_));
   queue_->use(now_->requests());
   left_->retire();
+  relay_passed_ = sent_;  // whoever had them before answers, if anybody does
+  return_.start<&Link::did_they_return>(loop_, kReturnS, 0.0, this);
   left_timer_.start<&Link::look_at_left>(loop_, kLookS, kLookS, this);
   place_changed(*now_);
 }
@@ -187,11 +222,19 @@ void Link::place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message,
 }
 
 void Link::relay_word(LinkPlace& place, std::string_view word) {
+  if (const auto number = read_relay_passed(word)) {
+    if (&place == now_.get()) relay_passed_ = std::min(*number, sent_);
+    return;
+  }
+  if (word == kRelayOpen && worker_id_ != 0) {
+    ZmqMessage about_us(write_worker_word(worker_id_, sent_));
+    place.requests().send(about_us);  // when there is no room, the next "open" will do
+  }
   if (place.take_relay_word(word)) return;
   const RelayRefusal refusal = read_relay_refusal(word);
   if (refusal.id == 0) return log_error("unknown word of the relay: " + std::string(word));
   relay_refused_.add();
-  user_.request_refused(*this, refusal.id, refusal.why);
+  user_.request_refused(*this, refusal.id, refusal.why, kNotHandedOver);
 }
 
 void Link::place_changed(LinkPlace& place) {
@@ -199,6 +242,11 @@ void Link::place_changed(LinkPlace& place) {
   if (may_pass()) queue_->flush();
   if (has_handlers() == had_handlers_) return;
   had_handlers_ = has_handlers();
+  if (had_handlers_) {
+    return_.stop();
+  } else {
+    handlers_gone(place);
+  }
   const std::string text =
       "handler pair " + send_spec_ + (had_handlers_ ? ": handlers are" : ": no handler is");
   if (place.behind_relay())
@@ -216,7 +264,43 @@ void Link::expired(ConnectionId id, bool notice) {
     log_warn("handler pair " + send_spec_ + ": " + why + ", request of connection " +
              std::to_string(id) + " refused (so far: " + std::to_string(late_.total()) + ")");
   }
-  user_.request_refused(*this, id, why);
+  user_.request_refused(*this, id, why, kNotHandedOver);
+}
+
+void Link::passed(ConnectionId, bool, Owed* owed) {
+  ++sent_;
+  if (owed != nullptr) owed->handed_over(sent_);
+}
+
+// What handlers of our own were given is theirs to answer within the grace time, and nobody else
+// can. A relay that has gone took along only what it had not passed on; handlers come back from
+// there, and from a place that the pair has left, and still have what they had.
+void Link::handlers_gone(LinkPlace& place) {
+  if (!place.behind_relay()) {
+    if (!return_.active()) ledger_.gone(1, sent_);
+  } else if (place.relay_is_there()) {
+    ledger_.gone(1, relay_passed_);
+  } else {
+    ledger_.gone(relay_passed_ + 1, sent_);
+    return_.start<&Link::did_they_return>(loop_, kReturnS, 0.0, this);
+  }
+}
+
+void Link::did_they_return() {
+  if (!has_handlers()) ledger_.gone(1, sent_);
+}
+
+void Link::overdue(ConnectionId id, Overdue cause) {
+  const bool late = cause == Overdue::kLate;
+  const std::string why =
+      late ? "no answer within handler.timeout" : "all handlers that may have had it are gone";
+  if (late) queue_->withdraw(id);
+  DropCounter& counter = late ? timeout_ : gone_;
+  if (counter.add()) {
+    log_warn("handler pair " + send_spec_ + ": " + why + ", request of connection " +
+             std::to_string(id) + " refused (so far: " + std::to_string(counter.total()) + ")");
+  }
+  user_.request_refused(*this, id, why, late ? kTooLate : kHandlersGone);
 }
 
 void Link::notice_dropped(ConnectionId id, std::string_view why) {

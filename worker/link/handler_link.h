@@ -9,10 +9,12 @@
 #include <string>
 #include <string_view>
 
+#include "common/config/model.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
 #include "common/status.h"
 #include "proto/handler/connection_id.h"
+#include "worker/link/ledger.h"
 
 namespace m2 {
 
@@ -36,9 +38,10 @@ class HandlerMessage {
 class HandlerLinkUser {
  public:
   virtual void handler_message(HandlerLink& link, HandlerMessage& message) = 0;
-  // A request that submit() took never reached a handler: none came within wait_ms, or all went
-  // away.
-  virtual void request_refused(HandlerLink& link, ConnectionId id, std::string_view why) = 0;
+  // A request that submit() took gets no answer. status: 503, it reached no handler within wait_ms;
+  // 504, no answer came within timeout_ms; 502, all handlers that may have had it are gone.
+  virtual void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
+                               int status) = 0;
 
  protected:
   ~HandlerLinkUser() = default;
@@ -54,11 +57,15 @@ struct HandlerLinkOptions {
   OwnedFd requests_fd;
   std::string replies_endpoint;
   OwnedFd replies_fd;
-  std::string recv_ident;     // subscription prefix; "" : everything. The relay subscribes for us
-  uint32_t send_mark = 64;    // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
-  uint32_t recv_mark = 1000;  // ZMQ_RCVHWM of the reply socket
-  uint32_t queue_max = 1000;  // requests waiting here
-  uint32_t wait_ms = 5000;    // how long one may wait
+  Replies replies = Replies::kSub;  // how handlers send them; kNone: no replies_fd
+  std::string recv_ident;      // subscription prefix; "" : everything. The relay subscribes for us
+  uint32_t send_mark = 64;     // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
+  uint32_t recv_mark = 1000;   // ZMQ_RCVHWM of the reply socket
+  uint32_t queue_max = 1000;   // requests waiting here
+  uint32_t wait_ms = 5000;     // how long one may wait
+  uint32_t timeout_ms = 0;     // from submit() to the first bytes of the answer; 0: no limit
+  uint32_t grace_ms = 2000;    // for handlers that are gone to come back and answer; 0: for ever
+  ConnectionId worker_id = 0;  // behind the relay: any id that only this worker can have given out
 };
 
 // What a link did not deliver, by cause, since it was opened.
@@ -66,6 +73,8 @@ struct HandlerLinkDrops {
   uint64_t requests_queue_full = 0;  // submit() said no
   uint64_t requests_late = 0;        // refused after wait_ms here
   uint64_t requests_relay = 0;       // refused by the relay
+  uint64_t requests_timeout = 0;     // no answer within timeout_ms
+  uint64_t requests_gone = 0;        // all handlers that may have had it are gone
   uint64_t notices = 0;              // queue full, or no handler within wait_ms
   uint64_t multipart = 0;            // messages of several parts, which have no meaning here
 };
@@ -81,6 +90,9 @@ class HandlerLink {
   // Passes a request on, or queues it while no handler is there on both sockets or all are full.
   // False: the queue is full; nothing was kept.
   virtual bool submit(ConnectionId id, std::string_view message) = 0;
+  // Somebody waits for the answer to the request that was submitted last, which was of this
+  // connection: it is owed until owed is settled, or until request_refused().
+  virtual void owe(Owed& owed, ConnectionId id) = 0;
   // The same for what follows a request of its connection, a message of a WebSocket: written as
   // these pieces, copied once. Only while there is room for it. True: sent. False: it waits here.
   virtual bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) = 0;
@@ -100,7 +112,7 @@ class HandlerLink {
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
   // For requests submitted from now on. The marks are those of the sockets and stay.
-  virtual void set_limits(uint32_t queue_max, uint32_t wait_ms) = 0;
+  virtual void set_limits(const HandlerLinkOptions& limits) = 0;
   // Nobody new may connect to private endpoints; who is connected stays until the link is
   // destroyed. Adopted endpoints go on accepting until then: libzmq ends the connections that a
   // listener accepted together with the listener.
@@ -114,6 +126,7 @@ class HandlerLink {
   virtual void commit_move() = 0;  // nothing, when no move was prepared
   virtual void abort_move() = 0;
   virtual bool behind_relay() const = 0;
+  virtual Replies replies() const = 0;
 
   virtual const std::string& send_spec() const = 0;
   virtual const std::string& recv_spec() const = 0;

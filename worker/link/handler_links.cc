@@ -27,6 +27,8 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings) {
   marks_.recv_mark = number("handler.recv_mark");
   marks_.queue_max = number("handler.queue");
   marks_.wait_ms = number("handler.wait_ms");
+  marks_.timeout_ms = number("handler.timeout");
+  marks_.grace_ms = number("handler.grace_ms");
   idents_.clear();
   for (auto& [key, entry] : entries_) {
     entry.wanted = false;
@@ -42,6 +44,10 @@ Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
     if (!opened.ok()) return std::move(opened).status();
     link = std::move(opened).value();
     entry.link = link;
+  } else if (link->replies() != row.replies) {
+    return Status::error("handler pair " + row.send_spec +
+                         ": replies cannot change while the pair is open; change an endpoint "
+                         "together with it, or restart the server");
   } else if (link->behind_relay() != behind_relay_ && !entry.wanted) {
     Status prepared = link->prepare_move(*context_, options_for(row));
     if (!prepared.ok()) return prepared;
@@ -60,12 +66,16 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   HandlerLinkOptions options;
   options.send_spec = row.send_spec;
   options.recv_spec = row.recv_spec;
+  options.replies = row.replies;
   options.recv_ident = row.recv_ident;
   options.send_mark = marks_.send_mark;
   options.recv_mark = marks_.recv_mark;
   options.queue_max = marks_.queue_max;
   options.wait_ms = marks_.wait_ms;
+  options.timeout_ms = marks_.timeout_ms;
+  options.grace_ms = marks_.grace_ms;
   if (behind_relay_) {
+    options.worker_id = first_connection_id(place_.slot, place_.incarnation);
     const auto endpoint = [&](PrivateSide side) {
       return private_endpoint(place_.run_directory, place_.slot, place_.incarnation, row.send_spec,
                               row.recv_spec, side);
@@ -76,7 +86,7 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
     options.requests_endpoint = row.send_spec;
     options.requests_fd = take_offer(row.send_spec);
     options.replies_endpoint = row.recv_spec;
-    options.replies_fd = take_offer(row.recv_spec);
+    if (row.replies != Replies::kNone) options.replies_fd = take_offer(row.recv_spec);
   }
   return options;
 }
@@ -90,7 +100,7 @@ void HandlerLinks::commit() {
   for (const auto& [link, ident] : idents_) {
     link->commit_move();
     link->set_recv_ident(ident);
-    link->set_limits(marks_.queue_max, marks_.wait_ms);
+    link->set_limits(marks_);
   }
   idents_.clear();
   offers_.clear();

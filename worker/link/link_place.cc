@@ -26,7 +26,8 @@ constexpr double kSettleS = 0.1;
 Result<std::unique_ptr<LinkPlace>> LinkPlace::open(Loop& loop, ZmqContext& context,
                                                    HandlerLinkOptions options,
                                                    LinkPlaceUser& user) {
-  if (options.requests_fd.valid() != options.replies_fd.valid()) {
+  const bool one_sided = options.replies == Replies::kNone && !options.replies_fd.valid();
+  if (!one_sided && options.requests_fd.valid() != options.replies_fd.valid()) {
     return Status::error("a listening socket was offered for only one of the two endpoints");
   }
   const bool behind_relay = !options.requests_fd.valid();
@@ -34,7 +35,7 @@ Result<std::unique_ptr<LinkPlace>> LinkPlace::open(Loop& loop, ZmqContext& conte
   Status status = self->open_sockets(context, options, behind_relay);
   if (status.ok()) status = self->bind(options, behind_relay);
   if (!status.ok()) return status;
-  self->replies_->set_reading(true);
+  if (self->replies_) self->replies_->set_reading(true);
   return self;
 }
 
@@ -50,11 +51,14 @@ Status LinkPlace::open_sockets(ZmqContext& context, const HandlerLinkOptions& op
 
   // PUB drops what a slow reader does not take, so only handlers, who always had SUB, get one. No
   // mark for subscriptions: one that finds no room would be dropped.
-  auto replies =
-      ZmqSocket::open(loop_, context, behind_relay ? ZmqKind::kPull : ZmqKind::kSub,
-                      {.send_mark = 0, .recv_mark = static_cast<int>(options.recv_mark)}, *this);
-  if (!replies.ok()) return std::move(replies).status();
-  replies_ = std::move(replies).value();
+  if (behind_relay || options.replies != Replies::kNone) {
+    subscribes_ = !behind_relay && options.replies == Replies::kSub;
+    auto replies =
+        ZmqSocket::open(loop_, context, subscribes_ ? ZmqKind::kSub : ZmqKind::kPull,
+                        {.send_mark = 0, .recv_mark = static_cast<int>(options.recv_mark)}, *this);
+    if (!replies.ok()) return std::move(replies).status();
+    replies_ = std::move(replies).value();
+  }
 
   if (behind_relay) {
     auto monitor = ZmqMonitor::open(loop_, context, *replies_, *this);
@@ -63,8 +67,8 @@ Status LinkPlace::open_sockets(ZmqContext& context, const HandlerLinkOptions& op
     return {};
   }
   recv_ident_ = options.recv_ident;
-  replies_->subscribe(recv_ident_);
-  auto gate = PeerGate::open(loop_, context, *requests_, *replies_, *this);
+  if (subscribes_) replies_->subscribe(recv_ident_);
+  auto gate = PeerGate::open(loop_, context, *requests_, replies_.get(), *this);
   if (!gate.ok()) return std::move(gate).status();
   gate_ = std::move(gate).value();
   return {};
@@ -80,12 +84,14 @@ Status LinkPlace::bind(HandlerLinkOptions& options, bool behind_relay) {
     options.replies_fd = std::move(replies).value();
   }
   Status status = requests_->adopt(options.requests_endpoint, std::move(options.requests_fd));
-  if (!status.ok()) return status;
+  if (!status.ok() || !replies_) return status;
   return replies_->adopt(options.replies_endpoint, std::move(options.replies_fd));
 }
 
 void LinkPlace::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) {
   last_reply_ = loop_.now();
+  // What a subscription does where there is one.
+  if (!behind_relay() && !subscribes_ && !bytes_of(*message).starts_with(recv_ident_)) return;
   user_.place_message(*this, message, multipart);
 }
 
@@ -114,8 +120,10 @@ void LinkPlace::relay_may_be_gone() {
 
 void LinkPlace::set_recv_ident(std::string_view prefix) {
   if (behind_relay() || prefix == recv_ident_) return;
-  replies_->subscribe(prefix);
-  replies_->unsubscribe(recv_ident_);
+  if (subscribes_) {
+    replies_->subscribe(prefix);
+    replies_->unsubscribe(recv_ident_);
+  }
   recv_ident_ = prefix;
 }
 

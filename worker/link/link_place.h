@@ -36,6 +36,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   ZmqSocket& requests() { return *requests_; }
   bool behind_relay() const { return gate_ == nullptr; }
   bool may_pass() const { return gate_ ? gate_->open() : relay_open_; }
+  bool relay_is_there() const { return relay_monitor_ && relay_monitor_->peers() > 0; }
   bool has_handlers() const { return gate_ ? gate_->has_peers() : relay_open_; }
   // For the log.
   size_t request_peers() const { return gate_ ? gate_->request_peers() : 0; }
@@ -65,10 +66,11 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   PrivateEndpoint requests_path_;
   PrivateEndpoint replies_path_;
   std::unique_ptr<ZmqSocket> requests_;
-  std::unique_ptr<ZmqSocket> replies_;
+  std::unique_ptr<ZmqSocket> replies_;         // null: no handler replies here
   std::unique_ptr<PeerGate> gate_;             // when handlers connect here
   std::unique_ptr<ZmqMonitor> relay_monitor_;  // when the relay does
   std::string recv_ident_;
+  bool subscribes_ = false;  // replies come from PUB sockets
   bool relay_open_ = false;  // the relay has said so, and is still there
   TimerWatcher relay_gone_;
   double retired_at_ = 0;

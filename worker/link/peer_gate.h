@@ -23,18 +23,20 @@ class PeerGateUser {
 class PeerGate final : ZmqMonitorUser {
  public:
   // To be opened before either socket is bound and destroyed before both. requests: PUSH. replies:
-  // SUB.
+  // SUB or PULL; null: there are none.
   static Result<std::unique_ptr<PeerGate>> open(Loop& loop, ZmqContext& context,
-                                                ZmqSocket& requests, ZmqSocket& replies,
+                                                ZmqSocket& requests, ZmqSocket* replies,
                                                 PeerGateUser& user);
 
   bool open() const { return open_; }
-  bool has_peers() const { return requests_seen_ > 0 && replies_seen_ > 0; }
+  bool has_peers() const {
+    return requests_seen_ > 0 && (replies_seen_ > 0 || replies_ == nullptr);
+  }
   size_t request_peers() const { return requests_seen_; }
   size_t reply_peers() const { return replies_seen_; }
 
  private:
-  PeerGate(Loop& loop, ZmqSocket& requests, ZmqSocket& replies, PeerGateUser& user)
+  PeerGate(Loop& loop, ZmqSocket& requests, ZmqSocket* replies, PeerGateUser& user)
       : loop_(loop), requests_(requests), replies_(replies), user_(user) {}
   void peers_changed() override;
   void hold();
@@ -42,6 +44,7 @@ class PeerGate final : ZmqMonitorUser {
   void update(bool peers_changed);
   // How many request sockets have no reply socket to themselves.
   int unpaired() const {
+    if (replies_ == nullptr) return 0;
     return static_cast<int>(requests_seen_) - static_cast<int>(replies_seen_);
   }
 
@@ -57,7 +60,7 @@ class PeerGate final : ZmqMonitorUser {
 
   Loop& loop_;
   ZmqSocket& requests_;
-  ZmqSocket& replies_;
+  ZmqSocket* const replies_;
   PeerGateUser& user_;
   std::unique_ptr<ZmqMonitor> request_monitor_;
   std::unique_ptr<ZmqMonitor> reply_monitor_;

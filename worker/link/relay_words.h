@@ -5,8 +5,15 @@
 //   @relay open            handlers are there: requests may come
 //   @relay closed          the last handler has gone: keep requests until one comes
 //   @relay refused ID WHY  a request that the relay could not pass on in time
+//   @relay passed NUMBER   it has handed over, or given up, your messages up to this number
+//
+// What a worker says to the relay, in order with the requests, as soon as it hears "open":
+//
+//   @worker ID NUMBER      I am the one that gives out ID; what follows is message NUMBER + 1
 #pragma once
 
+#include <charconv>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +25,16 @@ inline constexpr std::string_view kRelayPrefix = "@relay ";
 inline constexpr std::string_view kRelayOpen = "@relay open";
 inline constexpr std::string_view kRelayClosed = "@relay closed";
 inline constexpr std::string_view kRelayRefused = "@relay refused ";
+inline constexpr std::string_view kRelayPassed = "@relay passed ";
+inline constexpr std::string_view kWorkerWord = "@worker ";
+
+inline std::optional<uint64_t> read_number(std::string_view digits) {
+  uint64_t number = 0;
+  const char* end = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return {};
+  return number;
+}
 
 inline std::string write_relay_refusal(ConnectionId id, std::string_view why) {
   std::string out(kRelayRefused);
@@ -38,6 +55,35 @@ inline RelayRefusal read_relay_refusal(std::string_view word) {
   const size_t space = word.find(' ');
   if (space == std::string_view::npos) return {};
   return {parse_connection_id(word.substr(0, space)), word.substr(space + 1)};
+}
+
+inline std::string write_relay_passed(uint64_t number) {
+  return std::string(kRelayPassed) + std::to_string(number);
+}
+
+// No value: it is about something else.
+inline std::optional<uint64_t> read_relay_passed(std::string_view word) {
+  if (!word.starts_with(kRelayPassed)) return {};
+  return read_number(word.substr(kRelayPassed.size()));
+}
+
+inline std::string write_worker_word(ConnectionId id, uint64_t number) {
+  return std::string(kWorkerWord) + std::to_string(id) + ' ' + std::to_string(number);
+}
+
+struct WorkerWord {
+  ConnectionId id = 0;  // 0: not that word
+  uint64_t number = 0;
+};
+
+inline WorkerWord read_worker_word(std::string_view word) {
+  if (!word.starts_with(kWorkerWord)) return {};
+  word.remove_prefix(kWorkerWord.size());
+  const size_t space = word.find(' ');
+  if (space == std::string_view::npos) return {};
+  const std::optional<uint64_t> number = read_number(word.substr(space + 1));
+  if (!number) return {};
+  return {parse_connection_id(word.substr(0, space)), *number};
 }
 
 }  // namespace m2

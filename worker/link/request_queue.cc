@@ -21,13 +21,27 @@ bool RequestQueue::submit_following(ConnectionId id, ZmqMessage& message) {
 
 bool RequestQueue::send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind) {
   if (waiting_.empty() && user_.may_pass() && push_->send(message)) {
-    user_.passed(id, kind == Kind::kNotice);
+    user_.passed(id, kind == Kind::kNotice, nullptr);
     return true;
   }
-  waiting_.push_back({id, kind, Clock::now() + wait_, std::move(message)});
+  waiting_.push_back({id, kind, nullptr, Clock::now() + wait_, std::move(message)});
   following_ += kind == Kind::kFollowing ? 1 : 0;
   if (!timer_.active()) watch_the_oldest();
   return false;
+}
+
+bool RequestQueue::owe(Owed& owed, ConnectionId id) {
+  if (waiting_.empty()) return false;
+  Waiting& last = waiting_.back();
+  if (last.id != id || last.kind != Kind::kRequest) return false;
+  last.owed = &owed;
+  return true;
+}
+
+void RequestQueue::forget(const Owed& owed) {
+  for (Waiting& waiting : waiting_) {
+    if (waiting.owed == &owed) waiting.owed = nullptr;
+  }
 }
 
 bool RequestQueue::holds(ConnectionId id) const {
@@ -59,7 +73,7 @@ void RequestQueue::flush() {
   while (!waiting_.empty() && user_.may_pass() && push_->send(waiting_.front().message)) {
     const Waiting& sent = waiting_.front();
     following_ -= sent.kind == Kind::kFollowing ? 1 : 0;
-    user_.passed(sent.id, sent.kind == Kind::kNotice);
+    user_.passed(sent.id, sent.kind == Kind::kNotice, sent.owed);
     waiting_.pop_front();
   }
   if (waiting_.empty()) user_.emptied();

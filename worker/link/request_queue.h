@@ -9,6 +9,7 @@
 
 #include "common/loop.h"
 #include "proto/handler/connection_id.h"
+#include "worker/link/ledger.h"
 #include "worker/link/zmq_socket.h"
 
 namespace m2 {
@@ -16,8 +17,8 @@ namespace m2 {
 class RequestQueueUser {
  public:
   virtual bool may_pass() const = 0;
-  // libzmq has taken it.
-  virtual void passed(ConnectionId, bool /*notice*/) {}
+  // libzmq has taken it. owed: as told to owe().
+  virtual void passed(ConnectionId, bool /*notice*/, Owed* /*owed*/) {}
   // Nothing waits any more.
   virtual void emptied() {}
   // It waited for too long and is dropped. The queue may be destroyed in the call.
@@ -39,6 +40,10 @@ class RequestQueue {
 
   // Sends the message or keeps it. False: the queue is full, the message untouched.
   bool submit(ConnectionId id, ZmqMessage& message, bool notice);
+  // Who waits for the request that was submitted last, if that is still here. False: it has left.
+  bool owe(Owed& owed, ConnectionId id);
+  // It must not be told of any more.
+  void forget(const Owed& owed);
   // The same for what follows a request of its connection: a message of a WebSocket. True: sent,
   // not kept. Only while there is room (crowded()), so that it is never refused.
   bool submit_following(ConnectionId id, ZmqMessage& message);
@@ -68,6 +73,7 @@ class RequestQueue {
   struct Waiting {
     ConnectionId id;
     Kind kind;
+    Owed* owed;
     Clock::time_point until;
     ZmqMessage message;
   };

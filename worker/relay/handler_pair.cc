@@ -18,6 +18,8 @@ constexpr int64_t kHandlerIncomingMax = 64 * 1024;  // nobody speaks on the requ
 constexpr int kWorkerMark = 64;
 // For the notices of a dead worker to reach busy handlers.
 constexpr double kDepartedS = 30.0;
+// How long a worker may not know that its request was passed on: what is in doubt if we die.
+constexpr double kSayConsumedS = 0.005;
 
 }  // namespace
 
@@ -28,7 +30,9 @@ Result<std::unique_ptr<HandlerPair>> HandlerPair::open(Loop& loop, ZmqContext& c
   const std::string pair = "handler pair " + self->send_spec() + " with " + self->recv_spec();
   Status status = self->open_sockets(context);
   if (status.ok()) status = self->to_handlers_->adopt(self->send_spec(), std::move(send_fd));
-  if (status.ok()) status = self->from_handlers_->adopt(self->recv_spec(), std::move(recv_fd));
+  if (status.ok() && self->from_handlers_) {
+    status = self->from_handlers_->adopt(self->recv_spec(), std::move(recv_fd));
+  }
   if (!status.ok()) return std::move(status).in(pair);
   self->pace();
   return self;
@@ -48,14 +52,18 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
                         .linger_ms = kHandlerLingerMs},
                        to_handlers_);
   if (!status.ok()) return status;
-  status = open(ZmqKind::kSub, {.send_mark = 0, .recv_mark = static_cast<int>(options_.recv_mark)},
-                from_handlers_);
+  const bool subscribes = options_.replies == Replies::kSub;
+  if (options_.replies != Replies::kNone) {
+    status =
+        open(subscribes ? ZmqKind::kSub : ZmqKind::kPull,
+             {.send_mark = 0, .recv_mark = static_cast<int>(options_.recv_mark)}, from_handlers_);
+  }
   if (!status.ok()) return status;
   status = open(ZmqKind::kPull, {.recv_mark = kWorkerMark}, from_workers_);
   if (!status.ok()) return status;
 
-  from_handlers_->subscribe(options_.recv_ident);
-  auto gate = PeerGate::open(loop_, context, *to_handlers_, *from_handlers_, *this);
+  if (subscribes) from_handlers_->subscribe(options_.recv_ident);
+  auto gate = PeerGate::open(loop_, context, *to_handlers_, from_handlers_.get(), *this);
   if (!gate.ok()) return std::move(gate).status();
   gate_ = std::move(gate).value();
   RequestQueueUser& queue_user = *this;
@@ -67,7 +75,7 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
 HandlerPair::~HandlerPair() = default;
 
 void HandlerPair::update(const HandlerPairOptions& options) {
-  if (options.recv_ident != options_.recv_ident) {
+  if (options.recv_ident != options_.recv_ident && options_.replies == Replies::kSub) {
     from_handlers_->subscribe(options.recv_ident);
     from_handlers_->unsubscribe(options_.recv_ident);
   }
@@ -136,6 +144,8 @@ void HandlerPair::zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& me
   last_message_ = loop_.now();
   if (&socket == from_workers_.get()) return request(*message);
   if (multipart) return bad_reply("a message of several parts");
+  // What a subscription does where there is one.
+  if (!bytes_of(*message).starts_with(options_.recv_ident)) return;
   reply(*message);
 }
 
@@ -143,18 +153,22 @@ void HandlerPair::zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& me
 // ------------------------------------------------------------------------------
 
 void HandlerPair::request(ZmqMessage& message) {
+  if (bytes_of(message).starts_with(kWorkerWord)) return worker_word(bytes_of(message));
   const RequestHeadFacts head = read_request_head(bytes_of(message));
-  if (head.disconnect && !told_ended_.insert(head.id, loop_.now())) return;
+  if (WorkerHop* hop = owner_of(head.id)) hop->received();
+  if (head.disconnect && !told_ended_.insert(head.id, loop_.now())) return consumed(head.id);
   if (!queue_->submit(head.id, message, head.disconnect)) {
+    consumed(head.id);
     if (head.disconnect) return notice_dropped(head.id, "the queue is full");
     refuse(head.id, "the queue of the relay is full");
   }
   pace();
 }
 
-void HandlerPair::passed(ConnectionId id, bool notice) {
-  WorkerHop* hop = hop_of(id);
+void HandlerPair::passed(ConnectionId id, bool notice, Owed*) {
+  WorkerHop* hop = owner_of(id);
   if (hop == nullptr) return;
+  consumed(id);
   if (notice) {
     hop->told().erase(id);
   } else if (!hop->told().insert(id) && untracked_.add()) {
@@ -167,6 +181,7 @@ void HandlerPair::passed(ConnectionId id, bool notice) {
 }
 
 void HandlerPair::expired(ConnectionId id, bool notice) {
+  consumed(id);
   const std::string why =
       (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
       std::to_string(queue_->wait_ms()) + " ms";
@@ -183,7 +198,7 @@ void HandlerPair::refuse(ConnectionId id, std::string_view why) {
     log_warn("handler pair " + send_spec() + ": " + std::string(why) + ", request of connection " +
              std::to_string(id) + " refused (so far: " + std::to_string(late_.total()) + ")");
   }
-  if (WorkerHop* hop = hop_of(id)) hop->say(write_relay_refusal(id, why));
+  if (WorkerHop* hop = owner_of(id)) hop->say(write_relay_refusal(id, why));
 }
 
 void HandlerPair::flush() {
@@ -205,7 +220,7 @@ void HandlerPair::reply(ZmqMessage& message) {
   for (std::string_view text = next_id(ids); !text.empty(); text = next_id(ids)) {
     const ConnectionId id = parse_connection_id(text);
     if (id == 0) continue;
-    WorkerHop* hop = hop_of(id);
+    WorkerHop* hop = owner_of(id);
     if (hop == nullptr) {
       if (!reply.body.empty() && !reply.extended) unknown_connection(id);
     } else if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
@@ -240,13 +255,29 @@ void HandlerPair::bad_reply(std::string_view why) {
 // Both
 // ---------------------------------------------------------------------------------------------
 
-WorkerHop* HandlerPair::hop_of(ConnectionId id) {
-  if (id == 0) return nullptr;
-  const std::vector<WorkerHop*>& hops = by_slot_[slot_of(id)];
-  for (WorkerHop* hop : hops) {
-    if (hop->first_id() <= id) return hop;
+// The worker that has given out this id; nullptr: one that is no more.
+WorkerHop* HandlerPair::owner_of(ConnectionId id) {
+  for (WorkerHop* hop : by_slot_[slot_of(id)]) {
+    if (hop->may_own(id)) return hop;
   }
-  return hops.empty() ? nullptr : hops.back();  // older than all: that worker says it is unknown
+  return nullptr;
+}
+
+void HandlerPair::consumed(ConnectionId id) {
+  WorkerHop* hop = owner_of(id);
+  if (hop == nullptr) return;
+  hop->consumed();
+  if (consumed_timer_.active()) return;
+  consumed_timer_.start<&HandlerPair::say_consumed>(loop_, kSayConsumedS, 0.0, this);
+}
+
+void HandlerPair::say_consumed() {
+  for (const Hop& hop : hops_) hop.hop->say_consumed();
+}
+
+void HandlerPair::worker_word(std::string_view word) {
+  const WorkerWord about = read_worker_word(word);
+  if (WorkerHop* hop = owner_of(about.id)) hop->introduced(about.number);
 }
 
 // Reads no more than can be passed on.
@@ -254,13 +285,14 @@ void HandlerPair::pace() {
   from_workers_->set_reading(!queue_->full());
   const bool crowded =
       std::any_of(hops_.begin(), hops_.end(), [](const Hop& hop) { return hop.hop->crowded(); });
-  from_handlers_->set_reading(!crowded);
+  if (from_handlers_) from_handlers_->set_reading(!crowded);
 }
 
 void HandlerPair::gate_changed() {
   if (gate_->open()) flush();
   if (has_handlers() == had_handlers_) return;
   had_handlers_ = has_handlers();
+  if (!had_handlers_) say_consumed();  // before "closed": that is what the handlers had
   for (const Hop& hop : hops_) hop.hop->say(had_handlers_ ? kRelayOpen : kRelayClosed);
   log_info("handler pair " + send_spec() + (had_handlers_ ? ": handlers are" : ": no handler is") +
            " connected (" + std::to_string(gate_->request_peers()) + " for requests, " +

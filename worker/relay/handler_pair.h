@@ -23,6 +23,7 @@ struct HandlerPairOptions {
   std::string recv_spec;
   std::string send_ident;  // of the pair's first row: in notices that the relay writes itself
   std::string recv_ident;
+  Replies replies = Replies::kSub;
   HeaderFormat protocol = HeaderFormat::kJson;
   uint32_t targets_max = 128;
   uint32_t send_mark = 64;
@@ -57,6 +58,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   void remove_worker(WorkerName worker);
 
   const std::string& send_spec() const { return options_.send_spec; }
+  Replies replies() const { return options_.replies; }
   const std::string& recv_spec() const { return options_.recv_spec; }
   bool has_handlers() const { return gate_->has_peers(); }
   // Workers that are connected now.
@@ -89,7 +91,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   void zmq_writable(ZmqSocket&) override { flush(); }
   void gate_changed() override;
   bool may_pass() const override { return gate_->open(); }
-  void passed(ConnectionId id, bool notice) override;
+  void passed(ConnectionId id, bool notice, Owed*) override;
   void expired(ConnectionId id, bool notice) override;
   void hop_relieved() override { pace(); }
 
@@ -102,7 +104,10 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   void departed_late();
   void flush();
   void pace();
-  WorkerHop* hop_of(ConnectionId id);
+  WorkerHop* owner_of(ConnectionId id);
+  void consumed(ConnectionId id);
+  void say_consumed();
+  void worker_word(std::string_view word);
   void bad_reply(std::string_view why);
   void notice_dropped(ConnectionId id, std::string_view why);
 
@@ -110,7 +115,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   ZmqContext* context_ = nullptr;
   HandlerPairOptions options_;
   std::unique_ptr<ZmqSocket> to_handlers_;
-  std::unique_ptr<ZmqSocket> from_handlers_;
+  std::unique_ptr<ZmqSocket> from_handlers_;  // null: no handler replies here
   std::unique_ptr<ZmqSocket> from_workers_;
   std::unique_ptr<PeerGate> gate_;
   std::unique_ptr<RequestQueue> queue_;
@@ -118,6 +123,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   std::array<std::vector<WorkerHop*>, kSlotsMax> by_slot_;  // newest incarnation first
   std::deque<Departed> departed_;
   TimerWatcher departed_timer_;
+  TimerWatcher consumed_timer_;  // runs when workers are to be told how far their requests are
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
   std::string notice_;
   double last_message_ = 0;

@@ -39,6 +39,7 @@ std::vector<HandlerPairOptions> distinct_pairs(const Config& config) {
                     .recv_spec = handler.recv_spec,
                     .send_ident = handler.send_ident,
                     .recv_ident = handler.recv_ident,
+                    .replies = handler.replies,
                     .protocol = handler.protocol,
                     .targets_max = number("limits.handler_targets"),
                     .send_mark = number("handler.send_mark"),
@@ -157,6 +158,7 @@ Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& r
   OwnedFd send_fd = offered(zmq_key(row.send_spec));
   OwnedFd recv_fd = offered(zmq_key(row.recv_spec));
   for (const auto& [spec, fd] : {std::pair(&row.send_spec, &send_fd), {&row.recv_spec, &recv_fd}}) {
+    if (spec == &row.recv_spec && row.replies == Replies::kNone) continue;
     if (!fd->valid()) return Status::error("handler endpoint " + *spec + ": no socket was offered");
   }
   auto opened = HandlerPair::open(loop_, *context_, row, std::move(send_fd), std::move(recv_fd));

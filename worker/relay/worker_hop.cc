@@ -1,5 +1,6 @@
 #include "worker/relay/worker_hop.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/log.h"
@@ -36,6 +37,25 @@ void WorkerHop::send(ZmqMessage message) {
   queue_bytes_ += message.size();
   queue_.push_back(std::move(message));
   if (crowded() && !stall_.active()) stall_.start<&WorkerHop::stalled>(loop_, stall_s_, 0.0, this);
+}
+
+// What is not ours to count: messages that an earlier relay had.
+void WorkerHop::introduced(uint64_t number) {
+  consumed_ += number - received_;
+  received_ = number;
+  introduced_ = true;
+}
+
+void WorkerHop::say_consumed() {
+  if (!introduced_ || consumed_ == said_) return;
+  said_ = consumed_;
+  say(write_relay_passed(consumed_));
+}
+
+bool WorkerHop::connected() const {
+  return socket_->writable() || std::any_of(queue_.begin(), queue_.end(), [](const auto& message) {
+           return !bytes_of(message).starts_with(kRelayPrefix);
+         });
 }
 
 void WorkerHop::zmq_writable(ZmqSocket&) {

@@ -48,12 +48,23 @@ class WorkerHop final : ZmqSocketUser {
     return !dropping_ && (queue_.size() >= kQueueMessagesMax || queue_bytes_ >= kQueueBytesMax);
   }
 
-  // The worker's end is there, or something waits for it.
-  bool connected() const { return !queue_.empty() || socket_->writable(); }
+  // The worker's end is there, or replies wait for it.
+  bool connected() const;
 
   WorkerName worker() const { return worker_; }
   ConnectionId first_id() const { return first_connection_id(worker_.slot, worker_.incarnation); }
+  // Whether it can have given out this id.
+  bool may_own(ConnectionId id) const {
+    return id != 0 && slot_of(id) == worker_.slot && first_id() <= id;
+  }
   IdSet& told() { return told_; }
+  // Counts its messages: come in here, and gone from here. In the worker's own numbers from its
+  // first word on (relay_words.h).
+  void received() { ++received_; }
+  void consumed() { ++consumed_; }
+  void introduced(uint64_t number);
+  // Tells the worker, if it does not know already.
+  void say_consumed();
   size_t waiting() const { return queue_.size(); }
   uint64_t dropped() const { return dropped_.total(); }
 
@@ -83,6 +94,10 @@ class WorkerHop final : ZmqSocketUser {
   bool dropping_ = false;  // it takes nothing, so replies to it do not wait any more
   TimerWatcher stall_;     // runs while the hop is crowded
   IdSet told_{kToldMax};
+  bool introduced_ = false;
+  uint64_t received_ = 0;
+  uint64_t consumed_ = 0;
+  uint64_t said_ = 0;
   DropCounter dropped_;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/in_quotes.h"
 #include "common/log.h"
 
 namespace m2 {
@@ -57,7 +58,7 @@ bool CachedFile::intact() const {
       return true;
     }
   }
-  log_info(path + " " + what + " while it was sent: closing the client's connection");
+  log_info(in_quotes(path) + " " + what + " while it was sent: closing the client's connection");
   return false;
 }
 

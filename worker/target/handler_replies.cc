@@ -30,8 +30,7 @@ void HandlerReplies::deliver(HandlerLink& link, const Reply& reply, HandlerMessa
     Connection* const connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
       // Never for the message that closes: what it wants is so already.
-      if (reply.body.empty() || !is_ours(link, id)) continue;
-      if (unknown_.insert(id, loop_.now())) notices->client_left(id);
+      if (!reply.body.empty() && is_ours(link, id)) notices->client_left(id);
       continue;
     }
     if (reply.body.empty()) connection->forget_handler(&link);
@@ -99,13 +98,15 @@ void HandlerReplies::do_as_told(HandlerLink& link, const Reply& reply) {
   }
 }
 
-void HandlerReplies::request_refused(HandlerLink&, ConnectionId id, std::string_view why) {
-  if (Connection* connection = clients_.find(id)) connection->request_refused(why);
+void HandlerReplies::request_refused(HandlerLink&, ConnectionId id, std::string_view why,
+                                     int status) {
+  if (Connection* connection = clients_.find(id)) connection->request_refused(why, status);
 }
 
-// The relay sends the same bytes to each worker concerned: who has the other ids answers for them.
+// The relay sends the same bytes to each worker concerned, and answers for the ids of workers that
+// are no more.
 bool HandlerReplies::is_ours(const HandlerLink& link, ConnectionId id) const {
-  return id != 0 && (!link.behind_relay() || clients_.is_of_our_slot(id));
+  return id != 0 && (!link.behind_relay() || clients_.may_be_ours(id));
 }
 
 void HandlerReplies::count_bad(HandlerLink& link, std::string_view why) {

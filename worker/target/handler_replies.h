@@ -10,7 +10,6 @@
 #include "worker/http/clients.h"
 #include "worker/link/drop_counter.h"
 #include "worker/link/handler_link.h"
-#include "worker/target/unknown_ids.h"
 
 namespace m2 {
 
@@ -19,11 +18,12 @@ struct Reply;
 
 class HandlerReplies final : public HandlerLinkUser {
  public:
-  // Both outlive it.
-  HandlerReplies(Loop& loop, Clients& clients) : loop_(loop), clients_(clients) {}
+  // They outlive it.
+  explicit HandlerReplies(Clients& clients) : clients_(clients) {}
 
   void handler_message(HandlerLink& link, HandlerMessage& message) override;
-  void request_refused(HandlerLink& link, ConnectionId id, std::string_view why) override;
+  void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
+                       int status) override;
 
   // Which row a pair has, and how its notices are written.
   class Pairs {
@@ -43,12 +43,10 @@ class HandlerReplies final : public HandlerLinkUser {
   void count_bad(HandlerLink& link, std::string_view why);
   void count_late(HandlerLink& link, std::string_view id, size_t bytes);
 
-  Loop& loop_;
   Clients& clients_;
   Pairs* pairs_ = nullptr;
   DropCounter bad_;
   DropCounter late_;
-  UnknownIds unknown_;
 };
 
 }  // namespace m2

@@ -51,12 +51,14 @@ void HandlerResponder::wait_for_answer(Exchange& exchange, std::shared_ptr<Handl
   handed_over_ = stream_ = false;
   reader_.start(exchange.is_head(), kAnswerHeadMax);
   exchange.set_responder(this);
+  target_->link().owe(owed_, id_);
 }
 
 // Back to the pool; the target may go away with the last that waits for it.
 void HandlerResponder::finish() {
   exchange_->set_responder(nullptr);
   exchange_ = nullptr;
+  owed_.settle();
   recycle();
 }
 
@@ -68,6 +70,7 @@ void HandlerResponder::recycle() {
 
 void HandlerResponder::stop() {
   exchange_ = nullptr;
+  owed_.settle();
   recycle();
 }
 
@@ -83,13 +86,19 @@ void HandlerResponder::end_broken(std::string_view why) {
   exchange.broken(text);
 }
 
-void HandlerResponder::refused(std::string_view why) {
-  // Another handler was faster than the queue.
-  if (reader_.state() != ResponseReader::State::kHead) return;
+// A handler that had the request may answer yet: only the end of the connection keeps that answer
+// from the next request on it. What is switched, or lasts until somebody closes it, goes on when
+// handlers come back.
+void HandlerResponder::refused(std::string_view why, int status) {
   Exchange& exchange = *exchange_;
   const std::string text = "handler pair " + target_->row().send_spec + ": " + std::string(why);
+  const bool reached_none = status == 503;
+  if (owed_.has_begun() && (reached_none || !has_end())) return;
+  const bool begun = owed_.has_begun();
   finish();
-  exchange.answer_status(503, text, kRetry);
+  if (begun) return exchange.broken(text);
+  if (!reached_none) exchange.set_keep_alive(false);
+  exchange.answer_status(status, text, reached_none ? kRetry : std::string_view());
 }
 
 bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& message) {
@@ -132,6 +141,7 @@ void HandlerResponder::closed_by_handler() {
 
 void HandlerResponder::follow(std::string_view body, HandlerMessage& message) {
   using State = ResponseReader::State;
+  owed_.answer_began();
   if (stream_) {
     exchange_->add_body_bytes(body.size());
     return send(body, message);

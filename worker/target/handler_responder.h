@@ -25,8 +25,7 @@ class HandlerResponder : public Responder {
   bool handler_reply(std::string_view body, HandlerMessage& message) override;
   // handler_sendfile.cc
   bool send_file(std::string_view path) override;
-  // The request reached no handler.
-  void refused(std::string_view why) override;
+  void refused(std::string_view why, int status) override;
 
  protected:
   // Becomes the responder of the exchange; its request was passed on.
@@ -39,11 +38,17 @@ class HandlerResponder : public Responder {
   // Either ends the exchange for this object, which may be gone afterwards.
   void finish();
   void end_broken(std::string_view why);
+  // The answer says itself where it ends.
+  bool has_end() const {
+    const ResponseReader::State state = reader_.state();
+    return state == ResponseReader::State::kHead || state == ResponseReader::State::kBody;
+  }
 
   Exchange* exchange_ = nullptr;
   std::shared_ptr<HandlerTarget> target_;  // also keeps the link while the answer is awaited
   ConnectionId id_ = 0;
   ResponseReader reader_;
+  Owed owed_;  // on the ledger of the link
 
  private:
   void closed_by_handler();

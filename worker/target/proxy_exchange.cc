@@ -63,7 +63,8 @@ void ProxyExchange::begin(Exchange& exchange) {
   const bool written =
       write_gateway_request({.head = &exchange.head(),
                              .base = exchange.base(),
-                             .peer = exchange.client().peer_address(),
+                             .peer = exchange.client_address(),
+                             .peer_is_origin = exchange.is_forwarded(),
                              .keep_client_xff = exchange.generation().limits().keep_client_xff},
                             head_);
   if (!written) return give_up(400, "Connection names more fields than a gateway looks for");

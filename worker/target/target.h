@@ -61,8 +61,8 @@ class Responder {
   // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
   // none; false.
   virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
-  // The request it was passed on as reached no handler.
-  virtual void refused(std::string_view) {}
+  // The request it was passed on as gets no answer (HandlerLinkUser::request_refused).
+  virtual void refused(std::string_view /*why*/, int /*status*/) {}
   // The client has shut down its sending side. It may still read; default: nothing.
   virtual void client_half_closed() {}
   // The time of ClientStream::wake_after() has come.

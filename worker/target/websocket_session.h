@@ -21,7 +21,7 @@ namespace m2 {
 class WebSocketSession : public Responder, private RoomWaiter {
  public:
   void body(std::string_view bytes, bool last) final;
-  void refused(std::string_view why) final;
+  void refused(std::string_view why, int status) final;
   void woken() final;
   void generation_changed(const Generation& generation) final;
   bool outlives_generation() const final { return row_stays_; }

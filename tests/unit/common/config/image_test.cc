@@ -20,7 +20,9 @@ Config sample() {
                    "::1",
                    6767,
                    "ipc://run/control",
-                   3};
+                   3,
+                   true};
+  config.listeners = {{8, "::1", 65535, true, 0}, {9, "unix:run/w", 0, false, 0777}};
   config.hosts = {{1, "other", "(.*).other", {}},
                   {4,
                    "example.org",
@@ -63,6 +65,8 @@ TEST(Image, CarriesTheServer) {
   EXPECT_EQ(server.port, expected.port);
   EXPECT_EQ(server.control_port, expected.control_port);
   EXPECT_EQ(server.error_log_level, expected.error_log_level);
+  EXPECT_EQ(server.proxy_protocol, expected.proxy_protocol);
+  EXPECT_EQ(round_trip(sample()).listeners, sample().listeners);
 }
 
 TEST(Image, CarriesHostsAndRoutesInOrder) {

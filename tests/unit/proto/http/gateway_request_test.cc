@@ -16,6 +16,7 @@ namespace {
 struct Options {
   std::string_view peer = "10.1.2.3";
   bool keep_client_xff = false;
+  bool peer_is_origin = false;
 };
 
 std::string forward(std::string_view raw, const Options& options = {}) {
@@ -27,6 +28,7 @@ std::string forward(std::string_view raw, const Options& options = {}) {
   const bool written = write_gateway_request({.head = &head,
                                               .base = raw.data(),
                                               .peer = options.peer,
+                                              .peer_is_origin = options.peer_is_origin,
                                               .keep_client_xff = options.keep_client_xff},
                                              out);
   return written ? out : "refused";
@@ -57,6 +59,13 @@ TEST(GatewayRequest, AppendsThePeer) {
                     "X-Forwarded-For: 2.2.2.2, 3.3.3.3\r\nX-Forwarded-For:\r\nZ: 1\r\n\r\n"),
             "GET / HTTP/1.1\r\nHost: a\r\nZ: 1\r\n"
             "X-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, 10.1.2.3\r\n\r\n");
+}
+
+TEST(GatewayRequest, AClientFoundBehindProxiesStandsAlone) {
+  EXPECT_EQ(forward("GET / HTTP/1.1\r\nX-Forwarded-For: 6.6.6.6, 10.1.2.3, 10.0.0.1\r\n"
+                    "Host: a\r\n\r\n",
+                    {.peer_is_origin = true}),
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.1.2.3\r\n\r\n");
 }
 
 TEST(GatewayRequest, LeavesForwardedForAloneWhenToldToOrWithoutAPeer) {

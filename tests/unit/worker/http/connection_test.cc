@@ -178,8 +178,8 @@ TEST_F(ConnectionTest, DrainStillAnswersARequestThatLiesInTheSocket) {
 TEST_F(ConnectionTest, RetiringPassesOnWhoIsBetweenTwoRequests) {
   class Taker final : public Successors {
    public:
-    void take(std::vector<OwnedFd> sockets) override {
-      for (OwnedFd& socket : sockets) taken.push_back(std::move(socket));
+    void take(std::vector<PassedOn> clients) override {
+      for (PassedOn& client : clients) taken.push_back(std::move(client.socket));
     }
     bool all_taken() const override { return true; }
     std::vector<OwnedFd> taken;

@@ -21,8 +21,9 @@ class LinkFixture : public testing::Test, protected HandlerLinkUser {
     if (hold) held.emplace_back(message.hold(), message.bytes());
     if (on_message) on_message();
   }
-  void request_refused(HandlerLink&, ConnectionId id, std::string_view why) override {
+  void request_refused(HandlerLink&, ConnectionId id, std::string_view why, int status) override {
     refused.emplace_back(id, why);
+    statuses.push_back(status);
     if (on_refused) on_refused();
   }
 
@@ -62,6 +63,7 @@ class LinkFixture : public testing::Test, protected HandlerLinkUser {
   std::unique_ptr<HandlerLink> link;
   std::vector<std::string> replies;
   std::vector<std::pair<ConnectionId, std::string>> refused;
+  std::vector<int> statuses;  // of the refused ones
   std::vector<std::pair<std::shared_ptr<const void>, std::string_view>> held;
   std::function<void()> on_message, on_refused;
   bool hold = false;

@@ -23,7 +23,7 @@ class PeerGateTest : public testing::Test, protected ZmqSocketUser, protected Pe
     requests = open(ZmqKind::kPush);
     replies = open(ZmqKind::kSub);
     replies->subscribe("");
-    auto opened = PeerGate::open(turns.loop, turns.context, *requests, *replies, *this);
+    auto opened = PeerGate::open(turns.loop, turns.context, *requests, replies.get(), *this);
     ASSERT_TRUE(opened.ok()) << opened.message();
     gate = std::move(opened).value();
     test::Listener send = test::listen_tcp();

@@ -16,7 +16,7 @@ class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protecte
   void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>&, bool) override {}
   void zmq_writable(ZmqSocket&) override { queue->flush(); }
   bool may_pass() const override { return may; }
-  void passed(ConnectionId id, bool notice) override { passed_ids.emplace_back(id, notice); }
+  void passed(ConnectionId id, bool notice, Owed*) override { passed_ids.emplace_back(id, notice); }
   void expired(ConnectionId id, bool notice) override {
     expired_ids.emplace_back(id, notice);
     if (on_expired) on_expired();

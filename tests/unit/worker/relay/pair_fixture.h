@@ -27,6 +27,8 @@ class PairWorker final : HandlerLinkUser {
     requests_endpoint = options.requests_endpoint = directory.ipc(place + "-q");
     replies_endpoint = options.replies_endpoint = directory.ipc(place + "-r");
     options.wait_ms = wait_ms;
+    options.worker_id = first_connection_id(slot, incarnation);
+    options.grace_ms = 100;
     auto opened = HandlerLink::open(turns.loop, turns.context, std::move(options), *this);
     EXPECT_TRUE(opened.ok()) << opened.message();
     link = std::move(opened).value();
@@ -34,8 +36,9 @@ class PairWorker final : HandlerLinkUser {
   void handler_message(HandlerLink&, HandlerMessage& message) override {
     replies.emplace_back(message.bytes());
   }
-  void request_refused(HandlerLink&, ConnectionId id, std::string_view why) override {
+  void request_refused(HandlerLink&, ConnectionId id, std::string_view why, int status) override {
     refused.emplace_back(id, why);
+    statuses.push_back(status);
   }
   ConnectionId id(uint64_t number) const {
     return first_connection_id(name.slot, name.incarnation) + number;
@@ -56,6 +59,7 @@ class PairWorker final : HandlerLinkUser {
   std::unique_ptr<HandlerLink> link;
   std::vector<std::string> replies;
   std::vector<std::pair<ConnectionId, std::string>> refused;
+  std::vector<int> statuses;  // of the refused ones
 };
 
 class PairFixture : public testing::Test {

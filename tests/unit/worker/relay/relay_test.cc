@@ -118,7 +118,7 @@ class RelayTest : public testing::Test, protected ChannelUser, protected Handler
   void handler_message(HandlerLink&, HandlerMessage& reply) override {
     replies.emplace_back(reply.bytes());
   }
-  void request_refused(HandlerLink&, ConnectionId, std::string_view why) override {
+  void request_refused(HandlerLink&, ConnectionId, std::string_view why, int) override {
     refused.emplace_back(why);
   }
   static constexpr uint64_t kIncarnation = 5000;

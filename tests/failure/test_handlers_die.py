@@ -1,0 +1,127 @@
+"""Handlers die or hang with requests in their hands: every request ends, and the sum is right."""
+
+from lib.deployment import dir_, handler
+from lib.handler import Answering, Handler, http
+from lib.server import Server
+from lib.waiting import wait_until
+
+MANY = 600
+
+
+def many_requests(server, count=MANY):
+    """That many clients, each with a request of its own."""
+    return [server.client().send_request(path=f"/h/{number}") for number in range(count)]
+
+
+def outcomes(clients):
+    """Statuses of all; those with 200 have their own answer, the others the end."""
+    statuses = []
+    for number, client in enumerate(clients):
+        answer = client.answer()
+        statuses.append(answer.status)
+        if answer.status == 200:
+            assert answer.body == f"/h/{number}".encode()
+        elif answer.status in (502, 504):
+            # A late answer must not become that of the next request.
+            assert client.is_closed()
+        client.close()
+    return statuses
+
+
+# Goal: requests that a handler had when it died are answered 502 after handler.grace_ms; all that it
+# was not given yet is answered by the next handler. Method: hundreds in flight; the handler takes
+# some and dies; another comes at once. Sent = answered + refused, and what was read was refused.
+def test_killed_with_many_in_flight(deployment, workers):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings={
+        "handler.wait_ms": 60000, "handler.grace_ms": 300, "handler.queue": 2000})
+    with Server(deployment, workers=workers) as server:
+        with Handler(deployment) as on:
+            on.requests.rcvhwm = 1
+            clients = many_requests(server)
+            taken = {on.recv().path for _ in range(100)}
+        with Answering(deployment, lambda request: http(request.path)) as on:
+            statuses = outcomes(clients)
+            assert server.get("/h/again").body == b"/h/again"
+        assert statuses.count(200) + statuses.count(502) == MANY
+        assert all(statuses[int(path.split("/")[-1])] == 502 for path in taken)
+        assert statuses.count(200) == len([request for request in on.seen
+                                           if request.path != "/h/again"])
+        assert "handlers that may have had it are gone" in server.log()
+
+
+# Goal: handler.timeout ends the wait for a handler that hangs with 504; the one beside it answers
+# all it gets, and a late answer reaches nobody. Method: two handlers, one of them never answers.
+def test_hung_beside_a_healthy_one(deployment, workers):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings={
+        "handler.timeout": 1500, "handler.send_mark": 4, "handler.wait_ms": 60000})
+    with Server(deployment, workers=workers) as server, \
+            Handler(deployment) as hung, \
+            Answering(deployment, lambda request: http(request.path)) as healthy:
+        clients = many_requests(server, 200)
+        statuses = outcomes(clients)
+        assert statuses.count(200) + statuses.count(504) == 200
+        late = []
+        while hung.has_message(0):
+            request = hung.recv()
+            if not request.is_disconnect():
+                late.append(request)
+        assert statuses.count(504) <= len(late)
+        for request in late:
+            hung.reply(request, "too late")
+        assert server.get().status == 200
+
+
+# Goal: without handler.timeout a long poll waits as long as its handler is there, and its client
+# hears 502 when the only handler dies, within the grace time and not before.
+def test_long_poll(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={"handler.grace_ms": 500})
+    with Server(deployment, workers=workers) as server, server.client() as client:
+        with Handler(deployment) as on:
+            client.send_request(path="/h")
+            on.recv()
+        assert client.answer().status == 502
+        assert client.is_closed()
+
+
+# Goal: a handler that comes back within the grace time may still answer. Method: the same handler
+# with new sockets answers what its old ones received.
+def test_comes_back_in_time(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={"handler.grace_ms": 60000})
+    with Server(deployment, workers=workers) as server, server.client() as client:
+        with Handler(deployment) as on:
+            client.send_request(path="/h/first")
+            held = on.recv()
+        wait_until(lambda: not server.has_handlers(), "the server to see that it has gone")
+        with Handler(deployment) as on, server.client() as probe:
+            probe.send_request(path="/h/second")
+            on.reply(on.recv(), "second")  # it is heard from here on
+            assert probe.answer().body == b"second"
+            on.reply(held, "first")
+            assert client.answer().body == b"first"
+
+
+# Goal: an answer that has begun and says where it ends is cut off with its handler; an endless
+# stream goes on when a handler comes back. Method: one of each.
+def test_begun_answers(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={"handler.grace_ms": 300})
+    with Server(deployment, workers=workers) as server, server.client() as finite, \
+            server.client() as endless:
+        with Handler(deployment) as on:
+            finite.send_request(path="/h/finite")
+            first = on.recv()
+            endless.send_request(path="/h/endless", version="HTTP/1.0")
+            second = on.recv()
+            on.send(first.id, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+            on.send(second.id, b"HTTP/1.0 200 OK\r\n\r\none ")
+            assert finite.take_until(b"12345")
+            assert endless.take_until(b"one ")
+        assert finite.is_closed()
+        with Handler(deployment) as on, server.client() as probe:
+            probe.send_request(path="/h/probe")
+            request = on.recv()
+            while request.is_disconnect():
+                request = on.recv()
+            on.reply(request, "probe")
+            assert probe.answer().status == 200
+            on.send(second.id, b"two")
+            assert endless.take(3) == b"two"

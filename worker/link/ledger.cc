@@ -1,0 +1,137 @@
+#include "worker/link/ledger.h"
+
+#include <algorithm>
+
+namespace m2 {
+
+void Owed::unlink() {
+  previous_->next_ = next_;
+  next_->previous_ = previous_;
+  next_ = previous_ = nullptr;
+}
+
+void Owed::settle() {
+  if (ledger_ == nullptr) return;
+  unlink();
+  Ledger& ledger = *ledger_;
+  ledger_ = nullptr;
+  --ledger.size_;
+  if (number_ == 0) ledger.user_.forget(*this);
+}
+
+void Owed::answer_began() {
+  if (ledger_ == nullptr || begun_) return;
+  begun_ = true;
+  unlink();
+  Ledger::append(ledger_->begun_, *this);
+}
+
+Ledger::~Ledger() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+  for (Owed* list : {&waiting_, &begun_}) {
+    while (list->next_ != nullptr && list->next_ != list) {
+      Owed& owed = *list->next_;
+      owed.unlink();
+      owed.ledger_ = nullptr;
+    }
+  }
+}
+
+void Ledger::append(Owed& list, Owed& owed) {
+  if (list.next_ == nullptr) list.next_ = list.previous_ = &list;
+  owed.next_ = &list;
+  owed.previous_ = list.previous_;
+  list.previous_->next_ = &owed;
+  list.previous_ = &owed;
+}
+
+void Ledger::add(Owed& owed, ConnectionId id, uint64_t number) {
+  owed.settle();
+  owed.ledger_ = this;
+  owed.id_ = id;
+  owed.number_ = number;
+  owed.since_ = loop_.now();
+  owed.lost_at_ = 0;
+  owed.begun_ = false;
+  append(waiting_, owed);
+  ++size_;
+  if (timeout_s_ > 0 && !late_timer_.active()) watch_late();
+}
+
+void Ledger::set_limits(uint32_t timeout_ms, uint32_t grace_ms) {
+  timeout_s_ = timeout_ms / 1000.0;
+  grace_s_ = grace_ms / 1000.0;
+  watch_late();
+}
+
+// The oldest is the first to be late. A timer that finds nothing to do costs less than moving it
+// with every request.
+void Ledger::watch_late() {
+  late_timer_.stop();
+  if (timeout_s_ == 0 || waiting_.next_ == nullptr || waiting_.next_ == &waiting_) return;
+  const double left = waiting_.next_->since_ + timeout_s_ - loop_.now();
+  late_timer_.start<&Ledger::late>(loop_, std::max(left, 0.0), 0.0, this);
+}
+
+void Ledger::late() {
+  std::vector<ConnectionId> ids;
+  while (waiting_.next_ != &waiting_ && waiting_.next_->since_ + timeout_s_ <= loop_.now()) {
+    Owed& owed = *waiting_.next_;
+    ids.push_back(owed.id_);
+    owed.unlink();
+    append(begun_, owed);  // not to be told twice
+  }
+  watch_late();
+  tell(ids, LedgerUser::Overdue::kLate);
+}
+
+void Ledger::gone(uint64_t first, uint64_t last) {
+  if (grace_s_ == 0) return;
+  for (Owed* list : {&waiting_, &begun_}) {
+    if (list->next_ == nullptr) continue;
+    for (Owed* owed = list->next_; owed != list; owed = owed->next_) {
+      const bool had_it = owed->number_ != 0 && owed->number_ >= first && owed->number_ <= last;
+      if (had_it && owed->lost_at_ == 0) owed->lost_at_ = loop_.now() + grace_s_;
+    }
+  }
+  watch_lost();
+}
+
+void Ledger::watch_lost() {
+  lost_timer_.stop();
+  double first = 0;
+  for (Owed* list : {&waiting_, &begun_}) {
+    if (list->next_ == nullptr) continue;
+    for (Owed* owed = list->next_; owed != list; owed = owed->next_) {
+      if (owed->lost_at_ != 0 && (first == 0 || owed->lost_at_ < first)) first = owed->lost_at_;
+    }
+  }
+  if (first == 0) return;
+  lost_timer_.start<&Ledger::lost>(loop_, std::max(first - loop_.now(), 0.0), 0.0, this);
+}
+
+void Ledger::lost() {
+  std::vector<ConnectionId> ids;
+  for (Owed* list : {&waiting_, &begun_}) {
+    if (list->next_ == nullptr) continue;
+    for (Owed* owed = list->next_; owed != list; owed = owed->next_) {
+      if (owed->lost_at_ == 0 || owed->lost_at_ > loop_.now()) continue;
+      owed->lost_at_ = 0;
+      ids.push_back(owed->id_);
+    }
+  }
+  watch_lost();
+  tell(ids, LedgerUser::Overdue::kGone);
+}
+
+void Ledger::tell(const std::vector<ConnectionId>& ids, LedgerUser::Overdue cause) {
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  for (const ConnectionId id : ids) {
+    user_.overdue(id, cause);
+    if (destroyed) return;
+  }
+  destroyed_ = nullptr;
+}
+
+}  // namespace m2

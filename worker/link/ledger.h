@@ -1,0 +1,99 @@
+// What the handlers of a pair owe: one entry for each request that waits for its answer, in the
+// order they came. Nothing that was handed over is forgotten in silence: it is answered, taken
+// back, late (handler.timeout), or was with handlers that are gone (handler.grace_ms). Used by
+// HandlerLink; the entries lie in the responders that wait. It never reads a message.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/loop.h"
+#include "proto/handler/connection_id.h"
+
+namespace m2 {
+
+class Ledger;
+
+// One entry. Who destroys it owes nothing any more.
+class Owed {
+ public:
+  Owed() = default;
+  ~Owed() { settle(); }
+  Owed(const Owed&) = delete;
+  Owed& operator=(const Owed&) = delete;
+
+  // Answered, refused or cancelled. Possible at any time.
+  void settle();
+  // Some of the answer is here: handler.timeout means nothing to it any more.
+  void answer_began();
+  bool has_begun() const { return begun_; }
+  // It has not been passed on yet (number 0); now it is, as the number-th message of the link.
+  void handed_over(uint64_t number) { number_ = number; }
+
+ private:
+  friend class Ledger;
+  void unlink();
+
+  Owed* next_ = nullptr;  // circular list; null: in none
+  Owed* previous_ = nullptr;
+  Ledger* ledger_ = nullptr;
+  ConnectionId id_ = 0;
+  uint64_t number_ = 0;
+  bool begun_ = false;
+  double since_ = 0;
+  double lost_at_ = 0;  // 0: its handler may be there
+};
+
+class LedgerUser {
+ public:
+  enum class Overdue : uint8_t {
+    kLate,  // no answer within handler.timeout
+    kGone   // all handlers that can have had it are gone for handler.grace_ms
+  };
+  // Once for each entry and cause. The ledger may be destroyed in the call.
+  virtual void overdue(ConnectionId id, Overdue cause) = 0;
+  // An entry that was never handed over is settled: whoever remembers it must forget it.
+  virtual void forget(Owed& owed) = 0;
+
+ protected:
+  ~LedgerUser() = default;
+};
+
+class Ledger {
+ public:
+  // Both outlive it.
+  Ledger(Loop& loop, LedgerUser& user) : loop_(loop), user_(user) {}
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // number: as for handed_over(), 0 while it waits. An entry that is on a ledger begins anew.
+  void add(Owed& owed, ConnectionId id, uint64_t number);
+  // 0: never. For all entries, also those that wait already.
+  void set_limits(uint32_t timeout_ms, uint32_t grace_ms);
+  // Messages number first to last were with handlers (or a relay) that are gone.
+  void gone(uint64_t first, uint64_t last);
+  size_t size() const { return size_; }
+
+ private:
+  friend class Owed;
+  void watch_late();
+  void watch_lost();
+  void late();
+  void lost();
+  void tell(const std::vector<ConnectionId>& ids, LedgerUser::Overdue cause);
+  static void append(Owed& list, Owed& owed);
+
+  Loop& loop_;
+  LedgerUser& user_;
+  double timeout_s_ = 0;
+  double grace_s_ = 0;
+  size_t size_ = 0;
+  Owed waiting_;  // heads of two lists: nothing came yet, some of the answer came
+  Owed begun_;
+  TimerWatcher late_timer_;
+  TimerWatcher lost_timer_;
+  bool* destroyed_ = nullptr;
+};
+
+}  // namespace m2
