@@ -15,6 +15,8 @@ enum class TargetKind : uint8_t { kDir, kProxy, kHandler };
 // handler.replies: on what socket answers come. kNone: none; another pair's handlers answer.
 enum class Replies : uint8_t { kSub, kPull, kNone };
 enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
+// handler.websocket: the handler sees and writes frames, or whole messages (docs/websockets.md).
+enum class WebSocketContract : uint8_t { kFrames, kMessages };
 
 enum class SlowClients : uint8_t { kClose, kDropNewest, kDropOldest };  // handler.slow_clients
 
@@ -60,6 +62,7 @@ struct HandlerRow {
   HeaderFormat protocol = HeaderFormat::kJson;
   SlowClients slow_clients = SlowClients::kClose;
   Replies replies = Replies::kSub;
+  WebSocketContract websocket = WebSocketContract::kFrames;
   bool operator==(const HandlerRow&) const = default;
 };
 

@@ -151,6 +151,24 @@ constexpr SettingSpec kSpecs[] = {
          "Folder, relative to the chroot, whose files handlers may name in sendfile messages; empty "
          "means none."),
 
+    // WebSockets (docs/websockets.md).
+    number("websocket.message_bytes", 1048576, 125, 1073741824, "bytes",
+           "Longest message of a WebSocket client; a longer one closes it with 1009."),
+    number("websocket.idle_ms", 120000, 0, kDayMs, "ms",
+           "A WebSocket on which nothing has passed, no pong either, is closed with 1001 then; 0: "
+           "never."),
+    number("websocket.ping_ms", 30000, 0, kDayMs, "ms",
+           "With websocket='messages': a client that was silent for this long is pinged; 0: never."),
+    time_ms("websocket.pong_ms", 20000, "How long a pinged client may stay silent."),
+    time_ms("websocket.close_ms", 5000,
+            "How long the other side may take to answer a close frame."),
+    flag("websocket.deflate", false,
+         "With websocket='messages': compress messages (permessage-deflate) for clients that offer "
+         "it."),
+    number("websocket.deflate_bits", 15, 9, 15, "bits",
+           "Window of that compression; a deflater takes 2^(bits+2) bytes and 128 KB, one for each "
+           "handler pair."),
+
     // Uploads to handlers: bodies above limits.content_length.
     text("upload.temp_store", "",
          "Where they are stored: a path ending in XXXXXX, in whose place each file has letters of "

@@ -82,6 +82,7 @@ constexpr Column kHandler[] = {
     later(text("protocol", "json")),
     later(text("slow_clients", "close")),
     later(text("replies", "sub")),
+    later(text("websocket", "frames")),
 };
 
 constexpr Column kSetting[] = {number("id", kNone), text("key"), text("value")};

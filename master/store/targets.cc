@@ -118,6 +118,12 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
     findings.warn(row.place("protocol"), "counts as \"json\"; write \"json\" or \"tnetstring\"");
   }
   handler.slow_clients = read_slow_clients(row, findings);
+  const std::string websocket = row.text("websocket");
+  if (websocket == "messages") {
+    handler.websocket = WebSocketContract::kMessages;
+  } else if (websocket != "frames" && !websocket.empty()) {
+    findings.error(row.place("websocket"), "must be \"frames\" or \"messages\"");
+  }
   return handler;
 }
 
@@ -126,6 +132,9 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
 void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings& findings) {
   const auto format = [](const HandlerRow& row) {
     return row.protocol == HeaderFormat::kJson ? "json" : "tnetstring";
+  };
+  const auto contract = [](const HandlerRow& row) {
+    return row.websocket == WebSocketContract::kFrames ? "frames" : "messages";
   };
   const auto raw = [](const HandlerRow& row) { return row.raw_payload ? "1" : "0"; };
   const auto compare = [&](std::string_view column, std::string_view a, std::string_view b) {
@@ -142,7 +151,8 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
          compare("raw_payload", raw(first), raw(second)) &&
          compare("protocol", format(first), format(second)) &&
          compare("slow_clients", name_of(first.slow_clients), name_of(second.slow_clients)) &&
-         compare("replies", name_of(first.replies), name_of(second.replies)));
+         compare("replies", name_of(first.replies), name_of(second.replies)) &&
+         compare("websocket", contract(first), contract(second)));
 }
 
 void load_handlers(ReadContext& context, Index& index, std::vector<HandlerRow>& handlers) {

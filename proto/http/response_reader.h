@@ -34,9 +34,6 @@ class ResponseReader {
   // Takes as many bytes as belong to this answer (interim 1xx answers included) and returns how
   // many.
   size_t feed(std::string_view bytes);
-  // Bytes of the body that take another way than feed(). False: so many do not belong to the answer
-  // here, or it is chunked; nothing has changed.
-  bool pass_over(uint64_t bytes);
   // The same in steps. feed_head: while kHead, up to the end of one head, which interim() or head()
   // then is. feed_body: after it, as much of the body; data: where its content goes without the
   // framing of chunks, if wanted.
@@ -44,6 +41,9 @@ class ResponseReader {
   size_t feed_body(std::string_view bytes, std::string* data = nullptr);
   // Of the caller of the steps, once it has what it needs of head(): the copy goes back.
   void drop_head();
+  // Bytes of the body that take another way than feed(). False: so many do not belong to the answer
+  // here, or it is chunked; nothing has changed.
+  bool pass_over(uint64_t bytes);
   // The sender has closed. True: the answer is complete by that. False: it is cut off, kBroken.
   bool end_of_input();
 

@@ -122,6 +122,7 @@ class Handler(_Row):
     protocol: str = "json"
     slow_clients: str = "close"
     replies: str = "sub"
+    websocket: str = "frames"
     _title = "send_spec"
 
 

@@ -46,7 +46,8 @@ TABLES = {
         raw_payload INTEGER DEFAULT 0,
         protocol TEXT DEFAULT 'json',
         replies TEXT DEFAULT 'sub',
-        slow_clients TEXT DEFAULT 'close'""",
+        slow_clients TEXT DEFAULT 'close',
+        websocket TEXT DEFAULT 'frames'""",
     "proxy": """
         id INTEGER PRIMARY KEY,
         addr TEXT,

@@ -140,6 +140,7 @@ class Connection final : private ClientStream, private Deadline {
   // connection_switched.cc
   void switch_protocols() override;
   void wake_after(uint64_t ms) override;
+  double now() const override;
   void deliver_early_input();
   void set_switched_deadline();
   void switched_deadline_passed();

@@ -46,17 +46,19 @@ class ClientStream {
   // After switch_protocols(): Responder::woken() is called once, ms from now (100 ms steps); 0: not
   // at all. A client that takes nothing of what it is owed is closed by limits.write_ms as always.
   virtual void wake_after(uint64_t ms) = 0;
+  // Seconds of the loop's clock, to compare with each other.
+  virtual double now() const = 0;
   // The id handlers know this client by; given out at the first call.
   virtual ConnectionId id() = 0;
   virtual std::string_view peer_address() const = 0;
   // A handler hears of this client: it will be told when the client is gone.
   virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
+  // A line for the error log about what came of this exchange, if there is room for one.
+  virtual void note(int status, std::string_view line) = 0;
   // It will be.
   virtual bool is_told(const void* pair) const = 0;
   // Messages of this handler were dropped because the client does not take what it is owed.
   virtual void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) = 0;
-  // A line for the error log about what came of this exchange, if there is room for one.
-  virtual void note(int status, std::string_view line) = 0;
   // This second, as HTTP writes it.
   virtual std::string_view date() = 0;
 
@@ -195,6 +197,7 @@ class Exchange {
   std::string trailers_;
   std::string log_request_;  // method, path, version, as the access log wants them; "": no line due
   std::string_view host_name_;
+  std::string host_copy_;  // host_name_, once the generation may go before the exchange
   uint64_t answer_body_bytes_ = 0;
   uint64_t lost_bytes_ = 0;  // were to be sent when the client was gone
   std::shared_ptr<ToldHandler> credits_to_;

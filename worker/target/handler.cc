@@ -2,10 +2,14 @@
 
 #include "proto/handler/socket_message_writer.h"
 #include "proto/message_socket/socket_message.h"
+#include "proto/websocket/handshake.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/target/handler_responder.h"
 #include "worker/target/upload_responder.h"
+#include "worker/target/websocket_frames.h"
+#include "worker/target/websocket_messages.h"
+#include "worker/target/websocket_shared.h"
 
 namespace m2 {
 namespace {
@@ -18,10 +22,7 @@ constexpr uint64_t kDownloadCredits = 102400;
 
 HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
                              SendfilePlace sendfile, Uploads& uploads)
-    : row_(row),
-      notices_(std::move(notices)),
-      sendfile_(std::move(sendfile)),
-      uploads_(uploads) {}
+    : row_(row), notices_(std::move(notices)), sendfile_(std::move(sendfile)), uploads_(uploads) {}
 
 HandlerTarget::~HandlerTarget() = default;
 
@@ -38,7 +39,31 @@ void HandlerTarget::start(Exchange& exchange) {
   if (exchange.body_follows()) {
     return UploadResponder::begin(exchange, shared_from_this(), uploads_);
   }
+  if (exchange.head().upgrade && asks_for_websocket(exchange.head(), exchange.base())) {
+    if (row_.websocket == WebSocketContract::kMessages) {
+      return WebSocketMessages::begin(exchange, shared_from_this());
+    }
+    return WebSocketOpening::begin(exchange, shared_from_this());
+  }
   HandlerResponder::begin(exchange, shared_from_this());
+}
+
+HandlerRequest HandlerTarget::words(Exchange& exchange, const More& more) const {
+  return {.send_ident = row_.send_ident,
+          .id = exchange.client().id(),
+          .base = exchange.base(),
+          .head = &exchange.head(),
+          .pattern = exchange.route().pattern,
+          .remote_addr = exchange.client_address(),
+          .body = more.body,
+          .keep_client_xff = exchange.generation().limits().keep_client_xff,
+          .method = more.method,
+          .extra = more.fields};
+}
+
+WebSocketShared& HandlerTarget::websocket() {
+  if (websocket_ == nullptr) websocket_ = std::make_unique<WebSocketShared>();
+  return *websocket_;
 }
 
 bool HandlerTarget::tell(Exchange& exchange, const More& more) {
@@ -57,16 +82,7 @@ bool HandlerTarget::tell(Exchange& exchange, const More& more) {
     }
     exchange.give_credits_to(notices_);
   }
-  write_request({.send_ident = row_.send_ident,
-                 .id = id,
-                 .base = exchange.base(),
-                 .head = &exchange.head(),
-                 .pattern = exchange.route().pattern,
-                 .remote_addr = exchange.client_address(),
-                 .body = more.body,
-                 .keep_client_xff = limits.keep_client_xff,
-                 .method = more.method,
-                 .extra = extra},
+  write_request(words(exchange, {.method = more.method, .fields = extra, .body = more.body}),
                 row_.protocol, message_);
   if (!link().submit(id, message_)) {
     exchange.answer_status(503, "the queue of handler pair " + row_.send_spec + " is full", kRetry);

@@ -20,6 +20,7 @@ namespace m2 {
 
 class HandlerResponder;
 class Uploads;
+struct WebSocketShared;
 
 // Where handlers may let files be sent from.
 struct SendfilePlace {
@@ -42,7 +43,8 @@ class HandlerTarget final : public Target, public std::enable_shared_from_this<H
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
   const HandlerRow& row() const { return row_; }
   HandlerLink& link() { return notices_->link(); }
-  const std::shared_ptr<HandlerNotices>& notices() { return notices_; }
+  // What clients remember that the pair was told of.
+  const std::shared_ptr<HandlerNotices>& notices() const { return notices_; }
   const SendfilePlace& sendfile() const { return sendfile_; }
 
   // For responders. Tells the pair of the request in the words of `more` (whose body stands for the
@@ -57,6 +59,10 @@ class HandlerTarget final : public Target, public std::enable_shared_from_this<H
   // Bytes behind a complete answer were dropped. True: log it.
   bool count_surplus() { return surplus_.add(); }
   uint64_t surplus() const { return surplus_.total(); }
+  // The words of tell(). They are valid while the bytes of the request are, and more.
+  HandlerRequest words(Exchange& exchange, const More& more) const;
+  // What all WebSockets of the pair share.
+  WebSocketShared& websocket();
 
  private:
   friend class HandlerResponder;
@@ -68,6 +74,7 @@ class HandlerTarget final : public Target, public std::enable_shared_from_this<H
   std::string message_;  // reused: the request being written
   DropCounter surplus_;
   std::vector<std::unique_ptr<HandlerResponder>> spare_;
+  std::unique_ptr<WebSocketShared> websocket_;  // made when first needed
 };
 
 }  // namespace m2

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "proto/handler/extended_reply.h"
 #include "proto/handler/reply_parser.h"
+#include "proto/websocket/order.h"
 #include "worker/http/connection.h"
 #include "worker/target/handler_notices.h"
 #include "worker/target/target.h"
@@ -12,7 +13,10 @@ namespace m2 {
 void HandlerReplies::handler_message(HandlerLink& link, HandlerMessage& message) {
   const Result<Reply> parsed = parse_reply(message.bytes(), clients_.limits().handler_targets);
   if (!parsed.ok()) return count_bad(link, parsed.message());
-  if (parsed.value().extended) return do_as_told(link, parsed.value());
+  if (parsed.value().extended) {
+    if (is_websocket_order(parsed.value().body)) return order(link, parsed.value(), message);
+    return do_as_told(link, parsed.value());
+  }
   deliver(link, parsed.value(), message);
 }
 
@@ -31,6 +35,27 @@ void HandlerReplies::deliver(HandlerLink& link, const Reply& reply, HandlerMessa
     }
     if (reply.body.empty()) connection->forget_handler(&link);
     if (!connection->handler_reply(reply.body, message, notices->row())) {
+      count_late(link, text, reply.body.size());
+    }
+  }
+}
+
+void HandlerReplies::order(HandlerLink& link, const Reply& reply, HandlerMessage& message) {
+  const Result<WebSocketOrder> parsed = read_websocket_order(reply.body);
+  if (!parsed.ok()) return count_bad(link, parsed.message());
+  const std::shared_ptr<HandlerNotices> notices = pairs_->notices_of(link);
+  if (notices == nullptr) return count_bad(link, "the pair is not in use any more");
+  std::string_view ids = reply.ids;
+  for (std::string_view text = next_id(ids); !text.empty(); text = next_id(ids)) {
+    const ConnectionId id = parse_connection_id(text);
+    Connection* const connection = id == 0 ? nullptr : clients_.find(id);
+    if (connection == nullptr) {
+      const bool closes = parsed.value().kind == WebSocketOrder::Kind::kClose;
+      if (!closes && is_ours(link, id)) notices->client_left(id);
+      continue;
+    }
+    Responder* const responder = connection->responder();
+    if (responder == nullptr || !responder->websocket_order(parsed.value(), message)) {
       count_late(link, text, reply.body.size());
     }
   }

@@ -37,6 +37,7 @@ class HandlerReplies final : public HandlerLinkUser {
 
  private:
   void deliver(HandlerLink& link, const Reply& reply, HandlerMessage& message);
+  void order(HandlerLink& link, const Reply& reply, HandlerMessage& message);
   void do_as_told(HandlerLink& link, const Reply& reply);
   bool is_ours(const HandlerLink& link, ConnectionId id) const;
   void count_bad(HandlerLink& link, std::string_view why);

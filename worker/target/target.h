@@ -13,6 +13,7 @@ class Exchange;
 class Generation;
 class HandlerMessage;
 struct SocketMessage;
+struct WebSocketOrder;
 
 enum class BodyPolicy : uint8_t {
   kIgnore,  // start() at the end of the head; the body is read and thrown away
@@ -63,6 +64,9 @@ class Responder {
   virtual bool send_file(std::string_view) { return false; }
   // Whether its request was passed on to the handlers of this pair.
   virtual bool asked(const void*) const { return true; }
+  // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
+  // none; false.
+  virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
   // Handlers know of this exchange but have not got all of its request yet: they hear of a client
   // that has shut down its sending side when it is gone.
   virtual bool owes_request() const { return false; }
@@ -75,6 +79,8 @@ class Responder {
   // New requests use this configuration from now on; this exchange keeps the one it began with. Who
   // holds a client for long looks here whether its own row is still there.
   virtual void generation_changed(const Generation&) {}
+  // It needs nothing of the configuration it began with: the exchange may have the new one.
+  virtual bool outlives_generation() const { return false; }
   // The worker ends: who holds a client for long says so to it, and completes. Within drain_ms.
   virtual void draining() {}
   // The exchange ends before its answer is complete (the client left, a deadline passed, the server

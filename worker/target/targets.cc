@@ -38,10 +38,10 @@ void Targets::begin(const Config& config, uint32_t workers) {
   proxy_limits_.balance.health.eject_ms = number("proxy.eject_ms");
   backends_.begin(number("proxy.resolve_ms"));
   links_.begin(workers, settings);
+  uploads_.prepare(UploadLimits(settings));
   sendfile_ = {settings.text("handler.sendfile"), resolver_};
   if (!sendfile_.base.empty() && !sendfile_.base.ends_with('/')) sendfile_.base += '/';
   std::erase_if(pairs_, [](const auto& item) { return item.second.notices.expired(); });
-  uploads_.prepare(UploadLimits(settings));
 }
 
 Result<std::shared_ptr<Target>> Targets::directory(const DirRow& row,

@@ -21,11 +21,7 @@ class Targets final : public TargetSource, public HandlerReplies::Pairs {
   // All outlive it.
   Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends,
           Uploads& uploads)
-      : loop_(loop),
-        deadlines_(deadlines),
-        links_(links),
-        uploads_(uploads),
-        backends_(backends) {}
+      : loop_(loop), deadlines_(deadlines), links_(links), uploads_(uploads), backends_(backends) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
