@@ -82,8 +82,8 @@ void Connection::input_ended() {
   watch_as_needed();
   if (!exchange_->write_watched) clients_.deadlines().set(*this, clients_.limits().write_ms);
   const bool owed = exchange_->responder_ != nullptr && exchange_->responder_->owes_request();
-  std::erase_if(told_, [this, owed](const auto& weak) {
-    const auto handler = weak.lock();
+  std::erase_if(told_, [this, owed](const Told& told) {
+    const auto handler = told.handler.lock();
     return handler == nullptr || (!owed && handler->client_half_closed(id_));
   });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();
