@@ -73,7 +73,7 @@ class Worker final : private ChannelUser, private Successors {
     std::shared_ptr<const Generation> generation;
     std::map<std::string, OwnedFd> new_listeners;
     std::vector<PlanListener> listeners;  // all it has
-    std::string settings;  // for the log; one worker says them
+    std::string settings;                 // for the log; one worker says them
     int error_log_level = 2;
     uint64_t heartbeat_ms = 0;
   };

@@ -60,7 +60,8 @@ class AnswerHead {
     bare_lf_ = line.bare_lf;
     status_ = static_cast<unsigned>((status_line_[9] - '0') * 100 + (status_line_[10] - '0') * 10 +
                                     (status_line_[11] - '0'));
-    // RFC 9112 6.1, RFC 9110 8.6: these have no body and no length. A client of 1.0 knows no coding.
+    // RFC 9112 6.1, RFC 9110 8.6: these have no body and no length. A client of 1.0 knows no
+    // coding.
     bodiless_ = status_ < 200 || status_ == 204;
     switches_ = status_ == 101 || status_ == 426;
   }
@@ -193,7 +194,7 @@ class AnswerHead {
   bool has_upgrade_ = false;
   bool has_date_ = false;
   bool coded_ = false;
-  bool hop_ = false;      // a field for this hop only is there
+  bool hop_ = false;  // a field for this hop only is there
   bool bare_lf_ = false;
   bool folded_ = false;
   bool unusual_ = false;  // a blank before a colon (RFC 9112 5.1)

@@ -125,8 +125,8 @@ bool ProxyExchange::connect(Use use) {
 bool ProxyExchange::moves(const BackendEnd& end) {
   Balancer& balancer = proxy_.balancer_;
   if (end.cause != Cause::kExhausted && !end.is_stale()) balancer.failed(*backend_, end.why);
-  const bool safe = end.never_connected() ||
-                    (end.is_end() && idempotent_ && !body_passed_ && !end.received);
+  const bool safe =
+      end.never_connected() || (end.is_end() && idempotent_ && !body_passed_ && !end.received);
   if (!safe || !balancer.may_move(visited_, *backend_)) return false;
   log_info(end.why + "; trying another backend");
   return true;

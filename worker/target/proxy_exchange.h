@@ -72,16 +72,16 @@ class ProxyExchange final : public Responder, private BackendUser, private Deadl
   Balancer::Visited visited_ = 0;
   double heard_at_s_ = 0;  // of a tunnel: the last byte of either side
   BodyFraming framing_ = BodyFraming::kNone;
-  bool head_waits_ = false;    // head_ was not sent yet
-  bool body_passed_ = false;   // some of the request's body was sent
-  bool body_done_ = false;     // the request's body is complete
-  bool idempotent_ = false;    // RFC 9110 9.2.2
-  bool upgrade_ = false;       // asked for a WebSocket
-  bool expects_ = false;       // the client waits for 100 (Continue)
+  bool head_waits_ = false;      // head_ was not sent yet
+  bool body_passed_ = false;     // some of the request's body was sent
+  bool body_done_ = false;       // the request's body is complete
+  bool idempotent_ = false;      // RFC 9110 9.2.2
+  bool upgrade_ = false;         // asked for a WebSocket
+  bool expects_ = false;         // the client waits for 100 (Continue)
   bool keeps_trailers_ = false;  // of the request
   bool drops_trailers_ = false;  // of the answer
-  bool decodes_ = false;       // takes chunks off, for a client of HTTP/1.0
-  bool answered_ = false;      // bytes of the final answer went to the client
+  bool decodes_ = false;         // takes chunks off, for a client of HTTP/1.0
+  bool answered_ = false;        // bytes of the final answer went to the client
   bool tunnel_ = false;
   bool client_paused_ = false;
 };
