@@ -13,6 +13,7 @@
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
 #include "common/treaty/heartbeat.h"
+#include "worker/client_report.h"
 #include "worker/generation.h"
 #include "worker/http/acceptor.h"
 #include "worker/http/access_log.h"
@@ -40,6 +41,7 @@ class Worker final : private ChannelUser, private Successors {
   Status prepare(Message& message);
   void commit(uint64_t generation);
   void abort();
+  void open_queries();
   void drain(uint64_t limit_ms);
   void retire(uint64_t limit_ms);
   void take_no_more(uint64_t limit_ms);
@@ -55,6 +57,9 @@ class Worker final : private ChannelUser, private Successors {
       links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
   Clients clients_;
   HandlerReplies replies_;
+  ClientReport report_;
+  std::unique_ptr<QueryPort> queries_;  // from the first generation on
+  const std::string query_endpoint_;
   Targets targets_;
   Channel channel_;
   Heartbeat heartbeat_;

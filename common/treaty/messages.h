@@ -7,8 +7,9 @@
 //     child  -> master   kSwapped                    the new generation serves
 //   config reader (ends after its verdict):
 //     reader -> master   kFinding* then kPlan | kRefused
-//   relay and workers (only with more than one worker):
+//   relay and workers:
 //     master -> relay    kWorkerUp, kWorkerDown      connect to, let go of a worker's endpoints
+//     relay  -> master   kSignal                     the control port was told to stop, reload, ...
 #pragma once
 
 #include <cstddef>
@@ -51,6 +52,10 @@ enum class MessageType : uint32_t {
   kRefused,
   // From a child to the master, for the heartbeat and status; number: connections open.
   kAlive,
+  // From the relay, asked through the control port. number: HUP, INT or TERM, as if it had come as
+  // a
+  // signal.
+  kSignal,
 };
 
 }  // namespace m2

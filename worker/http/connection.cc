@@ -44,6 +44,7 @@ uint8_t write_peer(const sockaddr_storage& peer, std::array<char, 46>& out, uint
 Connection::Connection(Clients& clients, OwnedFd socket, const sockaddr_storage& peer)
     : clients_(clients), socket_(std::move(socket)) {
   peer_length_ = write_peer(peer, peer_, peer_port_);
+  traffic_.pinged = static_cast<uint32_t>(clients_.loop().now());
   clients_.arrive(*this);
   io_.start<&Connection::on_io>(clients_.loop(), socket_.get(), EV_READ, this);
   clients_.deadlines().set(*this, clients_.limits().head_ms);
@@ -64,6 +65,7 @@ void Connection::read_input() {
     return;
   }
   if (count == 0) return input_ended();
+  traffic_.note_read(clients_.loop().now(), static_cast<uint64_t>(count));
   const std::string_view bytes(buffer.data(), static_cast<size_t>(count));
   switch (state_) {
     case State::kIdle:

@@ -14,6 +14,7 @@
 #include "common/loop.h"
 #include "common/owned_fd.h"
 #include "worker/http/exchange.h"
+#include "worker/http/traffic.h"
 
 struct sockaddr_storage;
 
@@ -42,6 +43,12 @@ class Connection final : private ClientStream, private Deadline {
   // To the responder that has it, if any.
   void generation_changed(const Generation& generation);
   bool closed() const { return state_ == State::kClosed; }
+
+  // For the control port.
+  const Traffic& traffic() const { return traffic_; }
+  int descriptor() const { return socket_.get(); }
+  int kind() const;  // ClientLine::type
+  ConnectionId any_id() { return id(); }
 
  private:
   friend class Clients;
@@ -127,6 +134,7 @@ class Connection final : private ClientStream, private Deadline {
   uint8_t peer_length_ = 0;
   uint16_t peer_port_ = 0;
   std::array<char, 46> peer_;
+  Traffic traffic_;
   IoWatcher io_;
   ConnectionId id_ = 0;
   std::unique_ptr<Exchange> exchange_;

@@ -23,7 +23,10 @@ size_t Connection::send_now(std::string_view bytes) {
   if (doomed_ || state_ == State::kClosed) return bytes.size();  // nobody there to take it
   if (!exchange_->output.empty()) return 0;
   const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (sent >= 0) return static_cast<size_t>(sent);
+  if (sent >= 0) {
+    traffic_.note_written(clients_.loop().now(), static_cast<uint64_t>(sent));
+    return static_cast<size_t>(sent);
+  }
   if (errno == EAGAIN || errno == EINTR) return 0;
   socket_failed();
   return bytes.size();
@@ -67,7 +70,10 @@ void Connection::watch_as_needed() {
 
 void Connection::flush() {
   if (exchange_ == nullptr) return watch_as_needed();
-  switch (exchange_->output.flush(socket_.get())) {
+  const uint64_t owed = exchange_->output.bytes();
+  const OutputQueue::Flush flushed = exchange_->output.flush(socket_.get());
+  traffic_.note_written(clients_.loop().now(), owed - exchange_->output.bytes());
+  switch (flushed) {
     case OutputQueue::Flush::kBroken:
       return close("the client is gone, or a file was truncated");
     case OutputQueue::Flush::kBlocked:
@@ -150,6 +156,12 @@ void Connection::set_body_deadline() {
 ConnectionId Connection::id() {
   if (id_ == 0) id_ = clients_.give_id(*this);
   return id_;
+}
+
+int Connection::kind() const {
+  if (state_ == State::kSwitched) return 3;
+  if (message_socket_) return 2;
+  return traffic_.bytes_read > 0 ? 1 : 0;
 }
 
 std::string_view Connection::date() { return clients_.date(); }
