@@ -88,7 +88,8 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   const std::string whole(text);
   if (text.starts_with("tcp://")) return parse_tcp(whole, text.substr(6));
   if (text.starts_with("ipc://")) return parse_ipc(whole, text.substr(6));
-  return Status::error(whole + ": must begin with tcp:// or ipc://");
+  if (text.starts_with("unix:")) return parse_ipc(whole, text.substr(5));
+  return Status::error(whole + ": must begin with tcp://, ipc:// or unix:");
 }
 
 Status clear_socket_file(const std::string& path) {

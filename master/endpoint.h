@@ -15,12 +15,13 @@ namespace m2 {
 struct Endpoint {
   sockaddr_storage address{};
   socklen_t address_bytes = 0;
-  std::string path;   // ipc: of the socket file, as written
+  std::string path;   // ipc, unix: of the socket file, as written
   uint16_t port = 0;  // tcp
   int family() const { return address.ss_family; }
 };
 
-// "tcp://127.0.0.1:80", "tcp://[::]:80", "tcp://*:80" (every IPv4 address), "ipc://run/control".
+// "tcp://127.0.0.1:80", "tcp://[::]:80", "tcp://*:80" (every IPv4 address), "ipc://run/control",
+// "unix:run/web".
 Result<Endpoint> parse_endpoint(std::string_view text);
 
 // Makes way for a socket file. Fine: nothing is there, or a socket that nobody listens on (it is

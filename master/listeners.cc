@@ -5,45 +5,18 @@
 
 #include <cerrno>
 #include <cstring>
-#include <set>
 
 #include "master/endpoint.h"
 
 namespace m2 {
 namespace {
 
-// Also the most that a burst of new connections may queue; the kernel caps it at somaxconn.
-constexpr int kBacklog = 4096;
+// 0MQ endpoints: handlers connect now and then.
+constexpr uint32_t kEndpointBacklog = 4096;
 // Owner and group of the folder may connect: handlers run as one of them.
-constexpr mode_t kSocketFileUmask = 0117;
-
-struct Wanted {
-  std::string key;
-  std::string spec;
-  bool http;
-};
-
-std::vector<Wanted> wanted_by(const Plan& plan) {
-  std::vector<Wanted> wanted;
-  for (const std::string& spec : plan.listeners) wanted.push_back({http_key(spec), spec, true});
-  for (const std::string& spec : plan.endpoints) wanted.push_back({zmq_key(spec), spec, false});
-  if (!plan.control_port.empty()) {
-    wanted.push_back({control_key(plan.control_port), plan.control_port, false});
-  }
-  return wanted;
-}
-
-// An IPv6 wildcard takes IPv4 clients too, unless an IPv4 listener of the same port wants them.
-bool has_v4_twin(const Plan& plan, const std::string& spec) {
-  const Result<Endpoint> v6 = parse_endpoint(spec);
-  if (!v6.ok() || v6.value().family() != AF_INET6) return false;
-  for (const std::string& other : plan.listeners) {
-    const Result<Endpoint> v4 = parse_endpoint(other);
-    if (v4.ok() && v4.value().family() == AF_INET && v4.value().port == v6.value().port)
-      return true;
-  }
-  return false;
-}
+constexpr mode_t kEndpointMode = 0660;
+// No accept queue is longer; who connects while it is being emptied must not keep us here.
+constexpr int kQueueMax = 65536;
 
 Status refuse(const std::string& spec, const Endpoint& endpoint, int error) {
   std::string way_out;
@@ -61,60 +34,111 @@ Status refuse(const std::string& spec, const Endpoint& endpoint, int error) {
   return Status::error("cannot listen on " + spec + ": " + std::strerror(error) + way_out);
 }
 
-Status bind_file(int fd, const std::string& spec, const Endpoint& endpoint, const Jail& jail) {
-  const AsJailUser rights(jail);
-  if (Status clear = clear_socket_file(endpoint.path); !clear.ok()) {
-    return std::move(clear).in("cannot listen on " + spec);
-  }
-  const mode_t before = ::umask(kSocketFileUmask);
-  const int bound =
-      ::bind(fd, reinterpret_cast<const sockaddr*>(&endpoint.address), endpoint.address_bytes);
-  const int error = errno;
-  ::umask(before);
-  return bound == 0 ? Status() : refuse(spec, endpoint, error);
+const sockaddr* address_of(const Endpoint& endpoint) {
+  return reinterpret_cast<const sockaddr*>(&endpoint.address);
 }
 
-Status bind_tcp(int fd, const std::string& spec, const Endpoint& endpoint, bool v6_only) {
-  const int on = 1;
-  if (::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
-    return refuse(spec, endpoint, errno);
-  }
-  const int only = v6_only ? 1 : 0;
-  if (endpoint.family() == AF_INET6 &&
-      ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0) {
-    return refuse(spec, endpoint, errno);
-  }
-  const int bound =
-      ::bind(fd, reinterpret_cast<const sockaddr*>(&endpoint.address), endpoint.address_bytes);
-  return bound == 0 ? Status() : refuse(spec, endpoint, errno);
+bool switch_on(int fd, int level, int option, int value) {
+  return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+// The file is made with its mode: there is no moment in which it lets more people in.
+int bind_file(int fd, const Endpoint& endpoint, mode_t mode) {
+  const mode_t before = ::umask(0777 & ~mode);
+  const int bound = ::bind(fd, address_of(endpoint), endpoint.address_bytes);
+  const int error = bound == 0 ? 0 : errno;
+  ::umask(before);
+  return error;
 }
 
 }  // namespace
 
-Result<Listeners::Socket> Listeners::listen_on(const std::string& spec, bool http,
-                                               bool v6_only) const {
-  Result<Endpoint> parsed = parse_endpoint(spec);
-  if (!parsed.ok()) return std::move(parsed).status().in("cannot listen");
-  const Endpoint& endpoint = parsed.value();
+struct Listeners::Wanted {
+  std::string key;
+  std::string spec;
+  bool http = false;
+  uint32_t backlog = kEndpointBacklog;
+  PlanListener listener = {};
+};
+
+std::vector<Listeners::Wanted> Listeners::wanted_by(const Plan& plan) {
+  std::vector<Wanted> wanted;
+  for (const PlanListener& listener : plan.listeners) {
+    wanted.push_back({http_key(listener.spec), listener.spec, true, plan.backlog, listener});
+  }
+  for (const std::string& spec : plan.endpoints) wanted.push_back({zmq_key(spec), spec});
+  if (!plan.control_port.empty()) {
+    wanted.push_back({control_key(plan.control_port), plan.control_port});
+  }
+  return wanted;
+}
+
+// While they share, listeners of ours may overlap: 0.0.0.0 beside 127.0.0.1 on one port, for the
+// moment in which a reload replaces one by the other, or for as long as both are wanted. The kernel
+// gives a client to the more specific one, IPv4 before IPv6. False: no listener of ours has the
+// port, so another program has it, and we never share with one.
+bool Listeners::share_port(bool on, uint16_t port, int with) const {
+  const int value = on ? 1 : 0;
+  bool ours = false;
+  for (const auto& [key, socket] : open_) {
+    if (!socket.http || socket.port != port) continue;
+    ours = true;
+    switch_on(socket.fd.get(), SOL_SOCKET, SO_REUSEPORT, value);
+  }
+  if (ours) switch_on(with, SOL_SOCKET, SO_REUSEPORT, value);
+  return ours;
+}
+
+Status Listeners::bind_and_listen(const Wanted& wanted, Socket& socket) const {
+  const Endpoint endpoint = std::move(parse_endpoint(wanted.spec)).value();
+  const int fd = socket.fd.get();
+  socket.port = endpoint.port;
+  const auto listens = [&] { return ::listen(fd, static_cast<int>(wanted.backlog)) == 0; };
+  if (!endpoint.path.empty()) {
+    const AsJailUser rights(jail_);
+    if (Status clear = clear_socket_file(endpoint.path); !clear.ok()) {
+      return std::move(clear).in("cannot listen on " + wanted.spec);
+    }
+    const int error = bind_file(fd, endpoint, wanted.http ? wanted.listener.mode : kEndpointMode);
+    if (error != 0) return refuse(wanted.spec, endpoint, error);
+    struct stat file;
+    if (::lstat(endpoint.path.c_str(), &file) == 0) {
+      socket.path = endpoint.path;
+      socket.device = file.st_dev;
+      socket.inode = file.st_ino;
+    }
+    return listens() ? Status() : refuse(wanted.spec, endpoint, errno);
+  }
+  // "::" is for both families, whatever the system's default is.
+  if (!switch_on(fd, SOL_SOCKET, SO_REUSEADDR, 1) ||
+      (endpoint.family() == AF_INET6 && !switch_on(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0))) {
+    return refuse(wanted.spec, endpoint, errno);
+  }
+  const auto bound = [&] { return ::bind(fd, address_of(endpoint), endpoint.address_bytes) == 0; };
+  if (bound()) return listens() ? Status() : refuse(wanted.spec, endpoint, errno);
+  if (errno != EADDRINUSE || !wanted.http || !share_port(true, endpoint.port, fd)) {
+    return refuse(wanted.spec, endpoint, errno);
+  }
+  const bool listening = bound() && listens();
+  const int error = errno;
+  share_port(false, endpoint.port, fd);
+  return listening ? Status() : refuse(wanted.spec, endpoint, error);
+}
+
+Result<Listeners::Socket> Listeners::listen_on(const Wanted& wanted) const {
+  const Result<Endpoint> endpoint = parse_endpoint(wanted.spec);
+  if (!endpoint.ok()) return Status::error("cannot listen: " + endpoint.message());
   Socket socket;
-  socket.http = http;
-  socket.fd.reset(::socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.fd.valid()) return refuse(spec, endpoint, errno);
-  Status bound = endpoint.path.empty() ? bind_tcp(socket.fd.get(), spec, endpoint, v6_only)
-                                       : bind_file(socket.fd.get(), spec, endpoint, jail_);
-  if (!bound.ok()) return bound;
-  struct stat file;
-  if (!endpoint.path.empty() && ::lstat(endpoint.path.c_str(), &file) == 0) {
-    socket.path = endpoint.path;
-    socket.device = file.st_dev;
-    socket.inode = file.st_ino;
-  }
-  if (::listen(socket.fd.get(), kBacklog) != 0) {
-    const int error = errno;
-    close(socket);
-    return refuse(spec, endpoint, error);
-  }
-  return socket;
+  socket.http = wanted.http;
+  socket.listener = wanted.listener;
+  socket.backlog = wanted.backlog;
+  const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  socket.fd.reset(::socket(endpoint.value().family(), type, 0));
+  if (!socket.fd.valid()) return refuse(wanted.spec, endpoint.value(), errno);
+  Status listens = bind_and_listen(wanted, socket);
+  if (listens.ok()) return socket;
+  close(socket);
+  return listens;
 }
 
 Result<Listeners::Count> Listeners::open(const Plan& plan) {
@@ -122,8 +146,7 @@ Result<Listeners::Count> Listeners::open(const Plan& plan) {
   std::vector<std::string> opened;
   for (const Wanted& wanted : wanted_by(plan)) {
     if (open_.contains(wanted.key)) continue;
-    Result<Socket> socket =
-        listen_on(wanted.spec, wanted.http, wanted.http && has_v4_twin(plan, wanted.spec));
+    Result<Socket> socket = listen_on(wanted);
     if (!socket.ok()) {
       for (const std::string& key : opened) {
         close(open_.at(key));
@@ -138,34 +161,66 @@ Result<Listeners::Count> Listeners::open(const Plan& plan) {
   return count;
 }
 
-Listeners::Count Listeners::keep_only(const Plan& plan) {
-  std::set<std::string> needed;
-  for (const Wanted& wanted : wanted_by(plan)) needed.insert(wanted.key);
+Listeners::Count Listeners::keep_only(const Plan& plan, const TakeClient& take) {
+  std::map<std::string, Wanted> needed;
+  for (Wanted& wanted : wanted_by(plan)) {
+    std::string key = wanted.key;
+    needed.emplace(std::move(key), std::move(wanted));
+  }
   Count closed;
   for (auto it = open_.begin(); it != open_.end();) {
-    if (needed.contains(it->first)) {
+    Socket& socket = it->second;
+    if (const auto wanted = needed.find(it->first); wanted != needed.end()) {
+      adjust(socket, wanted->second);
       ++it;
       continue;
     }
-    ++(it->second.http ? closed.listeners : closed.endpoints);
-    close(it->second);
+    ++(socket.http ? closed.listeners : closed.endpoints);
+    remove_file(socket);  // first, so that nobody comes after the last
+    for (int i = 0; socket.http && i < kQueueMax; ++i) {
+      OwnedFd client(::accept4(socket.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (!client.valid() && errno != ECONNABORTED && errno != EINTR) break;
+      if (client.valid()) take(std::move(client), socket.listener);
+    }
+    close(socket);
     it = open_.erase(it);
   }
   return closed;
 }
 
-void Listeners::close(Socket& socket) const {
-  struct stat file;
-  if (!socket.path.empty() && ::lstat(socket.path.c_str(), &file) == 0 &&
-      file.st_dev == socket.device && file.st_ino == socket.inode) {
-    const AsJailUser rights(jail_);
-    ::unlink(socket.path.c_str());
+// What may change without another socket. Neither can fail in a way that matters to clients.
+void Listeners::adjust(Socket& socket, const Wanted& wanted) const {
+  if (socket.http && socket.backlog != wanted.backlog) {
+    ::listen(socket.fd.get(), static_cast<int>(wanted.backlog));
   }
+  if (socket.http && socket.listener.mode != wanted.listener.mode && file_is_ours(socket)) {
+    const AsJailUser rights(jail_);
+    ::chmod(socket.path.c_str(), wanted.listener.mode);
+  }
+  socket.backlog = wanted.backlog;
+  socket.listener = wanted.listener;
+}
+
+bool Listeners::file_is_ours(const Socket& socket) const {
+  struct stat file;
+  return !socket.path.empty() && ::lstat(socket.path.c_str(), &file) == 0 &&
+         file.st_dev == socket.device && file.st_ino == socket.inode;
+}
+
+void Listeners::remove_file(const Socket& socket) const {
+  if (!file_is_ours(socket)) return;
+  const AsJailUser rights(jail_);
+  ::unlink(socket.path.c_str());
+}
+
+void Listeners::close(Socket& socket) const {
+  remove_file(socket);
   socket.fd.reset();
 }
 
 void Listeners::close_http() {
   for (auto it = open_.begin(); it != open_.end();) {
+    if (it->second.http) close(it->second);
     it = it->second.http ? open_.erase(it) : std::next(it);
   }
 }
@@ -180,7 +235,7 @@ int Listeners::fd(const std::string& key) const {
   return found == open_.end() ? -1 : found->second.fd.get();
 }
 
-std::vector<std::string> worker_keys(const Plan& plan, unsigned workers) {
+std::vector<std::string> Listeners::worker_keys(const Plan& plan, unsigned workers) {
   std::vector<std::string> keys;
   for (const Wanted& wanted : wanted_by(plan)) {
     const bool control = wanted.key == control_key(plan.control_port);
@@ -189,7 +244,7 @@ std::vector<std::string> worker_keys(const Plan& plan, unsigned workers) {
   return keys;
 }
 
-std::vector<std::string> relay_keys(const Plan& plan, unsigned workers) {
+std::vector<std::string> Listeners::relay_keys(const Plan& plan, unsigned workers) {
   std::vector<std::string> keys;
   for (const Wanted& wanted : wanted_by(plan)) {
     const bool control = wanted.key == control_key(plan.control_port);

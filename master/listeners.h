@@ -2,6 +2,7 @@
 // as some generation needs it. Children get duplicates; nobody else ever binds one.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ class Listeners {
     unsigned endpoints = 0;  // 0MQ, the control port among them
   };
 
+  // Takes a client that had connected to a listener and that no worker has accepted.
+  using TakeClient = std::function<void(OwnedFd client, const PlanListener& listener)>;
+
   // jail: who shall own the files of ipc endpoints.
   explicit Listeners(const Jail& jail) : jail_(jail) {}
   ~Listeners() { close_all(); }
@@ -29,8 +33,9 @@ class Listeners {
   // Opens what the plan needs and is not open yet; all of it or nothing. An error names the
   // endpoint, the reason and the way out.
   Result<Count> open(const Plan& plan);
-  // Closes what the plan does not need, with its socket file.
-  Count keep_only(const Plan& plan);
+  // Closes what the plan does not need, with its socket file; whoever has connected there already
+  // is given to take. What stays gets the backlog and the file mode of the plan.
+  Count keep_only(const Plan& plan, const TakeClient& take);
   // Graceful stop: nothing new is accepted, handlers stay reachable.
   void close_http();
   void close_all();
@@ -38,24 +43,34 @@ class Listeners {
   // Key as in plan.h. -1: not open.
   int fd(const std::string& key) const;
 
+  // The keys of a plan that a worker, or the relay, is offered.
+  static std::vector<std::string> worker_keys(const Plan& plan, unsigned workers);
+  static std::vector<std::string> relay_keys(const Plan& plan, unsigned workers);
+
  private:
   struct Socket {
     OwnedFd fd;
     bool http = false;
-    std::string path;  // of the socket file; "" for tcp
-    dev_t device = 0;  // which file it was, so that only ours is removed
+    PlanListener listener;  // http
+    uint32_t backlog = 0;   // http
+    uint16_t port = 0;      // tcp
+    std::string path;       // of the socket file; "" for tcp
+    dev_t device = 0;       // which file it was, so that only ours is removed
     ino_t inode = 0;
   };
 
-  Result<Socket> listen_on(const std::string& spec, bool http, bool v6_only) const;
+  struct Wanted;
+  static std::vector<Wanted> wanted_by(const Plan& plan);
+  Result<Socket> listen_on(const Wanted& wanted) const;
+  Status bind_and_listen(const Wanted& wanted, Socket& socket) const;
+  bool share_port(bool on, uint16_t port, int with) const;
+  void adjust(Socket& socket, const Wanted& wanted) const;
+  bool file_is_ours(const Socket& socket) const;
+  void remove_file(const Socket& socket) const;
   void close(Socket& socket) const;
 
   const Jail jail_;
   std::map<std::string, Socket> open_;
 };
-
-// The keys of a plan that a worker, or the relay, is offered.
-std::vector<std::string> worker_keys(const Plan& plan, unsigned workers);
-std::vector<std::string> relay_keys(const Plan& plan, unsigned workers);
 
 }  // namespace m2

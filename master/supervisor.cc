@@ -24,8 +24,10 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
     : loop_(loop),
       setup_(std::move(setup)),
       signals_(loop, std::move(setup_.held_signals), *this),
+      verdict_(setup_.verdict_path, setup_.place.jail),
       listeners_(setup_.place.jail),
       children_(loop, setup_.kit, *this),
+      resolver_(loop, setup_.look_up, setup_.reader_keeps, *this),
       heartbeat_(loop, children_, setup_.notify) {}
 
 Status Supervisor::run(Reading first) {
@@ -37,6 +39,7 @@ Status Supervisor::run(Reading first) {
   carry_out(reload_.request());
   if (!ended_) loop_.run();
   listeners_.close_all();
+  verdict_.remove();
   return failure_.empty() ? Status() : Status::error(failure_);
 }
 
@@ -126,6 +129,11 @@ void Supervisor::child_message(Child& child, Message message) {
     case MessageType::kSignal:
       if (child.role() == Role::kRelay) return signal_ourselves(message.number);
       return;
+    case MessageType::kLookUp:
+      if (mode_ == Mode::kRunning && current_.image.valid()) {
+        resolver_.start(current_.image.get());
+      }
+      return;
     case MessageType::kAlive:
       child.connections = message.number;
       return;
@@ -133,6 +141,16 @@ void Supervisor::child_message(Child& child, Message message) {
       log_error(child.name() + " sent a message that no child sends, and is killed");
       child.kill();
   }
+}
+
+void Supervisor::names_looked_up(OwnedFd addresses) {
+  children_.each([&addresses](Child& child) {
+    if (child.role() != Role::kWorker || child.leaving) return;
+    Message message;
+    message.type = MessageType::kAddresses;
+    message.descriptors.push_back(addresses.duplicate());
+    if (message.descriptors.back().valid()) child.send(std::move(message));
+  });
 }
 
 // Clients of a worker that retires go to the others in turn.

@@ -150,9 +150,9 @@ void Supervisor::prepare(Child& child, uint64_t generation) {
 
 // Everything the generation needs, each time: a child keeps what it has and closes the duplicates.
 Status Supervisor::offer(Child& child, const PlannedGeneration& generation) {
-  const std::vector<std::string> keys = child.role() == Role::kRelay
-                                            ? relay_keys(generation.plan, generation.workers)
-                                            : worker_keys(generation.plan, generation.workers);
+  const std::vector<std::string> keys =
+      child.role() == Role::kRelay ? Listeners::relay_keys(generation.plan, generation.workers)
+                                   : Listeners::worker_keys(generation.plan, generation.workers);
   Message message = message_of(MessageType::kOffer, generation.number);
   for (const std::string& key : keys) {
     const bool full = message.descriptors.size() == kMessageDescriptorsMax ||
@@ -170,8 +170,24 @@ Status Supervisor::offer(Child& child, const PlannedGeneration& generation) {
   return {};
 }
 
+// Who has connected to a listener that goes is taken in by the workers all the same.
+void Supervisor::close_all_but(const Plan& plan) {
+  Message message = message_of(MessageType::kClients, 0);
+  const auto pass_on = [&] {
+    if (message.descriptors.empty()) return;
+    pass_on_clients(std::exchange(message, message_of(MessageType::kClients, 0)));
+  };
+  closed_ = listeners_.keep_only(plan, [&](OwnedFd client, const PlanListener& listener) {
+    if (!message.descriptors.empty()) message.text += '\n';
+    if (listener.proxy_protocol) message.text += kClientSendsProxyHeader;
+    message.descriptors.push_back(std::move(client));
+    if (message.descriptors.size() == kMessageDescriptorsMax) pass_on();
+  });
+  pass_on();
+}
+
 void Supervisor::adopt() {
-  closed_ = listeners_.keep_only(candidate_.plan);
+  close_all_but(candidate_.plan);
   current_ = std::exchange(candidate_, {});
   log_set_level(static_cast<LogLevel>(current_.plan.error_log_level));
   if (candidate_logs_) use_logs(*std::exchange(candidate_logs_, std::nullopt));
@@ -187,7 +203,7 @@ void Supervisor::discard() {
   candidate_ = {};
   candidate_logs_.reset();
   if (current_.number == 0) return;  // the server ends
-  listeners_.keep_only(current_.plan);
+  close_all_but(current_.plan);
   retire(current_.workers, 0);
 }
 
@@ -224,6 +240,7 @@ void Supervisor::report_serves() {
                            std::to_string(static_cast<long long>(ms)) + " ms";
   log_info((first ? "start: " : "reload: ") + text);
   setup_.notify.ready(text);
+  verdict_.write(true, text);
   heartbeat_.watch(current_.plan.heartbeat_ms, text);
   if (!setup_.launcher.waiting()) return;
   // From here on nobody waits at the terminal: what still goes to stderr belongs into the log.
@@ -242,6 +259,7 @@ void Supervisor::report_refused(const std::string& why) {
       "reload refused, generation " + std::to_string(current_.number) + " goes on: " + why;
   log_error(text);
   setup_.notify.ready(text);
+  verdict_.write(false, why);
 }
 
 }  // namespace m2

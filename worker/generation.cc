@@ -7,6 +7,15 @@ uint32_t number32(const Settings& settings, std::string_view key) {
   return static_cast<uint32_t>(settings.number(key));
 }
 
+Status read_trust(const Settings& settings, Trust& trust) {
+  Result<NetworkList> proxy_protocol = NetworkList::parse(settings.text("proxy_protocol.trusted"));
+  if (!proxy_protocol.ok()) return std::move(proxy_protocol).status();
+  Result<NetworkList> forwarded = NetworkList::parse(settings.text("forwarded.trusted"));
+  if (!forwarded.ok()) return std::move(forwarded).status();
+  trust = {std::move(proxy_protocol).value(), std::move(forwarded).value()};
+  return {};
+}
+
 // One target object for each row, however many routes lead to it.
 Result<std::vector<std::shared_ptr<Target>>> make_targets(const Config& config, TargetKind kind,
                                                           TargetSource& source) {
@@ -53,7 +62,10 @@ Limits::Limits(const Settings& settings)
       body_ms(number32(settings, "limits.body_ms")),
       idle_ms(number32(settings, "limits.idle_ms")),
       write_ms(number32(settings, "limits.write_ms")),
+      min_read_rate(number32(settings, "limits.min_read_rate")),
+      min_write_rate(number32(settings, "limits.min_write_rate")),
       connections(number32(settings, "limits.connections")),
+      connections_per_address(number32(settings, "limits.connections_per_address")),
       handler_targets(number32(settings, "limits.handler_targets")),
       pipelining(settings.flag("pipelining")),
       close_after_answer(settings.flag("close_after_answer")),
@@ -74,6 +86,7 @@ Generation::Generation(uint64_t number, const Settings& settings)
 Result<std::shared_ptr<const Generation>> Generation::build(uint64_t number, const Config& config,
                                                             TargetSource& source) {
   std::shared_ptr<Generation> generation(new Generation(number, config.settings));
+  if (Status read = read_trust(config.settings, generation->trust_); !read.ok()) return read;
   std::vector<std::shared_ptr<Target>> targets[3];
   for (TargetKind kind : {TargetKind::kDir, TargetKind::kProxy, TargetKind::kHandler}) {
     auto made = make_targets(config, kind, source);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/config/model.h"
+#include "common/ip_network.h"
 #include "common/status.h"
 #include "proto/http/mime.h"
 #include "proto/http/request_parser.h"
@@ -40,13 +41,22 @@ struct Limits {
   uint32_t body_ms = 0;
   uint32_t idle_ms = 0;
   uint32_t write_ms = 0;
+  uint32_t min_read_rate = 0;   // bytes a second; 0: any
+  uint32_t min_write_rate = 0;  // likewise
   uint32_t connections = 0;
+  uint32_t connections_per_address = 0;  // 0: no limit
   uint32_t handler_targets = 0;
   bool pipelining = false;
   bool close_after_answer = true;
   bool keep_client_xff = false;
   bool tcp_keepalive = false;
   explicit Limits(const Settings& settings);
+};
+
+// Whose word on other clients counts.
+struct Trust {
+  NetworkList proxy_protocol;
+  NetworkList forwarded;
 };
 
 // Makes the targets of a generation, or finds those that an earlier one already has (targets.h).
@@ -73,6 +83,7 @@ class Generation {
 
   uint64_t number() const { return number_; }
   const Limits& limits() const { return limits_; }
+  const Trust& trust() const { return trust_; }
   uint32_t access_log_flush_ms() const { return access_log_flush_ms_; }
   bool access_logging() const { return access_logging_; }
 
@@ -81,6 +92,7 @@ class Generation {
 
   uint64_t number_;
   Limits limits_;
+  Trust trust_;
   uint32_t access_log_flush_ms_;
   bool access_logging_;
   HostMap host_map_;

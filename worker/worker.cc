@@ -1,30 +1,30 @@
 #include "worker/worker.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "common/config/image.h"
 #include "common/log.h"
 #include "common/sealed_memory.h"
-#include "common/treaty/plan.h"
 
 namespace m2 {
 
 Worker::Worker(ChildStart start)
-    : deadlines_(loop_),
+    : slot_(start.slot),
+      deadlines_(loop_),
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
+      backends_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
       replies_(loop_, clients_),
       report_(clients_),
       query_endpoint_(query_endpoint(start.run_directory, start.slot, start.incarnation)),
-      targets_(loop_, deadlines_, links_),
+      targets_(loop_, deadlines_, links_, backends_),
       channel_(loop_, std::move(start.channel), *this),
       heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
   replies_.set_notices(targets_);
+  backends_.set_ask([this] { answer(MessageType::kLookUp, 0); });
 }
 
 void Worker::channel_message(Message message) {
@@ -49,6 +49,8 @@ void Worker::channel_message(Message message) {
       return take_clients(std::move(message));
     case MessageType::kLogs:
       return take_logs(std::move(message));
+    case MessageType::kAddresses:
+      return take_addresses(std::move(message));
     default:
       return log_warn("the master sent a message that is not for workers");
   }
@@ -88,11 +90,12 @@ Status Worker::prepare(Message& message) {
   auto generation = Generation::build(message.generation, config.value(), targets_);
   if (!generation.ok()) return std::move(generation).status();
   prepared->generation = std::move(generation).value();
+  if (slot_ == 0) prepared->settings = config.value().settings.summary();
   prepared->error_log_level = config.value().server.error_log_level;
   prepared->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
-  for (const std::string& listener : make_plan(config.value()).listeners) {
-    const std::string key = http_key(listener);
-    prepared->keys.push_back(key);
+  prepared->listeners = make_plan(config.value()).listeners;
+  for (const PlanListener& listener : prepared->listeners) {
+    const std::string key = http_key(listener.spec);
     if (acceptors_.contains(key)) continue;
     const auto offer = offered_listeners_.find(key);
     if (offer == offered_listeners_.end())
@@ -113,15 +116,9 @@ void Worker::commit(uint64_t generation) {
   clients_.use(prepared->generation);
   links_.commit();
   open_queries();
-  for (auto it = acceptors_.begin(); it != acceptors_.end();) {
-    const bool stays = std::count(prepared->keys.begin(), prepared->keys.end(), it->first) != 0;
-    if (!stays) it->second->finish();
-    it = stays ? std::next(it) : acceptors_.erase(it);
-  }
-  for (auto& [key, socket] : prepared->new_listeners) {
-    acceptors_[key] = std::make_unique<Acceptor>(clients_, key, std::move(socket));
-  }
+  use_listeners(*prepared);
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
+  if (!prepared->settings.empty()) log_info("settings: " + prepared->settings);
   heartbeat_.set(prepared->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
 }
@@ -132,6 +129,23 @@ void Worker::open_queries() {
   auto opened = QueryPort::open(loop_, links_.context(), query_endpoint_, report_);
   if (!opened.ok()) return log_error("control port: " + opened.message());
   queries_ = std::move(opened).value();
+}
+
+void Worker::use_listeners(Prepared& prepared) {
+  std::map<std::string, std::unique_ptr<Acceptor>> before = std::exchange(acceptors_, {});
+  for (const PlanListener& listener : prepared.listeners) {
+    const std::string key = http_key(listener.spec);
+    std::unique_ptr<Acceptor>& acceptor = acceptors_[key];
+    if (const auto found = before.find(key); found != before.end()) {
+      acceptor = std::move(found->second);
+      before.erase(found);
+    } else {
+      acceptor =
+          std::make_unique<Acceptor>(clients_, key, std::move(prepared.new_listeners.at(key)));
+    }
+    acceptor->set_proxy_protocol(listener.proxy_protocol);
+  }
+  for (auto& [key, acceptor] : before) acceptor->finish();
 }
 
 void Worker::abort() {
@@ -151,25 +165,28 @@ void Worker::retire(uint64_t limit_ms) {
 }
 
 // To the workers that stay, through the master.
-void Worker::take(std::vector<OwnedFd> sockets) {
-  while (!sockets.empty()) {
+void Worker::take(std::vector<PassedOn> clients) {
+  while (!clients.empty()) {
     Message message;
     message.type = MessageType::kClients;
-    while (!sockets.empty() && message.descriptors.size() < kMessageDescriptorsMax) {
-      message.descriptors.push_back(std::move(sockets.back()));
-      sockets.pop_back();
+    while (!clients.empty() && message.descriptors.size() < kMessageDescriptorsMax) {
+      if (!message.descriptors.empty()) message.text += '\n';
+      message.text += passed_on_line(clients.back().peer);
+      message.descriptors.push_back(std::move(clients.back().socket));
+      clients.pop_back();
     }
     channel_.send(std::move(message));
   }
 }
 
 void Worker::take_clients(Message message) {
+  std::string_view lines = message.text;
   for (OwnedFd& socket : message.descriptors) {
-    sockaddr_storage peer{};
-    socklen_t length = sizeof peer;
-    // Gone meanwhile: nothing to take over.
-    if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) continue;
-    clients_.accepted(std::move(socket), peer);
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    const std::optional<ClientPeer> peer = passed_on_peer(socket.get(), line);
+    // None: gone meanwhile, nothing to take over.
+    if (peer) clients_.taken_over(std::move(socket), *peer);
   }
 }
 
@@ -192,6 +209,16 @@ void Worker::take_logs(Message message) {
     error_log_ = std::move(message.descriptors[0]);
   }
   if (message.descriptors.size() > 1) access_log_.redirect(std::move(message.descriptors[1]));
+}
+
+// Of names; facts about the world, not a configuration, so that they need no handshake.
+void Worker::take_addresses(Message message) {
+  if (message.descriptors.size() != 1) return log_warn("addresses without their file");
+  const auto bytes = SealedView::map(message.descriptors[0].get(), kAddressesBytesMax);
+  if (!bytes.ok()) return log_warn("addresses: " + bytes.message());
+  const auto found = read_addresses(bytes.value().bytes());
+  if (!found.ok()) return log_warn(found.message());
+  backends_.take(found.value());
 }
 
 void Worker::answer(MessageType type, uint64_t generation, std::string text) {

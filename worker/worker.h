@@ -13,12 +13,14 @@
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
 #include "common/treaty/heartbeat.h"
+#include "common/treaty/plan.h"
 #include "worker/client_report.h"
 #include "worker/generation.h"
 #include "worker/http/acceptor.h"
 #include "worker/http/access_log.h"
 #include "worker/http/clients.h"
 #include "worker/link/handler_links.h"
+#include "worker/target/backends.h"
 #include "worker/target/handler_replies.h"
 #include "worker/target/targets.h"
 
@@ -33,7 +35,7 @@ class Worker final : private ChannelUser, private Successors {
  private:
   void channel_message(Message message) override;
   void channel_closed(const std::string& why) override;
-  void take(std::vector<OwnedFd> sockets) override;
+  void take(std::vector<PassedOn> clients) override;
   bool all_taken() const override { return channel_.all_sent(); }
 
   void take_offer(Message message);
@@ -42,19 +44,24 @@ class Worker final : private ChannelUser, private Successors {
   void commit(uint64_t generation);
   void abort();
   void open_queries();
+  struct Prepared;
+  void use_listeners(Prepared& prepared);
   void drain(uint64_t limit_ms);
   void retire(uint64_t limit_ms);
   void take_no_more(uint64_t limit_ms);
   void drain_limit_passed();
   void take_logs(Message message);
+  void take_addresses(Message message);
   void answer(MessageType type, uint64_t generation, std::string text = {});
 
+  const unsigned slot_;
   Loop loop_;
   Deadlines deadlines_;
   OwnedFd error_log_;
   AccessLog access_log_;
   HandlerLinks
       links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
+  Backends backends_;  // outlives all that may hold one
   Clients clients_;
   HandlerReplies replies_;
   ClientReport report_;
@@ -70,7 +77,8 @@ class Worker final : private ChannelUser, private Successors {
   struct Prepared {
     std::shared_ptr<const Generation> generation;
     std::map<std::string, OwnedFd> new_listeners;
-    std::vector<std::string> keys;  // of all listeners it has
+    std::vector<PlanListener> listeners;  // all it has
+    std::string settings;                 // for the log; one worker says them
     int error_log_level = 2;
     uint64_t heartbeat_ms = 0;
   };

@@ -22,6 +22,7 @@ using simdjson::dom::object;
 
 constexpr int64_t kFormat = 1;
 constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};  // by TargetKind
+constexpr std::string_view kBalances[] = {"round_robin", "least_connections"};  // by Balance
 constexpr std::string_view kFormats[] = {"json", "tnetstring"};     // by HeaderFormat
 constexpr std::string_view kReplies[] = {"sub", "pull", "none"};    // by Replies
 
@@ -67,6 +68,17 @@ void write_server(JsonWriter& json, const ServerRow& row) {
   put(json, "port", row.port);
   put(json, "control_port", row.control_port);
   put(json, "error_log_level", row.error_log_level);
+  json.key("proxy_protocol");
+  json.boolean(row.proxy_protocol);
+}
+
+void write_listener(JsonWriter& json, const ListenerRow& row) {
+  put(json, "id", row.id);
+  put(json, "address", row.address);
+  put(json, "port", row.port);
+  json.key("proxy_protocol");
+  json.boolean(row.proxy_protocol);
+  put(json, "mode", row.mode);
 }
 
 void write_route(JsonWriter& json, const RouteRow& row) {
@@ -93,14 +105,21 @@ void write_dir(JsonWriter& json, const DirRow& row) {
   put_flag(json, "precompressed", row.precompressed);
 }
 
-void write_proxy(JsonWriter& json, const ProxyRow& row) {
-  put(json, "id", row.id);
-  put(json, "addr", row.addr);
+void write_backend(JsonWriter& json, const BackendRow& row) {
+  put(json, "host", row.host);
   put(json, "port", row.port);
   json.key("addresses");
   json.begin_array();
   for (const std::string& address : row.addresses) json.text(address);
   json.end_array();
+}
+
+void write_proxy(JsonWriter& json, const ProxyRow& row) {
+  put(json, "id", row.id);
+  put(json, "addr", row.addr);
+  put(json, "port", row.port);
+  put_rows(json, "backends", row.backends, write_backend);
+  put(json, "balance", kBalances[static_cast<size_t>(row.balance)]);
 }
 
 void write_handler(JsonWriter& json, const HandlerRow& row) {
@@ -233,6 +252,18 @@ ServerRow read_server(element from, Status& status) {
   row.port = members.number<uint16_t>("port");
   row.control_port = members.text("control_port");
   row.error_log_level = members.number<int>("error_log_level", 0, 3);
+  row.proxy_protocol = members.boolean("proxy_protocol");
+  return row;
+}
+
+ListenerRow read_listener(element from, Status& status) {
+  Members members(from, "listener", status);
+  ListenerRow row;
+  row.id = members.number<int64_t>("id");
+  row.address = members.text("address");
+  row.port = members.number<uint16_t>("port");
+  row.proxy_protocol = members.boolean("proxy_protocol");
+  row.mode = members.number<uint16_t>("mode", 0, 0777);
   return row;
 }
 
@@ -275,13 +306,23 @@ std::string read_address(element from, Status& status) {
   return std::string(text);
 }
 
+BackendRow read_backend(element from, Status& status) {
+  Members members(from, "backend", status);
+  BackendRow row;
+  row.host = members.text("host");
+  row.port = members.number<uint16_t>("port");
+  row.addresses = members.rows("addresses", read_address);
+  return row;
+}
+
 ProxyRow read_proxy(element from, Status& status) {
   Members members(from, "proxy", status);
   ProxyRow row;
   row.id = members.number<int64_t>("id");
   row.addr = members.text("addr");
   row.port = members.number<uint16_t>("port");
-  row.addresses = members.rows("addresses", read_address);
+  row.backends = members.rows("backends", read_backend);
+  row.balance = static_cast<Balance>(members.choice("balance", kBalances));
   return row;
 }
 
@@ -363,6 +404,7 @@ std::string write_image(const Config& config) {
   json.begin_object();
   write_server(json, config.server);
   json.end_object();
+  put_rows(json, "listeners", config.listeners, write_listener);
   put_rows(json, "hosts", config.hosts, write_host);
   put(json, "default_host", config.default_host);
   put_rows(json, "dirs", config.dirs, write_dir);
@@ -386,6 +428,7 @@ Result<Config> read_image(std::string_view bytes) {
   Members members(document, "document", status);
   members.number<int64_t>("format", kFormat, kFormat);
   config.server = read_server(members.member("server"), status);
+  config.listeners = members.rows("listeners", read_listener);
   config.hosts = members.rows("hosts", read_host);
   config.default_host = members.number<uint32_t>("default_host");
   config.dirs = members.rows("dirs", read_dir);

@@ -27,11 +27,24 @@ struct DirRow {
   bool operator==(const DirRow&) const = default;
 };
 
+// One server of a Proxy.
+struct BackendRow {
+  std::string host;  // a name, or a numeric address without brackets
+  uint16_t port = 0;
+  // Numeric, resolved outside the jail. Some row of a Proxy has one; others may be unknown for now.
+  std::vector<std::string> addresses;
+  bool operator==(const BackendRow&) const = default;
+};
+
+enum class Balance : uint8_t { kRoundRobin, kLeastConnections };  // proxy.balance
+inline constexpr size_t kBackendsMax = 64;                        // of one Proxy
+
 struct ProxyRow {
   int64_t id = 0;
-  std::string addr;  // as written
+  std::string addr;  // as written: hosts, each with its port or the row's
   uint16_t port = 0;
-  std::vector<std::string> addresses;  // numeric, resolved outside the jail; at least one
+  std::vector<BackendRow> backends;  // in order, 1 to kBackendsMax
+  Balance balance = Balance::kRoundRobin;
   bool operator==(const ProxyRow&) const = default;
 };
 
@@ -66,6 +79,16 @@ struct MimeRow {
   std::string type;
 };
 
+// One more place where clients come in, beside bind_addr and port of the server.
+struct ListenerRow {
+  int64_t id = 0;
+  std::string address;  // numeric IPv4 or IPv6, or "unix:PATH"
+  uint16_t port = 0;    // 0 with unix:
+  bool proxy_protocol = false;
+  uint16_t mode = 0660;  // of a unix socket's file
+  bool operator==(const ListenerRow&) const = default;
+};
+
 struct ServerRow {
   int64_t id = 0;
   std::string uuid;
@@ -79,10 +102,12 @@ struct ServerRow {
   uint16_t port = 0;
   std::string control_port;  // endpoint; "" means none
   int error_log_level = 2;
+  bool proxy_protocol = false;  // on bind_addr and port
 };
 
 struct Config {
   ServerRow server;
+  std::vector<ListenerRow> listeners;
   std::vector<HostRow> hosts;
   uint32_t default_host = 0;  // index into hosts
   std::vector<DirRow> dirs;

@@ -7,6 +7,9 @@
 //     child  -> master   kSwapped                    the new generation serves
 //   config reader (ends after its verdict):
 //     reader -> master   kFinding* then kPlan | kRefused
+//   names of backends, again:
+//     worker -> master   kLookUp                     one of their addresses does not answer
+//     resolver -> master -> workers   kAddresses
 //   relay and workers:
 //     master -> relay    kWorkerUp, kWorkerDown      connect to, let go of a worker's endpoints
 //     relay  -> master   kSignal                     the control port was told to stop, reload, ...
@@ -14,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace m2 {
 
@@ -21,6 +25,8 @@ inline constexpr size_t kMessageTextMax = 32 * 1024;
 inline constexpr size_t kMessageDescriptorsMax = 64;
 // Beyond this many unsent messages a peer counts as hung.
 inline constexpr size_t kChannelQueueMax = 4096;
+
+inline constexpr std::string_view kClientSendsProxyHeader = "proxy";
 
 enum class MessageType : uint32_t {
   // text: keys, one a line, of the descriptors attached, in order (keys: see plan.h).
@@ -36,7 +42,9 @@ enum class MessageType : uint32_t {
   kDrain,
   // The same, but the server goes on without this worker: it passes on who is between two requests.
   kRetire,
-  // From a worker that retires to the master, and on to one that stays. descriptors: HTTP clients.
+  // From a worker that retires to the master, and on to one that stays; or from the master alone,
+  // when a listener goes. descriptors: HTTP clients. text: a line for each: "" (who it is, its
+  // socket says), kClientSendsProxyHeader (first of all), or "ADDRESS PORT" (a PROXY header said).
   kClients,
   // New log files. descriptors: [error_log] or [error_log, access_log].
   kLogs,
@@ -52,10 +60,15 @@ enum class MessageType : uint32_t {
   kRefused,
   // From a child to the master, for the heartbeat and status; number: connections open.
   kAlive,
+  // From a worker: an address of a backend does not answer; look the names up again. It names none:
+  // the configuration does.
+  kLookUp,
+  // From the resolver, and on to every worker. descriptors: [addresses], sealed (addresses.h).
+  kAddresses,
   // From the relay, asked through the control port. number: HUP, INT or TERM, as if it had come as
-  // a
-  // signal.
+  // a signal.
   kSignal,
+  kLast = kSignal,
 };
 
 }  // namespace m2

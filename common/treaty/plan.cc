@@ -3,6 +3,9 @@
 // it to interpret: one order, one form, and no byte left over.
 #include "common/treaty/plan.h"
 
+#include <arpa/inet.h>
+
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -29,7 +32,8 @@ void visit_fields(Visitor& visitor, PlanType& plan) {
   visitor.number(plan.drain_ms, std::numeric_limits<uint32_t>::max());
   visitor.number(plan.prepare_ms, std::numeric_limits<uint32_t>::max());
   visitor.text(plan.control_port);
-  visitor.list(plan.listeners);
+  visitor.listeners(plan.listeners);
+  visitor.number(plan.backlog, 65535);
   visitor.list(plan.endpoints);
   visitor.number(plan.file_limit, std::numeric_limits<uint32_t>::max());
   visitor.number(plan.heartbeat_ms, std::numeric_limits<uint32_t>::max());
@@ -48,6 +52,14 @@ class PlanWriter {
   void list(const std::vector<std::string>& items) {
     number(items.size(), kListItemsMax);
     for (const std::string& item : items) text(item);
+  }
+  void listeners(const std::vector<PlanListener>& items) {
+    number(items.size(), kListItemsMax);
+    for (const PlanListener& item : items) {
+      text(item.spec);
+      number(item.mode, 0777);
+      number(item.proxy_protocol, 1);
+    }
   }
   std::string take() { return std::move(out_); }
 
@@ -76,6 +88,17 @@ class PlanReader {
     uint32_t count = 0;
     number(count, kListItemsMax);
     for (uint32_t at = 0; at < count && status_.ok(); ++at) items.emplace_back(field());
+  }
+
+  void listeners(std::vector<PlanListener>& items) {
+    uint32_t count = 0;
+    number(count, kListItemsMax);
+    for (uint32_t at = 0; at < count && status_.ok(); ++at) {
+      PlanListener& item = items.emplace_back();
+      text(item.spec);
+      number(item.mode, 0777);
+      number(item.proxy_protocol, 1);
+    }
   }
 
   void magic() {
@@ -130,13 +153,32 @@ std::string hex16(uint64_t value) {
   return text;
 }
 
-// "tcp://127.0.0.1:80"; an IPv6 address gets its brackets.
+// "tcp://127.0.0.1:80"; an IPv6 address gets its brackets, and its one usual spelling, so that two
+// spellings are not two listeners.
 std::string tcp_endpoint(const std::string& address, uint16_t port) {
-  const bool is_ipv6 = address.find(':') != std::string::npos;
-  return "tcp://" + (is_ipv6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+  in6_addr parsed;
+  char usual[INET6_ADDRSTRLEN];
+  std::string host = address;
+  if (::inet_pton(AF_INET6, address.c_str(), &parsed) == 1 &&
+      ::inet_ntop(AF_INET6, &parsed, usual, sizeof usual) != nullptr) {
+    host = "[" + std::string(usual) + "]";
+  }
+  return "tcp://" + host + ":" + std::to_string(port);
+}
+
+std::string listener_spec(const ListenerRow& row) {
+  const std::string path = unix_path(row.address);
+  return path.empty() ? tcp_endpoint(row.address, row.port) : "unix:" + path;
 }
 
 }  // namespace
+
+std::string unix_path(std::string_view address) {
+  if (!address.starts_with("unix:")) return {};
+  address.remove_prefix(5);
+  address.remove_prefix(std::min(address.find_first_not_of('/'), address.size()));
+  return std::string(address);
+}
 
 Plan make_plan(const Config& config) {
   const Settings& settings = config.settings;
@@ -157,12 +199,18 @@ Plan make_plan(const Config& config) {
   plan.drain_ms = small("drain_ms");
   plan.prepare_ms = small("reload.prepare_ms");
   plan.control_port = config.server.control_port;
-  plan.listeners.push_back(tcp_endpoint(config.server.bind_addr, config.server.port));
+  plan.listeners.push_back(
+      {tcp_endpoint(config.server.bind_addr, config.server.port), 0, config.server.proxy_protocol});
+  for (const ListenerRow& row : config.listeners) {
+    plan.listeners.push_back({listener_spec(row), row.mode, row.proxy_protocol});
+  }
+  plan.backlog = small("net.backlog");
   for (const HandlerRow& handler : config.handlers) {
     plan.endpoints.push_back(handler.send_spec);
     if (handler.replies != Replies::kNone) plan.endpoints.push_back(handler.recv_spec);
   }
-  plan.file_limit = small("superpoll.max_fd");
+  // A process needs some whatever 1.x was told; so many, the settings page says.
+  plan.file_limit = std::max<uint32_t>(small("superpoll.max_fd"), 256);
   plan.heartbeat_ms = small("heartbeat_ms");
   return plan;
 }

@@ -13,6 +13,14 @@
 
 namespace m2 {
 
+// Where clients come in.
+struct PlanListener {
+  std::string spec;             // "tcp://127.0.0.1:6767", "tcp://[::]:80", "unix:run/web"
+  uint32_t mode = 0;            // unix: permissions of its file
+  bool proxy_protocol = false;  // the master needs it for clients that it passes on
+  bool operator==(const PlanListener&) const = default;
+};
+
 struct Plan {
   std::string uuid;
   std::string name;
@@ -23,11 +31,12 @@ struct Plan {
   int error_log_level = 2;
   uint32_t workers = 0;  // 0: as many as there are cores
   bool daemonize = true;
-  bool allow_root = false;             // serve as root when the chroot belongs to root
-  uint32_t drain_ms = 0;               // limit of a graceful stop
-  uint32_t prepare_ms = 0;             // limit for all children to answer PREPARE
-  std::string control_port;            // 0MQ endpoint; "" : none
-  std::vector<std::string> listeners;  // HTTP: "tcp://127.0.0.1:6767", "tcp://[::]:80"
+  bool allow_root = false;   // serve as root when the chroot belongs to root
+  uint32_t drain_ms = 0;     // limit of a graceful stop
+  uint32_t prepare_ms = 0;   // limit for all children to answer PREPARE
+  std::string control_port;  // 0MQ endpoint; "" : none
+  std::vector<PlanListener> listeners;
+  uint32_t backlog = 0;  // of each listener
   // 0MQ, bound by the master: send_spec and recv_spec of each pair.
   std::vector<std::string> endpoints;
   uint32_t file_limit = 0;    // RLIMIT_NOFILE wanted (superpoll.max_fd)
@@ -36,12 +45,16 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 
+// A unix listener's path, relative to the folder of the server like all others: "unix:/run/web" and
+// "unix:run/web" are the same. "": the address is none of a unix listener.
+std::string unix_path(std::string_view address);
+
 Plan make_plan(const Config& config);
 std::string write_plan(const Plan& plan);
 Result<Plan> read_plan(std::string_view bytes);
 
 // Keys under which the master offers descriptors to children.
-//   "http tcp://127.0.0.1:6767"   listening HTTP socket      -> workers
+//   "http tcp://127.0.0.1:6767"   listening HTTP socket      -> workers (also "http unix:run/web")
 //   "zmq ipc://run/handler"       listening 0MQ socket       -> the worker; with several, the relay
 //   "control ipc://run/control"   listening 0MQ socket       -> relay
 std::string http_key(std::string_view listener);

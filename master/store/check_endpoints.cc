@@ -39,7 +39,9 @@ class Uses {
 
   void add(const std::string& endpoint, const std::string& place, std::string user) {
     if (endpoint.empty()) return;
-    const auto first = by_endpoint_.try_emplace(endpoint, std::move(user));
+    const bool is_unix = endpoint.starts_with("unix:");  // the same kind of file as ipc
+    const auto first = by_endpoint_.try_emplace(is_unix ? "ipc://" + endpoint.substr(5) : endpoint,
+                                                std::move(user));
     if (first.second) return;
     findings_.error(place, "is " + first.first->second +
                                " already, and an endpoint can be bound only once; choose another");
@@ -54,8 +56,13 @@ class Uses {
 
 void check_endpoints(const Config& config, Findings& findings) {
   Uses uses(findings);
-  for (const std::string& listener : make_plan(config).listeners) {
-    uses.add(listener, "", "the address of the HTTP port");
+  const std::vector<PlanListener> listeners = make_plan(config).listeners;
+  for (size_t at = 0; at < listeners.size(); ++at) {  // the first is the server's own
+    const ListenerRow* row = at == 0 ? nullptr : &config.listeners[at - 1];
+    uses.add(listeners[at].spec,
+             row == nullptr ? "" : at_cell("listener", row->id, "address", row->address),
+             row == nullptr ? "the address of the HTTP port"
+                            : "the address of " + at_row("listener", row->id));
   }
   const ServerRow& server = config.server;
   uses.add(server.control_port, at_cell("server", server.id, "control_port", server.control_port),

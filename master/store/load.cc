@@ -9,6 +9,7 @@
 #include "common/in_quotes.h"
 #include "master/store/check.h"
 #include "master/store/endpoint.h"
+#include "master/store/listeners.h"
 #include "master/store/resolve.h"
 #include "master/store/rows.h"
 #include "master/store/select.h"
@@ -137,6 +138,7 @@ void load_server(ReadContext& context, int64_t id, Config& config) {
       context.findings.error(row.place("use_ssl"),
                              "TLS is not available; write 0 and end TLS in front of the server");
     }
+    server.proxy_protocol = row.number("proxy_protocol", 0, 1) != 0;
     server.control_port = row.text("control_port");
     if (server.control_port.empty()) {
       server.control_port = config.settings.text("control_port");
@@ -249,6 +251,7 @@ std::optional<Config> read_database(const std::string& db_path, const std::strin
   load_settings(context, config.settings);
   load_mimetypes(context, config);
   load_server(context, *id, config);
+  load_listeners(context, *id, config);
   load_hosts(context, *id, config);
   load_targets(context, load_routes(context, config), config);
   report_modules(context, kFilterTable, *id);

@@ -35,6 +35,12 @@ constexpr Column kServer[] = {
     later(text("bind_addr", "0.0.0.0")),
     number("port", kNone),
     later(number("use_ssl", "0")),
+    later(number("proxy_protocol", "0")),
+};
+
+constexpr Column kListener[] = {
+    number("id", kNone),        number("server_id", kNone),           text("address"),
+    later(number("port", "0")), later(number("proxy_protocol", "0")), later(text("mode", "0660")),
 };
 
 constexpr Column kHost[] = {
@@ -59,7 +65,12 @@ constexpr Column kDirectory[] = {
     later(number("precompressed", "0")),
 };
 
-constexpr Column kProxy[] = {number("id", kNone), text("addr"), number("port", kNone)};
+constexpr Column kProxy[] = {
+    number("id", kNone),
+    text("addr"),
+    number("port", kNone),
+    later(text("balance", "round_robin")),
+};
 
 constexpr Column kHandler[] = {
     number("id", kNone),
@@ -81,6 +92,7 @@ constexpr Column kModule[] = {number("id", kNone), number("server_id", kNone), t
 }  // namespace
 
 const Table kServerTable = {"server", true, kServer};
+const Table kListenerTable = {"listener", false, kListener};
 const Table kHostTable = {"host", true, kHost};
 const Table kRouteTable = {"route", true, kRoute};
 const Table kDirectoryTable = {"directory", true, kDirectory};

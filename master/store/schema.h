@@ -23,6 +23,7 @@ struct Table {
 };
 
 extern const Table kServerTable;
+extern const Table kListenerTable;
 extern const Table kHostTable;
 extern const Table kRouteTable;
 extern const Table kDirectoryTable;

@@ -113,9 +113,12 @@ bool RequestParser::take_method(const char* base, size_t end, RequestHead& head)
   if (head.method.length > kMethodBytesMax) {
     return refuse(501, "method longer than 20 bytes", position_);
   }
-  if (head.method.in(base) == "CONNECT") {
+  const std::string_view method = head.method.in(base);
+  if (method == "CONNECT") {
     return refuse(501, "CONNECT: this server is not a tunnel (RFC 9110 9.3.6)", position_);
   }
+  // It would send back what only the client and its targets may see (RFC 9110 17.10).
+  if (method == "TRACE") return refuse(501, "TRACE is not answered (RFC 9110 9.3.8)", position_);
   return true;
 }
 
@@ -203,7 +206,10 @@ bool RequestParser::take_host(const char* base, Slice value, RequestHead& head) 
   if (!value.empty() && !is_authority(value.in(base))) {
     return refuse(400, "bad host or port in the Host field (RFC 9112 3.2)", value.offset);
   }
-  if (head.has_host) return true;  // the authority of the target goes before (RFC 9112 3.2.2)
+  if (head.has_host) {  // the authority of the target takes its place (RFC 9112 3.2.2)
+    head.fields.back().value = head.host;
+    return true;
+  }
   head.host = value;
   head.has_host = true;
   return true;

@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Mapping, Optio
 from mongrel2 import tnetstrings
 
 __all__ = [
-    "Server", "Host", "Route", "Dir", "Proxy", "Handler", "Filter", "Xrequest", "commit", "include",
+    "Server", "Listener", "Host", "Route", "Dir", "Proxy", "Handler", "Filter", "Xrequest",
+    "commit", "include",
 ]
 
 # Stands for "no default" where the order of the manual puts a field with a default before it.
@@ -105,6 +106,7 @@ class Proxy(_Row):
 
     addr: str
     port: int
+    balance: str = "round_robin"
     _title = "addr"
 
 
@@ -195,6 +197,18 @@ class Host(_Row):
 
 
 @dataclass(eq=False)
+class Listener(_Row):
+    """One more place where clients come in: a numeric address with its port, or "unix:PATH" with
+    the mode of the socket's file, in octal."""
+
+    address: str
+    port: int = 0
+    proxy_protocol: int = 0
+    mode: str = "0660"
+    _title = "address"
+
+
+@dataclass(eq=False)
 class Server(_Row):
     """One listening server: where it listens, where it is locked in, which hosts it has."""
 
@@ -213,13 +227,15 @@ class Server(_Row):
     error_log_level: int = 2
     filters: Any = ()
     xrequests: Any = ()
+    listeners: Any = ()
+    proxy_protocol: int = 0
     _title = "uuid"
 
     def check(self) -> None:
         super().check()
         self.name = self.name or self.default_host
         self.hosts = Children(self, "server", Host, self._list("hosts"))
-        for name, kind in (("filters", Filter), ("xrequests", Xrequest)):
+        for name, kind in (("filters", Filter), ("xrequests", Xrequest), ("listeners", Listener)):
             for item in self._list(name):
                 if type(item) is not kind:
                     raise ConfigError(f"{self}: {name} has {item!r}, not a {kind.__name__}")

@@ -79,8 +79,8 @@ class ControlPort:
         if not self._socket.poll(int(self.timeout * 1000)):
             self._hang_up()  # REQ would send nothing before that answer
             raise ControlError(
-                f"{self.addr} does not answer within {self.timeout:g} s: is the server running, may "
-                "you use its control port, and was it not told to stop?")
+                f"{self.addr} does not answer within {self.timeout:g} s: is the server running, "
+                "may you use its control port, and was it not told to stop?")
         return self._socket.recv()
 
     def _hang_up(self) -> None:

@@ -24,12 +24,13 @@ BUSY_SECONDS = 5.0
 _DEFAULTS: Dict[str, Row] = {
     "server": dict(uuid="", access_log="", error_log="", chroot="/var/www", pid_file="", port=0,
                    default_host="", name="", bind_addr="0.0.0.0", use_ssl=0, control_port="",
-                   error_log_level=2),
+                   error_log_level=2, proxy_protocol=0),
+    "listener": dict(server_id=0, address="", port=0, proxy_protocol=0, mode="0660"),
     "host": dict(server_id=0, maintenance=0, name="", matching=""),
     "route": dict(path="", reversed=0, host_id=0, target_id=0, target_type=""),
     "directory": dict(base="", index_file="", default_ctype="", cache_ttl=0,
                       listing=0, precompressed=0),
-    "proxy": dict(addr="", port=0),
+    "proxy": dict(addr="", port=0, balance="round_robin"),
     "handler": dict(send_spec="", send_ident="", recv_spec="", recv_ident="", raw_payload=0,
                     protocol="json", replies="sub"),
     "setting": dict(key="", value=""),
@@ -61,6 +62,15 @@ class Database:
 
     def servers(self) -> List[Row]:
         return self._rows("server")
+
+    def listeners(self, server: Row) -> List[Row]:
+        """Those beside bind_addr and port; none in a database of 1.x, which has no such table."""
+        with _faults(self._path):
+            known = self._connection.execute(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'listener'")
+            if not known.fetchone()[0]:
+                return []
+        return self._rows("listener", "server_id", server["id"])
 
     def hosts(self, server: Row) -> List[Row]:
         return self._rows("host", "server_id", server["id"])
@@ -133,7 +143,10 @@ class _Writer:
         for server in commit.servers:
             server_id = self._insert(
                 "server", server, "uuid access_log error_log error_log_level chroot pid_file "
-                "control_port default_host name bind_addr port use_ssl")
+                "control_port default_host name bind_addr port use_ssl proxy_protocol")
+            for listener in server.listeners:
+                self._insert("listener", listener, "address port proxy_protocol mode",
+                             server_id=server_id)
             for host in server.hosts:
                 host_id = self._insert("host", host, "maintenance name matching",
                                        server_id=server_id)
@@ -150,7 +163,7 @@ class _Writer:
         target = route.target
         kind, columns = {
             config.Dir: ("dir", "base index_file default_ctype cache_ttl listing precompressed"),
-            config.Proxy: ("proxy", "addr port"),
+            config.Proxy: ("proxy", "addr port balance"),
             config.Handler: ("handler", "send_spec send_ident recv_spec recv_ident raw_payload "
                              "protocol replies"),
         }[type(target)]

@@ -15,8 +15,8 @@ from mongrel2 import config
 
 CLASSES = {
     kind.__name__: kind
-    for kind in (config.Server, config.Host, config.Dir, config.Proxy, config.Handler,
-                 config.Filter, config.Xrequest)
+    for kind in (config.Server, config.Listener, config.Host, config.Dir, config.Proxy,
+                 config.Handler, config.Filter, config.Xrequest)
 }
 # Fields of the Python classes that the language does not have.
 _PYTHON_ONLY = {"server"}

@@ -21,7 +21,16 @@ TABLES = {
         name TEXT DEFAULT '',
         bind_addr TEXT DEFAULT '0.0.0.0',
         port INTEGER,
-        use_ssl INTEGER DEFAULT 0""",
+        use_ssl INTEGER DEFAULT 0,
+        proxy_protocol INTEGER DEFAULT 0""",
+    # Not known to 1.x: further places where clients come in.
+    "listener": """
+        id INTEGER PRIMARY KEY,
+        server_id INTEGER,
+        address TEXT,
+        port INTEGER DEFAULT 0,
+        proxy_protocol INTEGER DEFAULT 0,
+        mode TEXT DEFAULT '0660'""",
     "host": """
         id INTEGER PRIMARY KEY,
         server_id INTEGER,
@@ -40,7 +49,8 @@ TABLES = {
     "proxy": """
         id INTEGER PRIMARY KEY,
         addr TEXT,
-        port INTEGER""",
+        port INTEGER,
+        balance TEXT DEFAULT 'round_robin'""",
     "directory": """
         id INTEGER PRIMARY KEY,
         base TEXT,

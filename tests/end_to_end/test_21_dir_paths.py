@@ -3,10 +3,11 @@ files."""
 
 import os
 import socket
+import stat
 
 import pytest
 
-from lib.deployment import Deployment, dir_
+from lib.deployment import IS_ROOT, Deployment, dir_
 from lib.server import Server
 
 
@@ -33,24 +34,28 @@ def site():
         os.mkfifo(deployment.path("www/fifo"))
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(deployment.path("www/socket"))
+        deployment.write("www/secret-mode", "SECRET")
+        deployment.write("www/closed/a.txt", "SECRET")
+        if IS_ROOT:
+            os.mknod(deployment.path("www/device"), 0o666 | stat.S_IFCHR, os.makedev(1, 5))
         deployment.give_away()
+        for name in ("www/secret-mode", "www/closed"):
+            os.chmod(deployment.path(name), 0)
         deployment.configure({"/": dir_(), "/f/": dir_(), "/up": dir_()})
         yield Server(deployment, workers=1)
 
 
 INSIDE = ["/d/a.txt", "/d/./a.txt", "/d//a.txt", "//d/a.txt", "/d/deep/../a.txt", "/d/%61.txt",
           "/d/deep/%2e%2e/a.txt", "/./d/a.txt", "/f/d/a.txt", "/d/deep/er/../../a.txt", "/rel-in",
-          "/dir-in/a.txt", "/d/rel-in-up", "/d/x/../a.txt"]
+          "/dir-in/a.txt", "/d/rel-in-up",
+          "/d/x/../a.txt"]  # dots are taken out of the name, there need not be an x
 
 
 # Goal: dots, double slashes and links that stay inside are served.
 @pytest.mark.parametrize("path", INSIDE)
 def test_inside(site, path):
     answer = site.get(path)
-    if path == "/d/x/../a.txt":  # by name it is inside; in a file system there is no x
-        assert answer.status in (200, 404)
-    else:
-        assert (answer.status, answer.body) == (200, b"inside")
+    assert (answer.status, answer.body) == (200, b"inside")
 
 
 OUTSIDE = ["/../secret.txt", "/..", "/../", "/d/../../secret.txt", "/%2e%2e/secret.txt",
@@ -73,6 +78,27 @@ def test_outside(site, path):
     assert b"SECRET" not in answer.body and b"root:" not in answer.body
     if "%00" in path:
         assert answer.status in (400, 404)
+
+
+# Goal: each kind of name has one status. Method: what a file system can have, and every spelling.
+@pytest.mark.parametrize("path, status", [
+    ("/d%2Fa.txt", 404), ("/d%2fa.txt", 404), ("/d/%2e%2e%2fd/a.txt", 404), ("/d%2F", 404),
+    ("/d/a.txt%00", 404), ("/%2500", 404), ("/d/a%252etxt", 404), ("/d%5Ca.txt", 404),
+    ("/d/a.txt/", 404), ("/d/a.txt/b", 404), ("/d/", 404), ("/d", 301), ("/d/deep/..", 404),
+    ("/" + "x" * 255, 404), ("/" + "x" * 256, 404), ("/d/" + "x/" * 1000 + "a", 404),
+    ("/" + "x" * 2048, 414), ("/fifo", 404), ("/socket", 404), ("/device", 404), ("/fifo/", 404),
+    ("/secret-mode", 403), ("/closed/a.txt", 403), ("/abs-out", 404), ("/rel-out", 404),
+    ("/dir-out/passwd", 404), ("/sibling/s.txt", 404), ("/loop", 404), ("/loop/", 404),
+    ("/dangling", 404), ("/../secret.txt", 404), ("/%2e%2e/secret.txt", 404), ("/%", 400)])
+def test_statuses(site, path, status):
+    for method in ("GET", "HEAD"):
+        with site.client() as client:
+            answer = client.request(method, path)
+            assert answer.status == status
+            if status < 404:
+                assert b"SECRET" not in answer.body
+            if status in (403, 404):  # the connection goes on
+                assert client.request(path="/d/a.txt").body == b"inside"
 
 
 # Goal: characters that the URI grammar does not allow are 400: backslash, controls, blanks.

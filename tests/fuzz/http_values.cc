@@ -1,5 +1,5 @@
-// Fuzzes what is read out of single values: paths, dates, conditions, MIME look-up, lengths, hosts.
-// Checked is what must hold whatever the input.
+// Fuzzes what is read out of single values: paths, dates, conditions, ranges, codings, MIME
+// look-up, lengths, hosts. Checked is what must hold whatever the input.
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
@@ -8,9 +8,11 @@
 #include <string_view>
 
 #include "common/check.h"
+#include "proto/http/accept_encoding.h"
 #include "proto/http/conditions.h"
 #include "proto/http/date.h"
 #include "proto/http/mime.h"
+#include "proto/http/ranges.h"
 #include "proto/http/syntax.h"
 #include "proto/http/uri.h"
 
@@ -39,6 +41,28 @@ void check_date(std::string_view text) {
   CHECK(again == when || *when > 253402300799);  // a leap second at the end of 9999
 }
 
+// Whatever is asked for lies inside, once, and in bounds.
+void check_ranges(std::string_view text, uint64_t size) {
+  const m2::Ranges ranges = m2::parse_ranges(text, size);
+  CHECK((ranges.verdict == m2::RangeVerdict::kPartial) == !ranges.list.empty());
+  CHECK(ranges.list.size() <= m2::kRangesMax);
+  uint64_t sum = 0;
+  for (const m2::ByteRange& range : ranges.list) {
+    CHECK(range.first <= range.last && range.last < size);
+    sum += range.length();
+  }
+  CHECK(sum <= size);
+}
+
+// What is chosen was offered.
+void check_coding(std::string_view text) {
+  for (unsigned offered = 0; offered < 16; offered += 2) {
+    const m2::ContentCoding coding = m2::choose_coding(text, static_cast<m2::CodingSet>(offered));
+    if (coding == m2::ContentCoding::kIdentity || coding == m2::ContentCoding::kNone) continue;
+    CHECK((m2::coding_bit(coding) & offered) != 0);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -46,6 +70,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   check_path(text);
   check_date(text);
+  for (const uint64_t length : {uint64_t{0}, uint64_t{10}, UINT64_MAX}) check_ranges(text, length);
+  check_coding(text);
 
   static const m2::MimeTable table = [] {
     m2::MimeTable made;
@@ -66,6 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const std::string_view etag : {std::string_view("\"a\""), third}) {
     m2::evaluate_conditions({third, rest, {}, rest}, etag, 784111777);
     m2::evaluate_conditions({{}, rest, third, {}}, etag, 784111777);
+    m2::if_range_holds(rest, etag, 784111777, 784111778);
   }
   return 0;
 }

@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     plan.uuid = "f400bf85";
     plan.chroot = "./";
     plan.control_port = "ipc://run/control";
-    plan.listeners = {"tcp://127.0.0.1:6767"};
+    plan.listeners = {{"tcp://127.0.0.1:6767"}, {"unix:run/web", 0660, true}};
     plan.endpoints = {"tcp://127.0.0.1:9999", "tcp://127.0.0.1:9998"};
     return m2::write_plan(plan);
   }();

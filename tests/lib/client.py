@@ -20,14 +20,21 @@ class Answer:
 
 
 class Client:
-    def __init__(self, port, host="127.0.0.1", deadline=DEADLINE, receive_buffer=None):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    """port: a number, or the path of a unix socket. source: the address to come from."""
+
+    def __init__(self, port, host="127.0.0.1", deadline=DEADLINE, receive_buffer=None, source=None):
+        is_path = isinstance(port, str)
+        family = (socket.AF_UNIX if is_path else
+                  socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.socket = socket.socket(family)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(deadline)
-        self.socket.connect((host, port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect(port if is_path else (host, port))
+        if not is_path:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
 
     def __enter__(self):

@@ -37,8 +37,8 @@ def dir_(base="www/", index_file="index.html", default_ctype="text/plain", **mor
     return _source("Dir", base=base, index_file=index_file, default_ctype=default_ctype, **more)
 
 
-def proxy(port, addr="127.0.0.1"):
-    return _source("Proxy", addr=addr, port=port)
+def proxy(port, addr="127.0.0.1", **more):
+    return _source("Proxy", addr=addr, port=port, **more)
 
 
 def handler(name="h", ident=IDENT, recv_ident="", **more):
@@ -48,8 +48,18 @@ def handler(name="h", ident=IDENT, recv_ident="", **more):
     return _source("Handler", send_ident=ident, recv_ident=recv_ident, **specs)
 
 
+def listener(address="127.0.0.1", port=0, **more):
+    return _source("Listener", address=address, port=port, **more)
+
+
+class Source(str):
+    """A piece of a configuration file; stands in lists as it is."""
+
+    __repr__ = str.__str__
+
+
 def _source(kind, /, **arguments):
-    return f"{kind}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+    return Source(f"{kind}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})")
 
 
 class Deployment:

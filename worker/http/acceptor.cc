@@ -6,18 +6,36 @@
 
 #include <cerrno>
 
-#include "common/log.h"
 #include "common/status.h"
 
 namespace m2 {
 namespace {
 
-// A few at a time: the other workers want some, and clients that are in want to be served.
-constexpr int kAcceptsPerTurn = 16;
+// A few at a time: clients that are in want to be served (docs/architecture.md).
+constexpr int kAcceptsPerTurn = 4;
 // No accept queue is longer; who connects while it is being emptied must not keep us here.
 constexpr int kQueueMax = 4096;
 // No descriptors left: trying again at once would only spin.
 constexpr double kPauseSeconds = 0.2;
+
+// It left, or was cut off, before it was taken (accept(2)): the next one may be well.
+bool is_of_one_client(int error) {
+  switch (error) {
+    case ECONNABORTED:
+    case EINTR:
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ENOPROTOOPT:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -48,18 +66,20 @@ bool Acceptor::accept_one() {
       const int one = 1;
       ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     }
-    clients_.accepted(std::move(socket), peer);
+    clients_.accepted(std::move(socket), ClientPeer(peer, proxy_protocol_));
     return true;
   }
-  if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-    log_error(
-        Status::from_errno("accept on " + key_ + " (superpoll.max_fd raises the limit)", errno)
-            .message());
-    watcher_.stop();
-    pause_.start<&Acceptor::resume>(clients_.loop(), kPauseSeconds, 0.0, this);
-    return false;
-  }
-  return errno == ECONNABORTED || errno == EINTR;
+  if (errno == EAGAIN) return false;
+  if (is_of_one_client(errno)) return true;
+  // The queue stays readable whatever we do: wait, rather than be told so again and again.
+  const bool no_descriptors = errno == EMFILE || errno == ENFILE;
+  const Status why = Status::from_errno("accept on " + key_, errno);
+  faults_.write(clients_.loop().now(),
+                why.message() + (no_descriptors ? " (superpoll.max_fd raises the limit)" : "") +
+                    ": clients wait");
+  watcher_.stop();
+  pause_.start<&Acceptor::resume>(clients_.loop(), kPauseSeconds, 0.0, this);
+  return false;
 }
 
 void Acceptor::resume() { watch(); }

@@ -6,6 +6,7 @@
 
 #include "common/loop.h"
 #include "common/owned_fd.h"
+#include "worker/http/admission.h"
 #include "worker/http/clients.h"
 
 namespace m2 {
@@ -14,6 +15,9 @@ class Acceptor {
  public:
   // clients outlives the acceptor. key: names it in logs.
   Acceptor(Clients& clients, std::string key, OwnedFd listener);
+
+  // Its clients send a PROXY header first, from now on.
+  void set_proxy_protocol(bool on) { proxy_protocol_ = on; }
 
   // Accepts whoever has already connected, then lets go of the socket.
   void finish();
@@ -27,8 +31,10 @@ class Acceptor {
   Clients& clients_;
   std::string key_;
   OwnedFd listener_;
+  bool proxy_protocol_ = false;
   IoWatcher watcher_;
   TimerWatcher pause_;
+  LimitedLog faults_{LogLevel::kError};
 };
 
 }  // namespace m2

@@ -22,6 +22,8 @@ Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, Connec
     : loop_(loop),
       deadlines_(deadlines),
       access_log_(access_log),
+      notes_(deadlines, "clients"),
+      faults_(deadlines, "answers that failed"),
       read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
       first_id_(first_id),
       next_id_(first_id) {
@@ -37,6 +39,8 @@ void Clients::use(std::shared_ptr<const Generation> generation) {
   const bool first_time = generation_ == nullptr;
   generation_ = std::move(generation);
   parser_limits_ = generation_->limits().parser;
+  const bool counted_before = std::exchange(counting_, limits().connections_per_address != 0);
+  if (counting_ && !counted_before) count_everybody();
   access_log_.set_flush_ms(generation_->access_log_flush_ms());
   access_log_.set_enabled(generation_->access_logging());
   if (first_time) return;
@@ -47,17 +51,58 @@ void Clients::use(std::shared_ptr<const Generation> generation) {
   }
 }
 
-void Clients::accepted(OwnedFd socket, const sockaddr_storage& peer) {
-  if (count_ >= limits().connections) {
-    if (refused_++ == 0) {
-      log_warn("limits.connections=" + std::to_string(limits().connections) +
-               " reached: new clients get 503 until others leave");
-    }
-    // Best effort: an empty socket buffer takes these few bytes.
-    (void)!::send(socket.get(), kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return;
+bool Clients::has_room(int socket) {
+  if (count_ < limits().connections) return true;
+  if (refused_++ == 0) {
+    log_warn("limits.connections=" + std::to_string(limits().connections) +
+             " reached: new clients get 503 until others leave");
   }
-  new Connection(*this, std::move(socket), peer);
+  send_full(socket);
+  return false;
+}
+
+void Clients::accepted(OwnedFd socket, const ClientPeer& peer) {
+  if (!has_room(socket.get())) return;
+  if (peer.sends_proxy_header && !generation_->trust().proxy_protocol.contains(peer.address)) {
+    return admission_.strangers.write(
+        loop_.now(), "refused " + ip_text(peer.address) +
+                         ": it is not in proxy_protocol.trusted, and only who is may use a "
+                         "listener with proxy_protocol=1");
+  }
+  auto* connection = new Connection(*this, std::move(socket), peer);
+  if (!count_in(*connection)) connection->refuse_connection();
+}
+
+void Clients::taken_over(OwnedFd socket, const ClientPeer& peer) {
+  if (peer.sends_proxy_header) return accepted(std::move(socket), peer);
+  if (!has_room(socket.get())) return;
+  auto* connection = new Connection(*this, std::move(socket), peer);
+  if (counting_) connection->count_in(UINT32_MAX);
+}
+
+bool Clients::count_in(Connection& connection) {
+  if (!counting_ || connection.count_in(limits().connections_per_address)) return true;
+  log_full_address(connection.peer_address());
+  return false;
+}
+
+// The limit begins while there are clients: who is here stays, and counts.
+void Clients::count_everybody() {
+  for (Connection* connection = first_; connection != nullptr; connection = connection->next_) {
+    connection->count_in(UINT32_MAX);
+  }
+}
+
+void Clients::log_full_address(std::string_view address) {
+  admission_.full_addresses.write(
+      loop_.now(),
+      "limits.connections_per_address=" + std::to_string(limits().connections_per_address) +
+          " reached by " + std::string(address) + ": answered 503");
+}
+
+// An empty socket buffer takes these few bytes.
+void Clients::send_full(int socket) {
+  (void)!::send(socket, kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void Clients::retire(Successors& successors) {
@@ -72,8 +117,8 @@ void Clients::retire(Successors& successors) {
 
 // Not in this turn: the loop forgets a descriptor in the kernel only before it waits again, and
 // what it has not forgotten it would go on hearing of, whoever has the socket then.
-void Clients::pass_on(OwnedFd socket) {
-  passed_on_.push_back(std::move(socket));
+void Clients::pass_on(OwnedFd socket, const ClientPeer& peer) {
+  passed_on_.push_back({std::move(socket), peer});
   if (!next_turn_.active()) next_turn_.start<&Clients::send_passed_on>(loop_, 0.0, 0.0, this);
 }
 
@@ -112,6 +157,7 @@ std::unique_ptr<Exchange> Clients::acquire_exchange() {
 }
 
 void Clients::release_exchange(std::unique_ptr<Exchange> exchange) {
+  if (exchange->counted_key_ != 0) admission_.counts.leave(exchange->counted_key_);
   if (spare_exchanges_.size() >= kSpareExchanges) return;
   exchange->reset();
   spare_exchanges_.push_back(std::move(exchange));
@@ -126,6 +172,7 @@ void Clients::arrive(Connection& connection) {
 
 void Clients::bury(Connection& connection) {
   if (connection.id_ != 0) ids_.erase(connection.id_);
+  if (connection.counted_) admission_.counts.leave(client_key(connection.peer_ip_));
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   (connection.previous_ != nullptr ? connection.previous_->next_ : first_) = connection.next_;
   --count_;

@@ -14,19 +14,25 @@
 #include "proto/http/date.h"
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
+#include "worker/http/admission.h"
+#include "worker/http/client_peer.h"
+#include "worker/http/client_notes.h"
 #include "worker/http/connection_table.h"
-
-struct sockaddr_storage;
 
 namespace m2 {
 
 class Connection;
 class Exchange;
 
+struct PassedOn {
+  OwnedFd socket;
+  ClientPeer peer;
+};
+
 // Where the clients of a worker that retires go.
 class Successors {
  public:
-  virtual void take(std::vector<OwnedFd> sockets) = 0;
+  virtual void take(std::vector<PassedOn> clients) = 0;
   // Whatever was given away has left this process.
   virtual bool all_taken() const = 0;
 
@@ -47,8 +53,11 @@ class Clients {
   const std::shared_ptr<const Generation>& generation() const { return generation_; }
   const Limits& limits() const { return generation_->limits(); }
 
-  // A new client. Over limits.connections it is told 503 and closed.
-  void accepted(OwnedFd socket, const sockaddr_storage& peer);
+  // A new client. Over limits.connections or limits.connections_per_address it is told 503 and
+  // closed; who is to send a PROXY header and is not trusted is closed.
+  void accepted(OwnedFd socket, const ClientPeer& peer);
+  // A client of another worker, or of a listener that is gone: no cap on its address turns it away.
+  void taken_over(OwnedFd socket, const ClientPeer& peer);
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
   // An id that this worker can have given out.
@@ -74,6 +83,8 @@ class Clients {
   Loop& loop() { return loop_; }
   Deadlines& deadlines() { return deadlines_; }
   AccessLog& access_log() { return access_log_; }
+  ClientNotes& notes() { return notes_; }    // what clients do wrong
+  ClientNotes& faults() { return faults_; }  // what they meet: backends and handlers that fail
   std::array<char, 64 * 1024>& read_buffer() { return *read_buffer_; }
   std::string_view date();  // of this second, as HTTP writes it
   ConnectionId give_id(Connection& connection);
@@ -87,16 +98,25 @@ class Clients {
   // It has left HTTP: at the end of this turn its responder gets what came early.
   void switched(Connection& connection) { switched_.push_back(&connection); }
   // Its connection has stopped watching it; it leaves this process in the next turn.
-  void pass_on(OwnedFd socket);
+  void pass_on(OwnedFd socket, const ClientPeer& peer);
+  Admission& admission() { return admission_; }
+  // Counts it for its address. False: there are too many, which was logged.
+  bool count_in(Connection& connection);
+  void log_full_address(std::string_view address);
+  static void send_full(int socket);  // 503, best effort
 
  private:
   static Connection* next_of(Connection& connection);
+  bool has_room(int socket);
+  void count_everybody();
   void end_of_turn();
   void send_passed_on();
 
   Loop& loop_;
   Deadlines& deadlines_;
   AccessLog& access_log_;
+  ClientNotes notes_;
+  ClientNotes faults_;
   PrepareWatcher end_of_turn_;
   std::shared_ptr<const Generation> generation_;
   ParserLimits parser_limits_;
@@ -108,10 +128,12 @@ class Clients {
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;
   uint64_t refused_ = 0;
+  Admission admission_;
+  bool counting_ = false;  // limits.connections_per_address is set
   enum class Leaving : uint8_t { kNo, kRetiring, kDraining };
   Leaving leaving_ = Leaving::kNo;
   Successors* successors_ = nullptr;
-  std::vector<OwnedFd> passed_on_;
+  std::vector<PassedOn> passed_on_;
   TimerWatcher next_turn_;
   std::vector<Connection*> switched_;
   std::vector<Connection*> doomed_;

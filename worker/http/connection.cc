@@ -1,8 +1,6 @@
 // The input side of a connection: bytes to heads, heads to routes, bodies to targets.
 #include "worker/http/connection.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -18,32 +16,17 @@ namespace {
 // "Expect: 100-continue" (RFC 9110, 10.1.1): a target wants the body.
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-uint8_t write_peer(const sockaddr_storage& peer, std::array<char, 46>& out, uint16_t& port) {
-  const void* address;
-  int family = peer.ss_family;
-  if (family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(peer);
-    address = &v4.sin_addr;
-    port = ntohs(v4.sin_port);
-  } else if (family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(peer);
-    port = ntohs(v6.sin6_port);
-    const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr);
-    address = mapped ? static_cast<const void*>(v6.sin6_addr.s6_addr + 12) : &v6.sin6_addr;
-    if (mapped) family = AF_INET;
-  } else {
-    out[0] = '-';
-    return 1;
-  }
-  ::inet_ntop(family, address, out.data(), out.size());
-  return static_cast<uint8_t>(std::string_view(out.data()).size());
-}
+// To "OPTIONS *". What a certain path allows is its target's to say.
+constexpr std::string_view kServerAllows =
+    "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 }  // namespace
 
-Connection::Connection(Clients& clients, OwnedFd socket, const sockaddr_storage& peer)
-    : clients_(clients), socket_(std::move(socket)) {
-  peer_length_ = write_peer(peer, peer_, peer_port_);
+Connection::Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer)
+    : clients_(clients),
+      socket_(std::move(socket)),
+      state_(peer.sends_proxy_header ? State::kProxyHeader : State::kIdle) {
+  set_peer(peer.address, peer.port);
   traffic_.pinged = static_cast<uint32_t>(clients_.loop().now());
   clients_.arrive(*this);
   io_.start<&Connection::on_io>(clients_.loop(), socket_.get(), EV_READ, this);
@@ -68,6 +51,8 @@ void Connection::read_input() {
   traffic_.note_read(clients_.loop().now(), static_cast<uint64_t>(count));
   const std::string_view bytes(buffer.data(), static_cast<size_t>(count));
   switch (state_) {
+    case State::kProxyHeader:
+      return read_proxy_header(bytes);
     case State::kIdle:
     case State::kHead:
     case State::kMessage:
@@ -97,7 +82,7 @@ void Connection::input_ended() {
   // nobody will ask again.
   half_closed_ = true;
   watch_as_needed();
-  clients_.deadlines().set(*this, clients_.limits().write_ms);
+  if (!exchange_->write_watched) clients_.deadlines().set(*this, clients_.limits().write_ms);
   std::erase_if(told_, [this](const auto& weak) {
     const auto handler = weak.lock();
     return handler == nullptr || handler->client_half_closed(id_);
@@ -107,6 +92,7 @@ void Connection::input_ended() {
 
 // bytes: all that is not used yet and does not stand in exchange_->input.
 void Connection::process(std::string_view bytes) {
+  const size_t received = bytes.size();
   processing_ = true;
   for (bool more = true; more;) {
     switch (state_) {
@@ -135,6 +121,7 @@ void Connection::process(std::string_view bytes) {
         exchange_->later.append(bytes);
         more = false;
         break;
+      case State::kProxyHeader:
       case State::kLingering:
       case State::kClosed:
         more = false;
@@ -143,7 +130,7 @@ void Connection::process(std::string_view bytes) {
   }
   processing_ = false;
   if (state_ == State::kIdle && clients_.retiring()) return retire();
-  if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline();
+  if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline(received);
   if (state_ == State::kAnswering && exchange_->output.empty()) clients_.deadlines().clear(*this);
 }
 
@@ -169,9 +156,11 @@ std::string_view Connection::take_head(std::string_view bytes) {
       }
       return {};
     case ParseState::kRefused:
-      log_info("bad request from " + std::string(peer_address()) + " at byte " +
-               std::to_string(exchange.parser.error_offset()) + ": " +
-               std::string(exchange.parser.reason()));
+      if (clients_.notes().admits()) {
+        log_info("bad request from " + std::string(peer_address()) + " at byte " +
+                 std::to_string(exchange.parser.error_offset()) + ": " +
+                 std::string(exchange.parser.reason()));
+      }
       refuse(exchange.parser.status(), {});
       return {};
     case ParseState::kComplete:
@@ -196,22 +185,33 @@ std::string_view Connection::dispatch(std::string_view rest) {
   exchange.host_name_ = host.name;
   AccessLog::request_fields(exchange.method(), exchange.path(), exchange.is_http10(),
                             exchange.log_request_);
+  if (!find_client()) return {};
   if (head.expect_other) {
-    refuse(417, "Expect: only 100-continue is known");
+    refuse(417, "Expect: only 100-continue is known (RFC 9110 10.1.1)");
     return {};
   }
   exchange.route_ = Generation::route(host, exchange.path());
   if (exchange.route_ == nullptr) {
-    const bool body_unread = head.framing != BodyFraming::kNone;
-    if (body_unread) {
-      refuse(404, {});
-      return {};
-    }
-    note_pipelined(rest);
-    exchange.answer_status(404);
-    return rest;
+    return answer_without_route(rest);
   }
   return begin_body(exchange.route_->target->body_policy(exchange), rest);
+}
+
+std::string_view Connection::answer_without_route(std::string_view rest) {
+  Exchange& exchange = *exchange_;
+  // The server as a whole (RFC 9110 9.3.7); the parser lets no other method have this target.
+  const bool is_server = exchange.path() == "*";
+  const std::string_view fields = is_server ? kServerAllows : std::string_view();
+  const bool body_unread = exchange.head_.framing != BodyFraming::kNone;
+  if (body_unread) {
+    close_after_ = unread_input_ = true;
+    exchange.keep_alive_ = false;
+    rest = {};
+  }
+  note_pipelined(rest);
+  state_ = State::kAnswering;
+  exchange.answer_status(is_server ? 204 : 404, {}, fields);
+  return rest;
 }
 
 // Starts the target as soon as its policy allows. Returns what lies behind the request, as far as
@@ -259,19 +259,31 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
     start_target();
     if (state_ != State::kBody) return {};  // answered without its body
   }
-  if (exchange_->head_.expect_continue && rest.empty()) exchange_->send(kContinue);
+  const bool waits = exchange_->head_.expect_continue && rest.empty();
+  exchange_->owes_continue = waits && !exchange_->continue_left_;
+  ask_for_body();
   return rest;
 }
 
+// A client that waits for "100 Continue" gets it when its body is wanted: not while the target
+// holds it back, and not behind an answer.
+void Connection::ask_for_body() {
+  if (!exchange_->owes_continue || body_paused_ || state_ != State::kBody) return;
+  exchange_->owes_continue = false;
+  if (exchange_->status_ == 0) exchange_->send(kContinue);
+}
+
 std::string_view Connection::take_body(std::string_view bytes) {
+  exchange_->owes_continue = false;  // it does not wait for it
   BodyReader& reader = exchange_->body_reader;
   while (!bytes.empty() && !reader.done()) {
     const BodyReader::Step step = reader.read(bytes);
     bytes.remove_prefix(step.used);
     if (reader.failed()) {
-      refuse(400, reader.reason());
+      refuse_body();
       return {};
     }
+    exchange_->trailers_.append(step.trailers);
     if (!step.data.empty()) {
       if (exchange_->responder_ != nullptr) {
         exchange_->responder_->body(step.data, false);
@@ -293,6 +305,15 @@ std::string_view Connection::take_body(std::string_view bytes) {
     start_target();
   }
   return bytes;
+}
+
+void Connection::refuse_body() {
+  const BodyReader& reader = exchange_->body_reader;
+  if (clients_.notes().admits()) {
+    log_info("bad request from " + std::string(peer_address()) + " at byte " +
+             std::to_string(reader.used()) + " of its body: " + std::string(reader.reason()));
+  }
+  refuse(400, {});
 }
 
 bool Connection::keep_body(std::string_view piece) {
@@ -323,7 +344,7 @@ void Connection::note_pipelined(std::string_view rest) {
   if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade || message_socket_) {
     return;
   }
-  if (!close_after_) {
+  if (!close_after_ && clients_.notes().admits()) {
     log_info("pipelined request from " + std::string(peer_address()) +
              " not served: closing after this answer (setting pipelining=1 serves them)");
   }
@@ -353,40 +374,13 @@ void Connection::refuse(int status, std::string_view why) {
     exchange.responder_->stop();
     exchange.responder_ = nullptr;
   }
-  if (exchange.status_ != 0) return close(why);  // an answer had begun
+  if (exchange.status_ != 0) return cut_off(why);  // an answer had begun
   if (exchange.log_request_.empty()) {
     AccessLog::request_fields("-", "-", false, exchange.log_request_);
     exchange.host_name_ = "-";
   }
   state_ = State::kAnswering;
   exchange.answer_status(status, why);
-}
-
-void Connection::deadline_passed() {
-  switch (state_) {
-    case State::kIdle:
-      return close("");
-    case State::kHead:
-      if (exchange_->input.empty()) return close("");
-      return refuse(408, "no complete request head within limits.head_ms");
-    case State::kMessage:
-      return close("no complete message within limits.head_ms");
-    case State::kBody:
-      return refuse(408, "no part of the body within limits.body_ms");
-    case State::kAnswering:
-      if (half_closed_ && exchange_->output.empty()) {
-        return close("no answer within limits.write_ms for a client that had closed its side");
-      }
-      [[fallthrough]];
-    case State::kFlushing:
-      return close("the client took nothing for limits.write_ms");
-    case State::kSwitched:
-      return switched_deadline_passed();
-    case State::kLingering:
-      return close("");
-    case State::kClosed:
-      return;
-  }
 }
 
 }  // namespace m2

@@ -1,7 +1,8 @@
 // One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
-// answers out, connection_messages.cc is for message sockets, connection_switched.cc for those that
-// left HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
+// answers out, connection_client.cc finds out whose they are, connection_deadlines.cc is for the
+// slow, connection_messages.cc for message sockets, connection_switched.cc for those that left HTTP.
+// An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -11,12 +12,12 @@
 #include <vector>
 
 #include "common/deadlines.h"
+#include "common/ip_network.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
+#include "worker/http/client_peer.h"
 #include "worker/http/exchange.h"
 #include "worker/http/traffic.h"
-
-struct sockaddr_storage;
 
 namespace m2 {
 
@@ -27,7 +28,7 @@ enum class BodyPolicy : uint8_t;
 class Connection final : private ClientStream, private Deadline {
  public:
   // Owned by clients from here on; deletes itself through Clients::bury.
-  Connection(Clients& clients, OwnedFd socket, const sockaddr_storage& peer);
+  Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer);
   ~Connection() override;
 
   // A handler's message for this client. False: nothing here waits for it; it was dropped.
@@ -53,14 +54,15 @@ class Connection final : private ClientStream, private Deadline {
  private:
   friend class Clients;
   enum class State : uint8_t {
-    kIdle,       // between requests: no exchange
-    kHead,       // a request has begun
-    kMessage,    // a message of a JSSocket or XML socket has begun
-    kBody,       // its head is there, its body is not
-    kAnswering,  // a target has it
-    kSwitched,   // HTTP no longer: a responder has the connection until it ends
-    kFlushing,   // the answer is complete but not all of it has left
-    kLingering,  // our side is shut down: what the client still sends is thrown away
+    kProxyHeader,  // a PROXY header is due first; no exchange unless it came in pieces
+    kIdle,         // between requests: no exchange
+    kHead,         // a request has begun
+    kMessage,      // a message of a JSSocket or XML socket has begun
+    kBody,         // its head is there, its body is not
+    kAnswering,    // a target has it
+    kSwitched,     // HTTP no longer: a responder has the connection until it ends
+    kFlushing,     // the answer is complete but not all of it has left
+    kLingering,    // our side is shut down: what the client still sends is thrown away
     kClosed
   };
 
@@ -72,15 +74,25 @@ class Connection final : private ClientStream, private Deadline {
   void begin_exchange(State state);
   std::string_view take_head(std::string_view bytes);
   std::string_view dispatch(std::string_view rest);
+  std::string_view answer_without_route(std::string_view rest);
   std::string_view begin_body(BodyPolicy policy, std::string_view rest);
   std::string_view take_body(std::string_view bytes);
   bool keep_body(std::string_view piece);
   void retain_head();
   void note_pipelined(std::string_view rest);
+  void ask_for_body();
+  void refuse_body();
   void start_target();
   void refuse(int status, std::string_view why);
   void keep_for_later(std::string_view bytes);
-  void deadline_passed() override;
+
+  // connection_client.cc: who it is
+  void set_peer(const IpAddress& address, uint16_t port);
+  void read_proxy_header(std::string_view bytes);
+  void close_without_proxy_header(std::string_view what);
+  void refuse_connection();
+  bool find_client();
+  bool count_in(uint32_t most);
 
   // connection_output.cc: ClientStream, and the end of an exchange
   size_t send_now(std::string_view bytes) override;
@@ -95,14 +107,21 @@ class Connection final : private ClientStream, private Deadline {
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
   std::string_view date() override;
   void flush();
-  void output_waits();
   void exchange_ended();
   void linger();
-  void set_body_deadline();
   void write_access_log();
   void tell_handlers();
   void socket_failed();
   void watch_as_needed();
+  void note(int status, std::string_view line) override;
+
+  // connection_deadlines.cc
+  void deadline_passed() override;
+  void set_body_deadline(size_t bytes);  // that have come since the last call
+  void output_waits();
+  int64_t bytes_in_kernel() const;
+  uint64_t earned_write_ms();
+  void cut_off(std::string_view why);
 
   // connection_messages.cc
   std::string_view take_message(std::string_view bytes);
@@ -129,11 +148,13 @@ class Connection final : private ClientStream, private Deadline {
   bool processing_ = false;    // process() is on the stack
   bool unread_input_ = false;  // the client sent what nobody will read: linger before closing
   bool body_paused_ = false;
+  bool counted_ = false;         // for its address (admission.h)
   bool message_socket_ = false;  // its latest request was a message: answers are for such a socket
   bool raw_answers_ = false;     // not encoded
   uint8_t peer_length_ = 0;
   uint16_t peer_port_ = 0;
-  std::array<char, 46> peer_;
+  std::array<char, kIpTextMax> peer_;
+  IpAddress peer_ip_;
   Traffic traffic_;
   IoWatcher io_;
   ConnectionId id_ = 0;

@@ -51,15 +51,6 @@ void Connection::socket_failed() {
   clients_.doom(*this);
 }
 
-void Connection::output_waits() {
-  watch_as_needed();
-  if (state_ == State::kSwitched) {
-    exchange_->write_until = clients_.loop().now() + clients_.limits().write_ms / 1000.0;
-    return set_switched_deadline();
-  }
-  clients_.deadlines().set(*this, clients_.limits().write_ms);
-}
-
 void Connection::watch_as_needed() {
   int events = 0;
   const bool has_later = exchange_ != nullptr && !exchange_->later.empty();
@@ -70,15 +61,18 @@ void Connection::watch_as_needed() {
 
 void Connection::flush() {
   if (exchange_ == nullptr) return watch_as_needed();
-  const uint64_t owed = exchange_->output.bytes();
+  const uint64_t before = exchange_->output.bytes();
   const OutputQueue::Flush flushed = exchange_->output.flush(socket_.get());
-  traffic_.note_written(clients_.loop().now(), owed - exchange_->output.bytes());
+  traffic_.note_written(clients_.loop().now(), before - exchange_->output.bytes());
   switch (flushed) {
     case OutputQueue::Flush::kBroken:
       return close("the client is gone, or a file was truncated");
     case OutputQueue::Flush::kBlocked:
-      return output_waits();
+      output_waits();
+      exchange_->write_flushed += static_cast<int64_t>(before - exchange_->output.bytes());
+      return;
     case OutputQueue::Flush::kEmpty:
+      exchange_->write_watched = false;
       break;
   }
   watch_as_needed();
@@ -86,7 +80,8 @@ void Connection::flush() {
   if (state_ == State::kMessage) {
     clients_.deadlines().set(*this, clients_.limits().head_ms);
   } else if (state_ == State::kBody) {
-    set_body_deadline();
+    exchange_->body_until = 0;
+    set_body_deadline(0);
   } else if (state_ == State::kSwitched) {
     exchange_->write_until = 0;
     set_switched_deadline();
@@ -110,7 +105,9 @@ void Connection::answer_complete() {
 }
 
 void Connection::answer_broken(std::string_view why) {
-  log_info("closing " + std::string(peer_address()) + ": " + std::string(why));
+  if (clients_.faults().admits()) {
+    log_info("closing " + std::string(peer_address()) + ": " + std::string(why));
+  }
   close_after_ = true;
   answer_complete();
 }
@@ -144,13 +141,15 @@ void Connection::linger() {
 void Connection::set_body_paused(bool paused) {
   body_paused_ = paused;
   watch_as_needed();
-  if (state_ == State::kBody && !processing_) set_body_deadline();
+  if (state_ != State::kBody) return;
+  exchange_->body_until = 0;  // what has passed meanwhile was not the client's to use
+  if (!processing_ && !exchange_->write_watched) set_body_deadline(0);
+  ask_for_body();
 }
 
-// A client that we keep from sending is not late.
-void Connection::set_body_deadline() {
-  if (body_paused_) return clients_.deadlines().clear(*this);
-  clients_.deadlines().set(*this, clients_.limits().body_ms);
+void Connection::note(int status, std::string_view line) {
+  // Backends and handlers that fail must be heard of among clients that do.
+  if ((status >= 500 ? clients_.faults() : clients_.notes()).admits()) log_info(line);
 }
 
 ConnectionId Connection::id() {
@@ -207,11 +206,16 @@ void Connection::request_refused(std::string_view why, int status) {
 
 void Connection::retire() {
   if (state_ == State::kSwitched) return exchange_->responder_->draining();
-  if (state_ != State::kIdle) return;
+  const bool nothing_read = state_ == State::kProxyHeader && exchange_ == nullptr;
+  if (state_ != State::kIdle && !nothing_read) return;
   // What handlers know it by would change under them; it connects again.
   if (message_socket_) return close("the worker ends");
+  ClientPeer peer;
+  peer.address = peer_ip_;
+  peer.port = peer_port_;
+  peer.sends_proxy_header = nothing_read;
   io_.stop();
-  clients_.pass_on(std::move(socket_));
+  clients_.pass_on(std::move(socket_), peer);
   close("");
 }
 
@@ -223,11 +227,11 @@ void Connection::drain() {
   // wait.
   if (state_ == State::kSwitched) return exchange_->responder_->draining();
   if (half_closed_) return clients_.deadlines().set(*this, kSilentMs);
-  if (state_ != State::kIdle) return;
+  if (state_ != State::kIdle && state_ != State::kProxyHeader) return;
   // A request may lie in the socket already. Who has connected and not asked yet gets a moment
   // more.
   read_input();
-  if (state_ != State::kIdle) return;
+  if (state_ != State::kIdle && state_ != State::kProxyHeader) return;
   if (served_) return close("");
   clients_.deadlines().set(*this, kSilentMs);
 }
@@ -254,8 +258,8 @@ void Connection::close(std::string_view why) {
 
 void Connection::write_access_log() {
   clients_.access_log().add({.host = exchange_->host_name_,
-                             .peer = peer_address(),
-                             .peer_port = peer_port_,
+                             .peer = exchange_->client_address(),
+                             .peer_port = exchange_->is_forwarded() ? uint16_t{0} : peer_port_,
                              .request = exchange_->log_request_,
                              .status = exchange_->status_,
                              .bytes = exchange_->answer_body_bytes_});

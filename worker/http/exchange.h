@@ -3,11 +3,13 @@
 // are bytes of an HTTP/1.1 message, the form in which handlers and backends speak.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "common/ip_network.h"
 #include "proto/handler/connection_id.h"
 #include "proto/http/body_reader.h"
 #include "proto/http/request_head.h"
@@ -45,6 +47,8 @@ class ClientStream {
   virtual std::string_view peer_address() const = 0;
   // A handler hears of this client: it will be told when the client is gone.
   virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
+  // A line for the error log about what came of this exchange, if there is room for one.
+  virtual void note(int status, std::string_view line) = 0;
   // This second, as HTTP writes it.
   virtual std::string_view date() = 0;
 
@@ -63,6 +67,12 @@ class Exchange {
   std::string_view path() const { return head_.path.in(base_); }
   std::string_view field(std::string_view lower_case_name) const;  // "" : not there
   std::string_view body() const { return body_; }                  // BodyPolicy::kWhole
+  // Who asks: the peer of the connection, or the client for whom a trusted peer asks.
+  std::string_view client_address() const {
+    return client_length_ == 0 ? client_->peer_address()
+                               : std::string_view(client_address_.data(), client_length_);
+  }
+  bool is_forwarded() const { return client_length_ != 0; }  // by a trusted peer
   bool is_head() const { return is_head_; }
   // HTTP/1.0 clients get a final "Connection: keep-alive", others nothing, when this is true.
   bool keep_alive() const { return keep_alive_; }
@@ -73,6 +83,11 @@ class Exchange {
   const Route& route() const { return *route_; }
   const Generation& generation() const { return *generation_; }
   ClientStream& client() { return *client_; }
+  // Of a chunked body that was streamed, when its last piece has come: raw lines, each ending in
+  // CRLF, and a blank one.
+  std::string_view trailers() const { return trailers_; }
+  // Within Target::start(): the client gets no 100 (Continue) but the one that the target sends.
+  void leave_continue() { continue_left_ = true; }
 
   // The answer.
   // A built-in page: "Not Found" and the like, Content-Type text/plain. fields: further header
@@ -114,12 +129,20 @@ class Exchange {
   // After switch_protocols(), in seconds of the loop; 0: none.
   double wakes_at = 0;
   double write_until = 0;
+  // While output waits: bytes that have left it since the last look at the client's pace, and what
+  // of them the kernel had not handed over then.
+  int64_t write_flushed = 0;
+  int64_t write_in_kernel = 0;
+  bool write_watched = false;
+  bool owes_continue = false;  // the client waits for 100 Continue
+  double body_until = 0;       // Deadlines::seconds() until which a pause may last; 0: not begun
 
   // Makes it as new, ready for the next request.
   void reset();
 
  private:
   friend class Connection;
+  friend class Clients;
 
   RequestHead head_;
   const char* base_ = nullptr;
@@ -129,12 +152,17 @@ class Exchange {
   const Route* route_ = nullptr;
   std::shared_ptr<const Generation> generation_;  // the one the request began with
   std::string body_buffer_;
+  std::string trailers_;
   std::string log_request_;  // method, path, version, as the access log wants them
   std::string_view host_name_;
   uint64_t answer_body_bytes_ = 0;
+  uint64_t counted_key_ = 0;  // not 0: counts as one of this address (admission.h)
+  std::array<char, kIpTextMax> client_address_;
+  uint8_t client_length_ = 0;  // 0: the peer's address is the client's
   int status_ = 0;
   bool is_head_ = false;
   bool keep_alive_ = true;
+  bool continue_left_ = false;
 };
 
 }  // namespace m2

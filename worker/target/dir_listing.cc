@@ -18,6 +18,9 @@
 namespace m2 {
 namespace {
 
+// Entries looked at: those that are not listed take time too.
+constexpr size_t kVisitsMax = 4 * kListingEntriesMax;
+
 struct Entry {
   std::string name;
   bool is_folder = false;
@@ -87,15 +90,17 @@ std::vector<Entry> read_entries(const Folder& folder, OwnedFd open, const std::s
                                 bool& complete) {
   std::vector<Entry> entries;
   complete = true;
+  size_t visits = 0;
   const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(open.get()));
   if (dir == nullptr) return entries;
   const int fd = open.release();  // now the DIR's
   while (const dirent* found = ::readdir(dir.get())) {
-    if (found->d_name[0] == '.') continue;
-    if (entries.size() == kListingEntriesMax) {
+    const bool hidden = found->d_name[0] == '.';
+    if (++visits > kVisitsMax || (!hidden && entries.size() == kListingEntriesMax)) {
       complete = false;
       break;
     }
+    if (hidden) continue;
     Entry entry;
     entry.name = found->d_name;
     if (look_at(folder, fd, relative, entry)) entries.push_back(std::move(entry));

@@ -56,6 +56,13 @@ bool has_encoded_slash(std::string_view encoded) {
   return false;
 }
 
+// Types of text; one with parameters is complete.
+bool takes_charset(std::string_view type) {
+  if (type.find(';') != std::string_view::npos) return false;
+  return type.starts_with("text/") || type.ends_with("+xml") || type == "application/xml" ||
+         type == "application/javascript" || type == "application/x-javascript";
+}
+
 std::string_view extension_of(ContentCoding coding) {
   for (const CodingName& name : kCodingNames) {
     if (name.coding == coding) return name.extension;
@@ -200,9 +207,7 @@ Folder::Look Folder::describe(std::string path, OwnedFd fd, ContentCoding coding
 std::string Folder::type_of(std::string_view path) const {
   const std::string_view known = mime_->find(path);
   std::string type(known.empty() ? settings_.default_ctype : known);
-  if (settings_.charset.empty() || type.find(';') != std::string::npos) return type;
-  if (type.starts_with("text/") || type == "application/javascript" || type == "application/xml" ||
-      type.ends_with("+xml")) {
+  if (!settings_.charset.empty() && takes_charset(type)) {
     type.append("; charset=").append(settings_.charset);
   }
   return type;

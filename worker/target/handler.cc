@@ -32,7 +32,7 @@ bool HandlerTarget::tell(Exchange& exchange, const More& more) {
                  .base = exchange.base(),
                  .head = &exchange.head(),
                  .pattern = exchange.route().pattern,
-                 .remote_addr = client.peer_address(),
+                 .remote_addr = exchange.client_address(),
                  .body = more.body,
                  .keep_client_xff = exchange.generation().limits().keep_client_xff,
                  .method = more.method,
@@ -54,7 +54,7 @@ MessageTaken HandlerTarget::socket_message(Exchange& exchange, const SocketMessa
                         .path = message.path,
                         .method = message.kind == SocketMessageKind::kXml ? "XML" : "JSON",
                         .pattern = exchange.route().pattern,
-                        .remote_addr = client.peer_address(),
+                        .remote_addr = exchange.client_address(),
                         .body = message.body},
                        row_.protocol, message_);
   if (!link_->submit(id, message_)) return MessageTaken::kFull;

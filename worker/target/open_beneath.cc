@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "common/log.h"
+
 namespace m2 {
 namespace {
 
@@ -94,7 +96,11 @@ OwnedFd look_and_open(int base, const std::string& relative, Resolver resolver) 
 Resolver best_resolver() {
   const OwnedFd here = openat2_beneath(AT_FDCWD, ".", kLookFlags);
   // ENOSYS: an old kernel. EPERM: a container that knows only older calls.
-  return here.valid() || (errno != ENOSYS && errno != EPERM) ? Resolver::kKernel : Resolver::kWalk;
+  if (here.valid() || (errno != ENOSYS && errno != EPERM)) return Resolver::kKernel;
+  log_warn(
+      "openat2 is not available here (Linux 5.6, and containers that allow it, have it): "
+      "Dirs follow no links");
+  return Resolver::kWalk;
 }
 
 OwnedFd open_beneath(const std::string& base, const std::string& relative, Resolver resolver) {

@@ -12,7 +12,7 @@ enum class Resolver : uint8_t {
   kKernel,  // openat2(RESOLVE_BENEATH): links that stay inside are followed
   kWalk  // component by component, no links at all: kernels before 5.6, and jails without the call
 };
-// What this process may use; looked up once by who makes the targets.
+// What this process may use; looked up once by who makes the targets. Warns if it is kWalk.
 Resolver best_resolver();
 
 // Opens base/relative for reading, if it is a plain file or a folder and lies beneath base, which

@@ -19,8 +19,8 @@ namespace m2 {
 class Targets final : public TargetSource, public HandlerReplies::Notices {
  public:
   // All outlive it.
-  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links)
-      : loop_(loop), deadlines_(deadlines), links_(links) {}
+  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends)
+      : loop_(loop), deadlines_(deadlines), links_(links), backends_(backends) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
@@ -38,6 +38,8 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
   const Resolver resolver_ = best_resolver();
   const std::shared_ptr<FileCache> files_ = std::make_shared<FileCache>(FileCacheLimits());
   std::string charset_;
+  Backends& backends_;
+  PoolLimits pool_limits_;
   ProxyLimits proxy_limits_;
   // Who writes notices for ids that nobody here has: the latest row of each pair.
   std::map<const HandlerLink*, std::weak_ptr<HandlerTarget>> writers_;

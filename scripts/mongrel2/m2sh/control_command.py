@@ -42,8 +42,8 @@ def _control(options: Options) -> int:
     if not servers:
         return 1
     if not addresses[0]:
-        raise UsageError(f"Server {select.short_title(servers[0])} has no control port: the setting "
-                         "control_port is empty.")
+        raise UsageError(f"Server {select.short_title(servers[0])} has no control port: the "
+                         "setting control_port is empty.")
     try:
         from mongrel2.control import ControlPort
     except ImportError:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import List, Union
+from typing import List, Optional, Union
 
 from mongrel2 import db
 
@@ -52,6 +52,39 @@ def pid_path(server: db.Row) -> str:
         return str(server["pid_file"])
     below = str(server["pid_file"]).lstrip("/")
     return os.path.normpath(os.path.join(str(server["chroot"]), below))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of the latest reload of a server."""
+
+    count: int
+    ok: bool
+    text: str
+
+
+def verdict(server: db.Row) -> Optional[Verdict]:
+    """The latest one; None if the server writes none."""
+    path = pid_path(server)
+    path = (path[:-4] if path.endswith(".pid") else path) + ".verdict"
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            count, kind, text = file.read(64 * 1024).split(" ", 2)
+        return Verdict(int(count), kind == "ok", text.strip())
+    except (OSError, ValueError):
+        return None
+
+
+def wait_for_verdict(server: db.Row, before: Verdict, seconds: float) -> Optional[Verdict]:
+    """The first verdict after that one; None if there is none in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        now = verdict(server)
+        if now is not None and now.count > before.count:
+            return now
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(_POLL_SECONDS)
 
 
 def _is_server(pid: int, uuid: str) -> bool:

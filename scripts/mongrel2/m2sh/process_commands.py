@@ -15,6 +15,8 @@ from mongrel2.m2sh.store_commands import DB
 
 # How long stop waits if -wait does not say. A graceful stop lets requests in flight finish.
 _STOP_SECONDS = 60
+# How long reload waits for the verdict: longer than reading and reload.prepare_ms usually take.
+_RELOAD_SECONDS = 60
 
 
 def _start(options: Options) -> int:
@@ -104,10 +106,22 @@ def _stop(options: Options) -> int:
 
 
 def _reload(options: Options) -> int:
+    seconds = options.number("wait", _RELOAD_SECONDS)
+
     def tell(server: db.Row, found: process.Found) -> None:
+        before = process.verdict(server)
         process.send(found.pid, signal.SIGHUP, options.sudo)
-        print(f"Reloading server {select.short_title(server)} at PID {found.pid}, "
-              "its error log says how it went")
+        name = f"{select.short_title(server)} at PID {found.pid}"
+        if before is None:  # it has no place for its verdicts, or is a Mongrel2 of 1.x
+            print(f"Reloading server {name}, its error log says how it went")
+            return
+        after = process.wait_for_verdict(server, before, seconds)
+        if after is None:
+            raise process.ProcessError(f"Server {name} has not finished its reload after {seconds} "
+                                       "seconds; its error log says more, -wait waits longer")
+        if not after.ok:
+            raise process.ProcessError(f"Server {name} goes on as before: {after.text}")
+        print(f"Reloaded server {name}: {after.text}")
 
     return _for_each_running(options, "reloaded", tell)
 
@@ -167,8 +181,10 @@ COMMANDS = [
     Command("stop", "Stops servers once what they are doing is done, and waits for that.",
             [*_MANY, flag("murder", "at once"), _SUDO,
              value("wait", f"how many seconds to wait, {_STOP_SECONDS} if not given")], _stop),
-    Command("reload", "Has servers read their configuration again, without losing a connection.",
-            [*_MANY, _SUDO], _reload),
+    Command("reload", "Has servers read their configuration again, without losing a connection, "
+            "and says what came of it.",
+            [*_MANY, _SUDO, value("wait", "how many seconds to wait for that, "
+                                  f"{_RELOAD_SECONDS} if not given")], _reload),
     Command("running", "Tells which servers run.", _MANY, _running),
     Command("check", "Has the server read the database and print all that is wrong with it.",
             _MANY, _check),

@@ -36,6 +36,8 @@ def _dump(options: Options) -> int:
         print(f"LOADING DB:  {options.db}")
         for server in database.servers():
             print(_text("Server", server, "uuid access_log error_log chroot default_host port"))
+            for listener in database.listeners(server):
+                print("\t" + _listener_text(listener))
             for host in database.hosts(server):
                 print("\t" + _host_text(host))
                 for route in database.routes(host):
@@ -50,6 +52,8 @@ def _servers(options: Options) -> int:
         print("-------")
         for server in database.servers():
             print(select.title(server))
+            for listener in database.listeners(server):
+                print("\t" + _listener_text(listener))
     return 0
 
 
@@ -120,6 +124,13 @@ def _version(_: Options) -> int:
 
 def _text(title: str, row: db.Row, names: str) -> str:
     return f"{title}({', '.join(f'{name}={row[name]!r}' for name in names.split())})"
+
+
+def _listener_text(listener: db.Row) -> str:
+    names = "address mode" if listener["address"].startswith("unix:") else "address port"
+    if listener["proxy_protocol"]:
+        names += " proxy_protocol"
+    return _text("Listener", listener, names)
 
 
 def _host_text(host: db.Row) -> str:

@@ -48,7 +48,7 @@ int say(int channel, const Message& message) {
 TEST(ConfigReader, HandsOnPlanImageAndWarnings) {
   Plan plan;
   plan.uuid = "u-1";
-  plan.listeners = {"tcp://127.0.0.1:1"};
+  plan.listeners = {{"tcp://127.0.0.1:1"}};
   const Reading reading = read_once(
       [&](int channel) {
         say(channel, finding(false, "host row 3 is odd"));

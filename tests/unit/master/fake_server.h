@@ -222,7 +222,8 @@ class FakeServer {
                                  .held_signals = hold_signals().value(),
                                  .logs = std::move(logs),
                                  .launcher = Launcher(),
-                                 .notify = Notify()});
+                                 .notify = Notify(),
+                                 .verdict_path = "run/fake.verdict"});
     const Status served = supervisor.run(std::move(first));
     folder.write("failure", served.message());
     return served.ok() ? 0 : 1;

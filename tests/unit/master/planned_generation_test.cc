@@ -24,7 +24,7 @@ TEST(CheckChangeable, NamesEveryThingThatTakesARestart) {
   Plan next = now;
   EXPECT_TRUE(check_changeable(now, next).ok());
   next.workers = 7;
-  next.listeners = {"tcp://*:80"};
+  next.listeners = {{"tcp://*:80"}};
   next.access_log = "/logs/other.log";
   EXPECT_TRUE(check_changeable(now, next).ok());
   next.uuid = "v";

@@ -20,7 +20,9 @@ Config sample() {
                    "::1",
                    6767,
                    "ipc://run/control",
-                   3};
+                   3,
+                   true};
+  config.listeners = {{8, "::1", 65535, true, 0}, {9, "unix:run/w", 0, false, 0777}};
   config.hosts = {{1, "other", "(.*).other", {}},
                   {4,
                    "example.org",
@@ -30,7 +32,11 @@ Config sample() {
                     {12, R"(/h/(\a-"x"))", TargetKind::kHandler, 1}}}};
   config.default_host = 1;
   config.dirs = {{2, "static/", "index.html", "text/html; charset=utf-8", 4294967295, true, true}};
-  config.proxies = {{3, "backend.test", 65535, {"127.0.0.1", "::1"}}};
+  config.proxies = {{3,
+                     "backend.test, 127.0.0.9:81",
+                     65535,
+                     {{"backend.test", 65535, {"127.0.0.1", "::1"}}, {"127.0.0.9", 81, {}}},
+                     Balance::kLeastConnections}};
   config.handlers = {{5, "tcp://*:1", "a", "tcp://*:2", "", false, HeaderFormat::kJson},
                      {6, "ipc://x", "b", "ipc://y", "b", true, HeaderFormat::kTnetstring}};
   config.mimetypes = {{".txt", "text/plain"}, {".gr\xC3\xBC", "a/b"}};
@@ -61,6 +67,8 @@ TEST(Image, CarriesTheServer) {
   EXPECT_EQ(server.port, expected.port);
   EXPECT_EQ(server.control_port, expected.control_port);
   EXPECT_EQ(server.error_log_level, expected.error_log_level);
+  EXPECT_EQ(server.proxy_protocol, expected.proxy_protocol);
+  EXPECT_EQ(round_trip(sample()).listeners, sample().listeners);
 }
 
 TEST(Image, CarriesHostsAndRoutesInOrder) {

@@ -23,7 +23,8 @@ Plan sample() {
   plan.drain_ms = 4294967295;
   plan.prepare_ms = 1;
   plan.control_port = "ipc://run/control";
-  plan.listeners = {"tcp://127.0.0.1:6767"};
+  plan.listeners = {{"tcp://127.0.0.1:6767"}, {"unix:run/web", 0777, true}};
+  plan.backlog = 65535;
   plan.endpoints = {"tcp://127.0.0.1:9999", "tcp://127.0.0.1:9998", ""};
   plan.file_limit = 10240;
   return plan;
@@ -84,6 +85,8 @@ TEST(Plan, IsMadeFromAConfig) {
   ASSERT_TRUE(config.settings.set("drain_ms", "1000").ok());
   ASSERT_TRUE(config.settings.set("reload.prepare_ms", "2000").ok());
   ASSERT_TRUE(config.settings.set("superpoll.max_fd", "300").ok());
+  config.listeners = {{1, "2001:DB8:0::1", 80, true}, {2, "unix://run/web", 0, false, 0600}};
+  ASSERT_TRUE(config.settings.set("net.backlog", "7").ok());
   Plan expected;
   expected.uuid = "uuid-1";
   expected.name = "test";
@@ -98,7 +101,10 @@ TEST(Plan, IsMadeFromAConfig) {
   expected.drain_ms = 1000;
   expected.prepare_ms = 2000;
   expected.control_port = "ipc://c";
-  expected.listeners = {"tcp://0.0.0.0:6767"};
+  expected.listeners = {{"tcp://0.0.0.0:6767"},
+                        {"tcp://[2001:db8::1]:80", 0660, true},
+                        {"unix:run/web", 0600, false}};
+  expected.backlog = 7;
   expected.endpoints = {"tcp://*:1", "tcp://*:2", "ipc://x", "ipc://y"};
   expected.file_limit = 300;
   expected.heartbeat_ms = 15000;
@@ -112,7 +118,7 @@ TEST(Plan, BracketsIpv6AndLeavesOutAnUnwantedAccessLog) {
   config.server.access_log = "/logs/a";
   ASSERT_TRUE(config.settings.set("disable.access_logging", "1").ok());
   const Plan plan = make_plan(config);
-  EXPECT_EQ(plan.listeners, std::vector<std::string>{"tcp://[::]:80"});
+  EXPECT_EQ(plan.listeners, std::vector<PlanListener>{{"tcp://[::]:80"}});
   EXPECT_EQ(plan.access_log, "");
 }
 

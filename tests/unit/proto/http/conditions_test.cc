@@ -127,5 +127,22 @@ TEST(Conditions, Precedence) {
   }
 }
 
+// Goal: ranges count only for the state of the file that the client has. Method: tags and dates.
+TEST(Conditions, IfRange) {
+  const auto holds = [](const char* value, std::time_t now) {
+    return if_range_holds(value, kEtag, kModified, now);
+  };
+  const std::time_t later = kModified + 1;
+  EXPECT_TRUE(holds("\"6b0287ba-d\"", later));
+  EXPECT_TRUE(holds(" \"6b0287ba-d\" ", later));
+  EXPECT_TRUE(holds(kSame, later));
+  EXPECT_TRUE(holds("Sunday, 06-Nov-94 08:49:37 GMT", later));
+  for (const char* value : {"W/\"6b0287ba-d\"", "\"6b0287ba-e\"", "6b0287ba-d", "*", "",
+                            "\"x\", \"6b0287ba-d\"", kEarlier, kLater, "yesterday"}) {
+    EXPECT_FALSE(holds(value, later)) << value;
+  }
+  EXPECT_FALSE(holds(kSame, kModified));  // the second is not over: it may change again in it
+}
+
 }  // namespace
 }  // namespace m2

@@ -1,0 +1,172 @@
+"""A handler's connection to a Mongrel2 server (manual 5.3.7): requests come in, answers go out.
+
+    conn = Connection(sender_id, "tcp://127.0.0.1:9997", "tcp://127.0.0.1:9996")
+    while True:
+        conn.reply_http(conn.recv(), "hello")
+
+The only module of the package that needs pyzmq. One thread may receive while another one sends;
+more threads than that must share a lock, since 0MQ sockets are not safe to share.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Iterable, Optional, Union, overload
+
+import zmq
+
+from mongrel2.request import Request, json_or
+from mongrel2.response import Body, as_bytes, http_response, join_idents, websocket_frame
+
+# A message may name up to limits.handler_targets browsers, 128 by default. deliver() sends longer
+# lists as several messages.
+MAX_IDENTS = 100
+
+# Answers that wait to be sent. A PUB socket drops in silence what is above its mark, and libzmq's
+# mark is 1,000: less than one burst. No mark at all would let this process grow without end while
+# the server is away, so: much higher, but a number.
+SEND_HWM = 100_000
+
+# Requests that wait in this process. Each of them is lost if the process dies and late if it is
+# slow, while other handlers may be idle: enough to be busy during one round trip, not more.
+RECV_HWM = 100
+
+# How long the last answers may take to leave after the sockets are closed.
+LINGER_MS = 1000
+
+Ident = Union[str, int]
+Text = Union[str, bytes]
+
+
+class Connection:
+    """Receives from sub_addr (send_spec of a handler row), answers to pub_addr (its recv_spec)."""
+
+    def __init__(self, sender_id: Text, sub_addr: str, pub_addr: str,
+                 context: Optional[zmq.Context] = None) -> None:
+        self.sender_id = sender_id
+        # A context of one's own can be ended with the connection; a given one is its owner's.
+        self._own_context: Optional[zmq.Context] = None
+        if context is None:
+            context = self._own_context = zmq.Context()
+        self.resp = context.socket(zmq.PUB)
+        self.resp.setsockopt(zmq.SNDHWM, SEND_HWM)
+        self.resp.setsockopt(zmq.LINGER, LINGER_MS)
+        if sender_id:
+            self.resp.setsockopt(zmq.IDENTITY, as_bytes(sender_id))
+        self.reqs = self._pull_socket(context)
+        self.reqs.setsockopt(zmq.RCVHWM, RECV_HWM)
+        self.reqs.setsockopt(zmq.LINGER, 0)
+        # PUB before PULL: a PUB socket drops what it sends before the server's subscription has
+        # come in. The first request cannot arrive before PULL is there, so the way back has a head
+        # start, and the server sends nothing to a handler that it cannot hear yet.
+        try:
+            _connect(self.resp, pub_addr)
+            _connect(self.reqs, sub_addr)
+        except zmq.ZMQError:
+            self.shutdown()
+            raise
+
+    @staticmethod
+    def _pull_socket(context: zmq.Context) -> Any:
+        return context.socket(zmq.PULL)
+
+    # Receiving
+
+    @overload
+    def recv(self) -> Request: ...
+    @overload
+    def recv(self, timeout: Optional[float]) -> Optional[Request]: ...
+
+    def recv(self, timeout: Optional[float] = None) -> Optional[Request]:
+        """The next request. With a timeout in seconds: None if none came in time."""
+        if timeout is not None and not self.reqs.poll(max(0, int(timeout * 1000))):
+            return None
+        return Request.parse(self.reqs.recv())
+
+    @overload
+    def recv_json(self) -> Request: ...
+    @overload
+    def recv_json(self, timeout: Optional[float]) -> Optional[Request]: ...
+
+    def recv_json(self, timeout: Optional[float] = None) -> Optional[Request]:
+        """Like recv, for requests that have a JSON body: it is in `data`, None if it is none."""
+        request = self.recv(timeout)
+        if request is not None and not request.data:
+            request.data = json_or(request.body, None)
+        return request
+
+    # Answering one browser
+
+    def send(self, uuid: Text, conn_id: Union[Ident, bytes], msg: Body) -> None:
+        """Sends msg as it is to conn_id, or to several ids with one space between them."""
+        ids = as_bytes(conn_id if isinstance(conn_id, (bytes, str)) else str(conn_id))
+        self.resp.send(b"%s %d:%s, %s" % (as_bytes(uuid), len(ids), ids, as_bytes(msg)))
+
+    def reply(self, req: Request, msg: Body) -> None:
+        """Answers with bytes that are complete in themselves, whatever the browser speaks."""
+        self.send(req.sender, req.conn_id, msg)
+
+    def reply_json(self, req: Request, data: Any) -> None:
+        """Answers a JSON socket."""
+        self.send(req.sender, req.conn_id, json.dumps(data))
+
+    def reply_http(self, req: Request, body: Body, code: int = 200, status: str = "OK",
+                   headers: Optional[Dict[str, Any]] = None) -> None:
+        """Answers with a complete HTTP response. After HEAD the body stays here, as it must."""
+        answer = http_response(body, code, status, headers)
+        if req.headers.get("METHOD") == "HEAD":
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]
+        self.reply(req, answer)
+
+    def reply_websocket(self, req: Request, body: Body, opcode: int = 1, rsvd: int = 0) -> None:
+        """Answers with one WebSocket frame: opcode 1 is text, 2 binary, 8 close, 10 pong."""
+        self.reply(req, websocket_frame(body, opcode, rsvd))
+
+    def close(self, req: Request) -> None:
+        """Has the server close the browser's connection once all is sent: an empty message."""
+        self.reply(req, b"")
+
+    # Answering many browsers at once
+
+    def deliver(self, uuid: Text, idents: Iterable[Ident], data: Body) -> None:
+        """Sends data as it is to every one of idents."""
+        body = as_bytes(data)
+        for ids in join_idents(idents, MAX_IDENTS):
+            self.send(uuid, ids, body)
+
+    def deliver_json(self, uuid: Text, idents: Iterable[Ident], data: Any) -> None:
+        self.deliver(uuid, idents, json.dumps(data))
+
+    def deliver_http(self, uuid: Text, idents: Iterable[Ident], body: Body, code: int = 200,
+                     status: str = "OK", headers: Optional[Dict[str, Any]] = None) -> None:
+        self.deliver(uuid, idents, http_response(body, code, status, headers))
+
+    def deliver_websocket(self, uuid: Text, idents: Iterable[Ident], body: Body, opcode: int = 1,
+                          rsvd: int = 0) -> None:
+        self.deliver(uuid, idents, websocket_frame(body, opcode, rsvd))
+
+    def deliver_close(self, uuid: Text, idents: Iterable[Ident]) -> None:
+        self.deliver(uuid, idents, b"")
+
+    # The connection itself
+
+    def shutdown(self) -> None:
+        """Closes both sockets, and waits until all answers have left, LINGER_MS at most."""
+        self.reqs.close()
+        self.resp.close()
+        if self._own_context:
+            self._own_context.term()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.shutdown()
+
+
+def _connect(socket: zmq.Socket, address: str) -> None:
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        text = f"{address!r}: {zmq.strerror(error.errno)}; an endpoint is like tcp://127.0.0.1:9997"
+        raise zmq.ZMQError(error.errno, text) from None

@@ -1,0 +1,70 @@
+"""A configuration file to a Commit, whichever of the two languages it is written in.
+
+Python: files named *.py, and files that import from mongrel2. All others are read as the language
+of 1.x (dsl.py). Called by m2sh; writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+
+from mongrel2 import config, dsl
+
+_IMPORT = re.compile(r"^[ \t]*(from|import)[ \t]+mongrel2\b", re.MULTILINE)
+
+
+def read(path: str) -> config.Commit:
+    """What the file at path asks for. ConfigError names the file and, where it can, the line."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise config.ConfigError(f"{path} not readable: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise config.ConfigError(f"{path}: byte {error.start} is not UTF-8 text") from None
+    if path.endswith(".py") or _IMPORT.search(text):
+        commit = _run(text, path)
+    else:
+        commit = dsl.read(text, path)
+    if not commit.servers:
+        raise config.ConfigError(f"{path} commits no server; end it with commit([main])")
+    return commit
+
+
+def _run(text: str, path: str) -> config.Commit:
+    """Runs a Python file. The words of the language are there even if it does not import them."""
+    names = {name: getattr(config, name) for name in config.__all__}
+    names.update(__name__="mongrel2_configuration", __file__=path)
+    folder = os.path.dirname(os.path.abspath(path))
+    with config.collecting(path) as commit:
+        sys.path.insert(0, folder)
+        try:
+            exec(compile(text, path, "exec"), names)
+            # A file in the manner of 1.x says what to load by the names of its variables.
+            if not commit.servers and "servers" in names:
+                commit.add(names["servers"], names.get("settings"), names.get("mimetypes"))
+        except SystemExit as stop:
+            raise config.ConfigError(f"{path} ended itself with sys.exit({stop.code!r})") from None
+        except Exception as error:
+            raise config.ConfigError(_explain(path, error)) from error
+        finally:
+            sys.path.remove(folder)
+    return commit
+
+
+def _explain(path: str, error: Exception) -> str:
+    """FILE:LINE: what went wrong, where the line is the last one outside of this package."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename or path}:{error.lineno}: {error.msg}"
+    package = os.path.dirname(os.path.abspath(__file__))
+    place = path
+    for frame in traceback.extract_tb(error.__traceback__):
+        if not os.path.abspath(frame.filename).startswith(package + os.sep):
+            if not frame.filename.startswith("<"):
+                place = f"{frame.filename}:{frame.lineno}"
+    if isinstance(error, config.ConfigError):
+        return f"{place}: {error}"
+    return f"{place}: {type(error).__name__}: {error}"

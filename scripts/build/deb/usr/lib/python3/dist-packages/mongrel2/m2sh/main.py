@@ -1,0 +1,107 @@
+"""From the words of a command line to the command that they name, and to an exit status: 0 or 1.
+
+Also the interactive shell, which runs the same commands line by line. Called by scripts/m2sh.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import Dict, List
+
+from mongrel2.config import ConfigError
+from mongrel2.db import DatabaseError
+from mongrel2.m2sh import process_commands, store_commands
+from mongrel2.m2sh.process import ProcessError
+from mongrel2.m2sh.options import Command, Options, UsageError, describe, find, parse, value
+
+PROMPT = "m2> "
+
+
+def main(words: List[str]) -> int:
+    """Runs what words say; without words, the shell."""
+    line = " ".join(["m2sh"] + words)
+    try:
+        status = _run(words, line, interactive=False) if words else _shell(Options({}, line, True))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # m2sh log | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: List[str], line: str, interactive: bool) -> int:
+    try:
+        command = find(COMMANDS, words[0])
+        if command is None:
+            names = " ".join(sorted(COMMANDS))
+            raise UsageError(f"You must specify a valid command.  Try these: {names}")
+        return command.run(parse(command, words[1:], line, interactive))
+    except (UsageError, ConfigError, DatabaseError, ProcessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _shell(_: Options) -> int:
+    try:
+        import readline  # noqa: F401  (line editing, where Python has it)
+    except ImportError:
+        pass
+    status = 0
+    while True:
+        try:
+            line = input(PROMPT)
+        except EOFError:
+            print()
+            return status
+        except KeyboardInterrupt:
+            print()
+            continue
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            print(f"{line!r}: {error}", file=sys.stderr)
+            continue
+        if not words:
+            continue
+        if words[0] in ("exit", "quit"):
+            return status
+        if words[0].lstrip("-") == "shell":
+            continue
+        try:
+            status = _run(words, "m2sh " + line, interactive=True)
+        except KeyboardInterrupt:
+            print()
+            status = 130
+
+
+def _help(options: Options) -> int:
+    name = options.on if getattr(options, "for") is None else getattr(options, "for")
+    if name is None:
+        print("Available commands:\n")
+        for each in sorted(COMMANDS):
+            print(each)
+        print("\nUse m2sh help -for <command> to find out more.")
+        return 0
+    command = find(COMMANDS, name)
+    if command is None:
+        raise UsageError(f"No help for {name}. Use m2sh help to see a list.")
+    print(describe(command))
+    return 0
+
+
+COMMANDS: Dict[str, Command] = {
+    command.name: command
+    for command in [
+        *store_commands.COMMANDS,
+        *process_commands.COMMANDS,
+        Command("shell", "Reads commands from the terminal, one a line. It is also what m2sh "
+                "does when it is called with nothing.", [], _shell),
+        Command("help", "Lists the commands, or explains one of them.",
+                [value("for", "the command to explain"), value("on", "the same, as in 1.x")],
+                _help),
+    ]
+}

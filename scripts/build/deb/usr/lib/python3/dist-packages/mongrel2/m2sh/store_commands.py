@@ -1,0 +1,167 @@
+"""The commands that make and show a configuration database. No process is touched here."""
+
+from __future__ import annotations
+
+import uuid
+from typing import List, Optional
+
+import mongrel2
+from mongrel2 import db, loader
+from mongrel2.m2sh import select
+from mongrel2.m2sh.options import Command, Options, UsageError, flag, value
+
+DB = value("db", "the configuration database", required=True, default_file="config.sqlite")
+CONFIG = value("config", "the configuration file", required=True, default_file="mongrel2.conf")
+
+
+def _init(options: Options) -> int:
+    db.initialise(options.db, options.line)
+    return 0
+
+
+def _load(options: Options) -> int:
+    commit = loader.read(options.config)
+    db.replace(options.db, commit, ["load_command"], options.line)
+    return 0
+
+
+def _config(options: Options) -> int:
+    commit = loader.read(options.config)
+    db.replace(options.db, commit, ["init_command", "load_command"], options.line)
+    return 0
+
+
+def _dump(options: Options) -> int:
+    with db.Database(options.db) as database:
+        print(f"LOADING DB:  {options.db}")
+        for server in database.servers():
+            print(_text("Server", server, "uuid access_log error_log chroot default_host port"))
+            for host in database.hosts(server):
+                print("\t" + _host_text(host))
+                for route in database.routes(host):
+                    target = _target_text(database, route)
+                    print(f"\t\tRoute(path={route['path']!r}, reversed={route['reversed']}, "
+                          f"target={target})")
+    return 0
+
+
+def _servers(options: Options) -> int:
+    with db.Database(options.db) as database:
+        print("-------")
+        for server in database.servers():
+            print(select.title(server))
+    return 0
+
+
+def _hosts(options: Options) -> int:
+    with db.Database(options.db) as database:
+        servers = _servers_to_show(database, options, options.host)
+        if not servers:
+            print("No servers found.")
+            return 1
+        for server in servers:
+            print("--------")
+            for host in database.hosts(server):
+                print(f"{_host_text(host)} :")
+                for route in database.routes(host):
+                    print(f"\t{route['path']} : {_target_text(database, route)}")
+    return 0
+
+
+def _routes(options: Options) -> int:
+    with db.Database(options.db) as database:
+        servers = _servers_to_show(database, options, None)
+        found = [(server, host) for server in servers for host in database.hosts(server)
+                 if options.host in (None, host["name"])]
+        if not found:
+            print("No hosts found.")
+            return 1
+        for server, host in found:
+            print(f"ROUTES in host {host['name']}, server {server['name']}")
+            print("-----")
+            for route in database.routes(host):
+                print(f"{route['path']} : {_target_text(database, route)}")
+    return 0
+
+
+def _servers_to_show(database: db.Database, options: Options, host: Optional[str]) -> List[db.Row]:
+    """The servers with this uuid, name (or -server, the same in 1.x) and default host."""
+    name = options.name or options.server
+    if not (options.uuid or name or host):
+        if host is None and options.host:  # routes: a host alone, wherever it is
+            return database.servers()
+        raise UsageError("ERROR: Must give a -host or -uuid or -name.")
+    return select.matching(database.servers(), uuid=options.uuid, name=name, host=host)
+
+
+def _commit(options: Options) -> int:
+    db.add_log(options.db, options.what, options.why, options.where, options.how or "m2sh")
+    return 0
+
+
+def _log(options: Options) -> int:
+    with db.Database(options.db) as database:
+        for row in database.log(max(1, options.number("count", 20))):
+            when = str(row["happened_at"]).replace(" ", "T")
+            print(f"[{when}, {row['who']}@{row['location']}, {row['what']}] {row['why']}")
+    return 0
+
+
+def _uuid(options: Options) -> int:
+    made = uuid.uuid4()
+    print(made.hex if options.hex else made)
+    return 0
+
+
+def _version(_: Options) -> int:
+    print(f"Mongrel2/{mongrel2.__version__}")
+    return 0
+
+
+def _text(title: str, row: db.Row, names: str) -> str:
+    return f"{title}({', '.join(f'{name}={row[name]!r}' for name in names.split())})"
+
+
+def _host_text(host: db.Row) -> str:
+    return _text("Host", host, "maintenance name matching")
+
+
+_SHOWN = {
+    "dir": ("Dir", "base index_file default_ctype"),
+    "proxy": ("Proxy", "addr port"),
+    "handler": ("Handler", "send_spec send_ident recv_spec recv_ident"),
+}
+
+
+def _target_text(database: db.Database, route: db.Row) -> str:
+    target = database.target(route)
+    if target is None:
+        return f"nothing (there is no {route['target_type']!r} with id {route['target_id']})"
+    return _text(_SHOWN[route["target_type"]][0], target, _SHOWN[route["target_type"]][1])
+
+
+COMMANDS = [
+    Command("init", "Makes an empty configuration database; an old one is emptied, but for its "
+            "history.", [DB], _init),
+    Command("load", "Replaces the configuration in a database by what a file says, or leaves it as "
+            "it was.", [DB, CONFIG, flag("clear", "accepted as in the manual; a load always "
+                                         "replaces what was there")], _load),
+    Command("config", "init and load in one step.", [DB, CONFIG], _config),
+    Command("dump", "Prints everything in a database.", [DB], _dump),
+    Command("servers", "Lists the servers: name, default host, uuid.", [DB], _servers),
+    Command("hosts", "Lists the hosts of a server with their routes.",
+            [DB, *select.ONE, value("server", "the same as -name, as in 1.x")], _hosts),
+    Command("routes", "Lists the routes of one host, or of all hosts of a server.",
+            [DB, value("uuid", "the uuid of the server"), value("name", "its name"),
+             value("server", "the same as -name, as in 1.x"), value("host", "the name of a host")],
+            _routes),
+    Command("commit", "Writes a line into the history of a database.",
+            [DB, value("what", "what it is about", required=True),
+             value("why", "the text", required=True),
+             value("where", "the machine, if not this one"), value("how", "by what means")],
+            _commit),
+    Command("log", "Prints the history of a database, oldest first.",
+            [DB, value("count", "how many of the last entries, 20 if not given")], _log),
+    Command("uuid", "Prints a new random UUID.", [flag("hex", "without dashes")], _uuid),
+    Command("version", "Prints the version.", [], _version),
+]
