@@ -33,8 +33,7 @@ enum class GatewayVerdict : uint8_t {
 // for kForward it means nothing). The version is ours, HTTP/1.1. Content-Length stays, chunked is
 // announced anew: the caller frames the body accordingly. An Upgrade to websocket is asked for
 // again, any other is not.
-[[nodiscard]] GatewayVerdict write_gateway_request(const GatewayRequest& request,
-                                                   std::string& out);
+[[nodiscard]] GatewayVerdict write_gateway_request(const GatewayRequest& request, std::string& out);
 
 // Whether this head asks for what write_gateway_request() passes on as an Upgrade.
 bool forwards_upgrade(const RequestHead& head, const char* base);

@@ -55,8 +55,8 @@ class ResponseReader {
   bool has_length() const { return has_length_; }
   uint64_t content_length() const { return content_length_; }
   uint64_t body_bytes() const { return body_bytes_; }  // without chunk framing, so far
-  // The complete final head with its blank line, until the next feed(); it is in the bytes that were fed, or in a copy if it came in pieces.
-  // Interim answers before it are not part of it.
+  // The complete final head with its blank line, until the next feed(); it is in the bytes that
+  // were fed, or in a copy if it came in pieces. Interim answers before it are not part of it.
   std::string_view head() const { return head_; }
   // The complete head of the interim answer that feed_head() just took, likewise; "": none.
   std::string_view interim() const { return interim_; }

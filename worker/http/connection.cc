@@ -27,6 +27,7 @@ Connection::Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer)
       socket_(std::move(socket)),
       state_(peer.sends_proxy_header ? State::kProxyHeader : State::kIdle) {
   set_peer(peer.address, peer.port);
+  traffic_.pinged = static_cast<uint32_t>(clients_.loop().now());
   clients_.arrive(*this);
   io_.start<&Connection::on_io>(clients_.loop(), socket_.get(), EV_READ, this);
   clients_.deadlines().set(*this, clients_.limits().head_ms);
@@ -47,6 +48,7 @@ void Connection::read_input() {
     return;
   }
   if (count == 0) return input_ended();
+  traffic_.note_read(clients_.loop().now(), static_cast<uint64_t>(count));
   const std::string_view bytes(buffer.data(), static_cast<size_t>(count));
   switch (state_) {
     case State::kProxyHeader:

@@ -17,6 +17,7 @@
 #include "common/owned_fd.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/exchange.h"
+#include "worker/http/traffic.h"
 
 namespace m2 {
 
@@ -52,6 +53,12 @@ class Connection final : private ClientStream, private Deadline {
   // To the responder that has it, if any.
   void generation_changed(const Generation& generation);
   bool closed() const { return state_ == State::kClosed; }
+
+  // For the control port.
+  const Traffic& traffic() const { return traffic_; }
+  int descriptor() const { return socket_.get(); }
+  int kind() const;  // ClientLine::type
+  ConnectionId any_id() { return id(); }
 
  private:
   friend class Clients;
@@ -164,6 +171,7 @@ class Connection final : private ClientStream, private Deadline {
   uint16_t peer_port_ = 0;
   std::array<char, kIpTextMax> peer_;
   IpAddress peer_ip_;
+  Traffic traffic_;
   IoWatcher io_;
   ConnectionId id_ = 0;
   std::unique_ptr<Exchange> exchange_;
