@@ -35,7 +35,7 @@ class WebSocketSession : public Responder, private RoomWaiter {
   // Each of these may end the session, which deletes it.
   enum class Then : uint8_t { kGoOn, kWait, kEnded };
 
-  // Becomes the responder and has the connection leave HTTP. 
+  // Becomes the responder and has the connection leave HTTP.
   WebSocketSession(Exchange& exchange, std::shared_ptr<HandlerTarget> target,
                    RepeatedHeaders headers);
   ~WebSocketSession() override = default;
