@@ -1,4 +1,4 @@
-"""Very many clients that take their time: nobody else waits for them, and their memory is bounded."""
+"""Very many clients that take their time: nobody waits for them, and their memory is bounded."""
 
 import resource
 import selectors
