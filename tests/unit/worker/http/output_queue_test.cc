@@ -36,13 +36,11 @@ class TestFile final : public SentFile {
  public:
   explicit TestFile(OwnedFd file) : file_(std::move(file)) {}
   int fd() const override { return file_.get(); }
-  bool intact() const override { return ++looks_, !changed; }
-  int looks() const { return looks_; }
-  bool changed = false;
+  State state() const override { return now; }
+  State now = State::kSame;
 
  private:
   OwnedFd file_;
-  mutable int looks_ = 0;
 };
 
 std::shared_ptr<TestFile> file_with(const std::string& text) {
@@ -103,10 +101,26 @@ TEST(OutputQueue, AFileThatChangedBreaksTheAnswer) {
   OutputQueue queue;
   queue.add_file(file, 0, 3'000'000);
   ASSERT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
-  file->changed = true;
+  file->now = SentFile::State::kChanged;
   while (!pair.read_some().empty()) continue;
   EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBroken);
   EXPECT_EQ(pair.read_some(), "");
+}
+
+// Goal: while it is doubtful whether a file is the same, an answer does not become complete.
+TEST(OutputQueue, DoubtKeepsTheLastByteBack) {
+  Pair pair;
+  const auto file = file_with("0123456789");
+  OutputQueue queue;
+  queue.add_file(file, 0, 10);
+  queue.add("tail", nullptr);
+  file->now = SentFile::State::kDoubtful;
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
+  EXPECT_EQ(pair.read_some(), "012345678");
+  file->now = SentFile::State::kSame;
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kEmpty);
+  EXPECT_EQ(pair.read_some(), "9tail");
 }
 
 // Goal: no client takes a whole turn of the loop, however fast it reads. Method: a reader that
@@ -124,6 +138,75 @@ TEST(OutputQueue, SendsABoundedNumberOfBytesATurn) {
     ++turns;
   }
   EXPECT_GE(turns, 16);
+}
+
+// What a test put in and what came out, message by message.
+std::string all_of(Pair& pair, OutputQueue& queue) {
+  std::string received;
+  while (!queue.empty()) {
+    EXPECT_NE(queue.flush(pair.ours.get()), OutputQueue::Flush::kBroken);
+    received += pair.read_some();
+  }
+  for (std::string more = pair.read_some(); !more.empty(); more = pair.read_some()) {
+    received += more;
+  }
+  return received;
+}
+
+TEST(OutputQueue, DropsTheOldestWholeMessagesThatMayBeDropped) {
+  Pair pair;
+  OutputQueue queue;
+  const std::string begun(500'000, 'a');
+  queue.add(begun, nullptr);
+  queue.let_last_drop();
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);  // it has begun
+  queue.add("keep ", nullptr);
+  for (int i = 0; i < 10; ++i) {
+    queue.add("message" + std::to_string(i) + " ", nullptr);
+    queue.let_last_drop();
+  }
+  const uint64_t before = queue.memory_bytes();
+  const OutputQueue::Dropped dropped = queue.drop_oldest(before - 20);
+  EXPECT_EQ(dropped.messages, 3u);
+  EXPECT_EQ(dropped.bytes, 27u);
+  EXPECT_EQ(queue.memory_bytes(), before - 27);
+  EXPECT_EQ(all_of(pair, queue), begun +
+                                     "keep message3 message4 message5 message6 message7 message8 "
+                                     "message9 ");
+  EXPECT_EQ(queue.drop_oldest(0).messages, 0u);
+}
+
+TEST(OutputQueue, DropsNothingThatMustStay) {
+  Pair pair;
+  OutputQueue queue;
+  queue.add("head ", nullptr);
+  queue.add_file(file_with("file "), 0, 5);
+  queue.add("tail", nullptr);
+  EXPECT_EQ(queue.files(), 1u);
+  EXPECT_EQ(queue.memory_bytes(), 9u);
+  EXPECT_EQ(queue.bytes(), 14u);
+  EXPECT_EQ(queue.drop_oldest(0).messages, 0u);
+  EXPECT_EQ(all_of(pair, queue), "head file tail");
+  EXPECT_EQ(queue.files(), 0u);
+  EXPECT_EQ(queue.memory_bytes(), 0u);
+}
+
+TEST(OutputQueue, AnUrgentMessageGoesBeforeWhatHasNotBegun) {
+  Pair pair;
+  OutputQueue queue;
+  const std::string begun(500'000, 'a');
+  queue.add(begun, nullptr);
+  queue.let_last_drop();
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
+  for (const char* text : {"one ", "two "}) {
+    queue.add(text, nullptr);
+    queue.let_last_drop();
+  }
+  queue.add_urgent("pong ");
+  queue.add_urgent("close ");
+  EXPECT_EQ(all_of(pair, queue), begun + "pong close one two ");
+  queue.add_urgent("alone");
+  EXPECT_EQ(all_of(pair, queue), "alone");
 }
 
 TEST(OutputQueue, AClientThatLeftBreaksTheAnswer) {
