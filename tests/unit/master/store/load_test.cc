@@ -319,6 +319,25 @@ TEST(Load, ReportsWhatIsNotSupported) {
   EXPECT_EQ(after("ALTER TABLE filter DROP COLUMN server_id"), Lines{});
 }
 
+TEST(Load, ReadsWhatBecomesOfSlowClients) {
+  TestDatabase database(read_file("tests/golden/m2sh_1_12.sql"));
+  database.run("ALTER TABLE handler ADD COLUMN slow_clients TEXT DEFAULT 'close'");
+  const auto policy_of = [&](const std::string& value) {
+    database.run("UPDATE handler SET slow_clients = " + value + " WHERE id = 1");
+    const Loaded loaded = load_config(database.path(), kUuid, false);
+    EXPECT_TRUE(loaded.config) << value;
+    return loaded.config ? loaded.config->handlers.at(0).slow_clients : SlowClients::kClose;
+  };
+  EXPECT_EQ(policy_of("'close'"), SlowClients::kClose);
+  EXPECT_EQ(policy_of("NULL"), SlowClients::kClose);
+  EXPECT_EQ(policy_of("'drop_newest'"), SlowClients::kDropNewest);
+  EXPECT_EQ(policy_of("'drop_oldest'"), SlowClients::kDropOldest);
+  EXPECT_EQ(after("ALTER TABLE handler ADD COLUMN slow_clients TEXT DEFAULT 'close';"
+                  "UPDATE handler SET slow_clients = 'drop' WHERE id = 1"),
+            Lines{"error: handler row 1, slow_clients \"drop\": must be \"close\", "
+                  "\"drop_newest\" or \"drop_oldest\""});
+}
+
 TEST(Load, ReportsTablesAndColumnsThatAreMissing) {
   EXPECT_EQ(after("DROP TABLE route; ALTER TABLE proxy DROP COLUMN port"),
             (Lines{"error: table route: is missing; make the tables with m2sh init -db FILE",
