@@ -315,6 +315,11 @@ TEST(Load, ReportsWhatIsNotSupported) {
   EXPECT_EQ(after("UPDATE handler SET protocol = 'xml' WHERE id = 1"),
             Lines{"warning: handler row 1, protocol \"xml\": counts as \"json\"; write \"json\" or "
                   "\"tnetstring\""});
+  const std::string websocket = "ALTER TABLE handler ADD COLUMN websocket TEXT;";
+  EXPECT_EQ(after(websocket), Lines{});
+  EXPECT_EQ(after(websocket + "UPDATE handler SET websocket = 'messages' WHERE id = 1"), Lines{});
+  EXPECT_EQ(after(websocket + "UPDATE handler SET websocket = 'raw' WHERE id = 1"),
+            Lines{"error: handler row 1, websocket \"raw\": must be \"frames\" or \"messages\""});
   EXPECT_EQ(after("DROP TABLE filter; DROP TABLE xrequest; DROP TABLE log"), Lines{});
   EXPECT_EQ(after("ALTER TABLE filter DROP COLUMN server_id"), Lines{});
 }
