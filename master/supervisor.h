@@ -17,6 +17,7 @@
 #include "master/heartbeat_watch.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
+#include "master/name_resolver.h"
 #include "master/notify.h"
 #include "master/planned_generation.h"
 #include "master/privileges.h"
@@ -27,7 +28,10 @@
 
 namespace m2 {
 
-class Supervisor final : public SignalUser, public ChildrenUser, public ReadingUser {
+class Supervisor final : public SignalUser,
+                         public ChildrenUser,
+                         public ReadingUser,
+                         private NameResolverUser {
  public:
   // What main has put in place.
   struct Setup {
@@ -35,6 +39,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
     Children::Kit kit;
     // The body of a ConfigReader; current_image: of the configuration in use, -1: none.
     std::function<int(int channel, int current_image)> read;
+    NameResolver::Body look_up = {};  // see NameResolver
     std::vector<int> reader_keeps;
     unsigned workers = 0;  // -w
     bool foreground = true;
@@ -61,6 +66,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   void child_message(Child& child, Message message) override;
   void pass_on_clients(Message message);
   void close_all_but(const Plan& plan);
+  void names_looked_up(OwnedFd addresses) override;
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;
@@ -90,6 +96,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   VerdictFile verdict_;
   Listeners listeners_;
   Children children_;
+  NameResolver resolver_;
   HeartbeatWatch heartbeat_;
   Reload reload_;
   std::deque<Reload::Action> pending_;  // actions not yet carried out

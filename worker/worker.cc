@@ -15,13 +15,15 @@ Worker::Worker(ChildStart start)
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
+      backends_(loop_, deadlines_),
       uploads_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
       replies_(loop_, clients_),
-      targets_(loop_, deadlines_, links_, uploads_),
+      targets_(loop_, deadlines_, links_, backends_, uploads_),
       channel_(loop_, std::move(start.channel), *this),
       heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
   replies_.set_notices(targets_);
+  backends_.set_ask([this] { answer(MessageType::kLookUp, 0); });
 }
 
 void Worker::channel_message(Message message) {
@@ -46,6 +48,8 @@ void Worker::channel_message(Message message) {
       return take_clients(std::move(message));
     case MessageType::kLogs:
       return take_logs(std::move(message));
+    case MessageType::kAddresses:
+      return take_addresses(std::move(message));
     default:
       return log_warn("the master sent a message that is not for workers");
   }
@@ -195,6 +199,16 @@ void Worker::take_logs(Message message) {
     error_log_ = std::move(message.descriptors[0]);
   }
   if (message.descriptors.size() > 1) access_log_.redirect(std::move(message.descriptors[1]));
+}
+
+// Of names; facts about the world, not a configuration, so that they need no handshake.
+void Worker::take_addresses(Message message) {
+  if (message.descriptors.size() != 1) return log_warn("addresses without their file");
+  const auto bytes = SealedView::map(message.descriptors[0].get(), kAddressesBytesMax);
+  if (!bytes.ok()) return log_warn("addresses: " + bytes.message());
+  const auto found = read_addresses(bytes.value().bytes());
+  if (!found.ok()) return log_warn(found.message());
+  backends_.take(found.value());
 }
 
 void Worker::answer(MessageType type, uint64_t generation, std::string text) {

@@ -19,6 +19,7 @@
 #include "worker/http/access_log.h"
 #include "worker/http/clients.h"
 #include "worker/link/handler_links.h"
+#include "worker/target/backends.h"
 #include "worker/target/handler_replies.h"
 #include "worker/target/targets.h"
 #include "worker/target/upload.h"
@@ -49,6 +50,7 @@ class Worker final : private ChannelUser, private Successors {
   void take_no_more(uint64_t limit_ms);
   void drain_limit_passed();
   void take_logs(Message message);
+  void take_addresses(Message message);
   void answer(MessageType type, uint64_t generation, std::string text = {});
 
   const unsigned slot_;
@@ -58,7 +60,8 @@ class Worker final : private ChannelUser, private Successors {
   AccessLog access_log_;
   HandlerLinks
       links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
-  Uploads uploads_;  // what clients leave behind is removed before it ends
+  Backends backends_;  // outlives all that may hold one
+  Uploads uploads_;    // what clients leave behind is removed before it ends
   Clients clients_;
   HandlerReplies replies_;
   Targets targets_;

@@ -67,9 +67,8 @@ constexpr SettingSpec kSpecs[] = {
            "A worker or relay that has done nothing for so long, because it spins, is stopped or "
            "waits "
            "for a disk, is killed and replaced."),
-    number(
-        "superpoll.max_fd", 10240, 0, 1048576, "descriptors",
-        "Open files that each process may have (RLIMIT_NOFILE); what is below 256 counts as 256."),
+    number("superpoll.max_fd", 10240, 0, 1048576, "descriptors",
+           "Open files that each process may have: RLIMIT_NOFILE is raised to it, never lowered."),
     number("zeromq.threads", 1, 1, 64, "threads", "0MQ I/O threads of each process that uses 0MQ."),
 
     // Clients.
@@ -167,6 +166,21 @@ constexpr SettingSpec kSpecs[] = {
     time_ms("proxy.idle_ms", 15000, "An unused backend connection is closed then."),
     number("proxy.pool", 128, 0, 65536, "connections",
            "Unused connections kept to each backend, in each worker."),
+    number("proxy.connections", 1024, 1, 65536, "connections",
+           "Connections to each backend at a time, in each worker (503 beyond)."),
+    time_ms("proxy.tunnel_ms", 300000,
+            "A connection that switched protocols (WebSocket) is closed when neither side has sent "
+            "anything for this long."),
+    number("proxy.eject_after", 3, 1, 1000, "failures",
+           "Failures in a row that put one of several backends out of turn."),
+    time_ms("proxy.eject_ms", 1000,
+            "First pause of a backend out of turn; each failed trial doubles it, up to a minute."),
+    number("proxy.retry_percent", 20, 0, 100, "%",
+           "Requests of one Proxy that may be tried on another backend; 0: none."),
+    time_ms("proxy.resolve_ms", 10000,
+            "Least pause between two look-ups of the names of backends, because one of their "
+            "addresses does not answer."),
+    flag("proxy.via", true, "Add a Via field to requests, as RFC 9110 7.6.3 demands."),
 
     // Directories.
     number("dir.cache_files", 1024, 0, 1048576, "files",

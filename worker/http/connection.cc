@@ -185,6 +185,11 @@ std::string_view Connection::dispatch(std::string_view rest) {
   AccessLog::request_fields(exchange.method(), exchange.path(), exchange.is_http10(),
                             exchange.log_request_);
   if (!find_client()) return {};
+  // RFC 9110 7.4: only who is trusted to have spoken TLS with the client may ask for such a URI.
+  if (head.is_https && !exchange.generation_->trust().forwarded.contains(peer_ip_)) {
+    refuse(421, "an https URI, but no TLS and no trusted network (RFC 9110 7.4)");
+    return {};
+  }
   if (head.expect_other) {
     refuse(417, "Expect: only 100-continue is known (RFC 9110 10.1.1)");
     return {};
@@ -260,7 +265,8 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
     if (state_ != State::kBody) return {};  // answered without its body
     exchange_->body_ = {};
   }
-  exchange_->owes_continue = exchange_->head_.expect_continue && rest.empty();
+  const bool waits = exchange_->head_.expect_continue && rest.empty();
+  exchange_->owes_continue = waits && !exchange_->continue_left_;
   ask_for_body();
   return rest;
 }
@@ -283,6 +289,7 @@ std::string_view Connection::take_body(std::string_view bytes) {
       refuse_body();
       return {};
     }
+    exchange_->trailers_.append(step.trailers);
     if (!step.data.empty()) {
       if (exchange_->responder_ != nullptr) {
         exchange_->responder_->body(step.data, false);

@@ -2,7 +2,7 @@
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
 // answers out, connection_client.cc finds out whose they are, connection_deadlines.cc is for the
 // slow, connection_messages.cc for message sockets, connection_switched.cc for those that left
-// HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
+// HTTP. An idle connection is only this object.
 #pragma once
 
 #include <array>

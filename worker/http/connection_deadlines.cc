@@ -64,7 +64,9 @@ void Connection::set_body_deadline(size_t bytes) {
   double& until = exchange_->body_until;
   until =
       until == 0 || rate == 0 ? most : std::min(until + static_cast<double>(bytes) / rate, most);
-  clients_.deadlines().set(*this, static_cast<uint64_t>(std::max(until - now, 0.0) * 1000.0));
+  // The wheel is coarser than some pieces are apart: it would be moved on for ever.
+  if (until <= now) return deadline_passed();
+  clients_.deadlines().set(*this, static_cast<uint64_t>((until - now) * 1000.0));
 }
 
 // While nobody reads, nothing says that a client has left. One that has shut down its sending side

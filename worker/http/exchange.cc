@@ -77,6 +77,7 @@ void Exchange::reset() {
   route_ = nullptr;
   generation_.reset();
   clear_buffer(body_buffer_);
+  clear_buffer(trailers_);
   log_request_.clear();
   host_name_ = {};
   counted_key_ = 0;
@@ -85,6 +86,7 @@ void Exchange::reset() {
   status_ = 0;
   is_head_ = false;
   keep_alive_ = true;
+  continue_left_ = false;
 }
 
 }  // namespace m2

@@ -89,6 +89,11 @@ class Exchange {
   const Route& route() const { return *route_; }
   const Generation& generation() const { return *generation_; }
   ClientStream& client() { return *client_; }
+  // Of a chunked body that was streamed, when its last piece has come: raw lines, each ending in
+  // CRLF, and a blank one.
+  std::string_view trailers() const { return trailers_; }
+  // Within Target::start(): the client gets no 100 (Continue) but the one that the target sends.
+  void leave_continue() { continue_left_ = true; }
 
   // The answer.
   // A built-in page: "Not Found" and the like, Content-Type text/plain. fields: further header
@@ -153,6 +158,7 @@ class Exchange {
   const Route* route_ = nullptr;
   std::shared_ptr<const Generation> generation_;  // the one the request began with
   std::string body_buffer_;
+  std::string trailers_;
   std::string log_request_;  // method, path, version, as the access log wants them
   std::string_view host_name_;
   uint64_t answer_body_bytes_ = 0;
@@ -162,6 +168,7 @@ class Exchange {
   int status_ = 0;
   bool is_head_ = false;
   bool keep_alive_ = true;
+  bool continue_left_ = false;
 };
 
 }  // namespace m2

@@ -26,10 +26,17 @@ void Targets::begin(const Config& config, uint32_t workers) {
   files_->set_limits(
       {number("dir.cache_files"), static_cast<size_t>(settings.number("dir.cache_bytes"))});
   charset_ = settings.text("dir.charset");
-  proxy_limits_.connect_ms = number("proxy.connect_ms");
-  proxy_limits_.answer_ms = number("proxy.answer_ms");
-  proxy_limits_.idle_ms = number("proxy.idle_ms");
-  proxy_limits_.pool_max = number("proxy.pool");
+  pool_limits_.connect_ms = number("proxy.connect_ms");
+  pool_limits_.answer_ms = number("proxy.answer_ms");
+  pool_limits_.idle_ms = number("proxy.idle_ms");
+  pool_limits_.pool_max = number("proxy.pool");
+  pool_limits_.connections_max = number("proxy.connections");
+  proxy_limits_.tunnel_ms = number("proxy.tunnel_ms");
+  proxy_limits_.via = settings.flag("proxy.via");
+  proxy_limits_.balance.retry_percent = number("proxy.retry_percent");
+  proxy_limits_.balance.health.eject_after = number("proxy.eject_after");
+  proxy_limits_.balance.health.eject_ms = number("proxy.eject_ms");
+  backends_.begin(number("proxy.resolve_ms"));
   links_.begin(workers, settings);
   uploads_.prepare(UploadLimits(settings));
   std::erase_if(writers_, [](const auto& item) { return item.second.expired(); });
@@ -42,7 +49,12 @@ Result<std::shared_ptr<Target>> Targets::directory(const DirRow& row,
 }
 
 Result<std::shared_ptr<Target>> Targets::proxy(const ProxyRow& row) {
-  return std::shared_ptr<Target>(std::make_shared<Proxy>(loop_, deadlines_, row, proxy_limits_));
+  std::vector<std::shared_ptr<Backend>> backends;
+  for (const BackendRow& each : row.backends) {
+    backends.push_back(backends_.backend(each, pool_limits_));
+  }
+  return std::shared_ptr<Target>(
+      std::make_shared<Proxy>(loop_, deadlines_, row, std::move(backends), proxy_limits_));
 }
 
 Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {

@@ -19,8 +19,9 @@ namespace m2 {
 class Targets final : public TargetSource, public HandlerReplies::Notices {
  public:
   // All outlive it.
-  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Uploads& uploads)
-      : loop_(loop), deadlines_(deadlines), links_(links), uploads_(uploads) {}
+  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends,
+          Uploads& uploads)
+      : loop_(loop), deadlines_(deadlines), links_(links), backends_(backends), uploads_(uploads) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
@@ -35,10 +36,12 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
   Loop& loop_;
   Deadlines& deadlines_;
   HandlerLinks& links_;
-  Uploads& uploads_;
   const Resolver resolver_ = best_resolver();
   const std::shared_ptr<FileCache> files_ = std::make_shared<FileCache>(FileCacheLimits());
   std::string charset_;
+  Backends& backends_;
+  Uploads& uploads_;
+  PoolLimits pool_limits_;
   ProxyLimits proxy_limits_;
   // Who writes notices for ids that nobody here has: the latest row of each pair.
   std::map<const HandlerLink*, std::weak_ptr<HandlerTarget>> writers_;
