@@ -70,6 +70,7 @@ class Supervisor final : public SignalUser,
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;
+  void signal_ourselves(uint64_t number);
   void reopen_logs();
   void use_logs(Logs logs);
   void stop_gracefully();

@@ -143,7 +143,31 @@ constexpr SettingSpec kSpecs[] = {
            "0MQ high-water mark of the replies from each handler."),
     number(
         "handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
-        "A client that has not taken more than this of earlier messages is cut off at the next."),
+        "A client that has not taken more than this of earlier messages is too slow for the next: "
+        "slow_clients of the handler's row says what happens then."),
+    flag("download.flow_control", false,
+         "Tell handlers with credits how many bytes of long answers their clients have taken."),
+    text("handler.sendfile", "./",
+         "Folder, relative to the chroot, whose files handlers may name in sendfile messages; empty "
+         "means none."),
+
+    // WebSockets (docs/websockets.md).
+    number("websocket.message_bytes", 1048576, 125, 1073741824, "bytes",
+           "Longest message of a WebSocket client; a longer one closes it with 1009."),
+    number("websocket.idle_ms", 120000, 0, kDayMs, "ms",
+           "A WebSocket on which nothing has passed, no pong either, is closed with 1001 then; 0: "
+           "never."),
+    number("websocket.ping_ms", 30000, 0, kDayMs, "ms",
+           "With websocket='messages': a client that was silent for this long is pinged; 0: never."),
+    time_ms("websocket.pong_ms", 20000, "How long a pinged client may stay silent."),
+    time_ms("websocket.close_ms", 5000,
+            "How long the other side may take to answer a close frame."),
+    flag("websocket.deflate", false,
+         "With websocket='messages': compress messages (permessage-deflate) for clients that offer "
+         "it."),
+    number("websocket.deflate_bits", 15, 9, 15, "bits",
+           "Window of that compression; a deflater takes 2^(bits+2) bytes and 128 KB, one for each "
+           "handler pair."),
 
     // Uploads to handlers: bodies above limits.content_length.
     text("upload.temp_store", "",
@@ -202,7 +226,6 @@ constexpr SettingSpec kSpecs[] = {
            "A MIME extension must be shorter than this."),
 
     // Known from Mongrel2 1.x, without effect.
-    no_effect(flag("download.flow_control", false, "Handlers get no credits.")),
     old_number("limits.client_read_retries", 5, "reads",
                "A request may come in any number of pieces; limits.head_ms bounds its time."),
     old_number("limits.proxy_read_retries", 100, "reads",

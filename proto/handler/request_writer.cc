@@ -344,18 +344,42 @@ void write_piece_head(const HandlerPiece& piece, HeaderFormat format, std::strin
   out += ':';
 }
 
-void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,
-                      std::string& out) {
+namespace {
+
+void begin_notice(std::string_view send_ident, ConnectionId id, std::string& out) {
   out.assign(send_ident);
   out.push_back(' ');
   append_decimal(out, id);
   out.append(" @* ");
+}
+
+}  // namespace
+
+void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,
+                      std::string& out) {
+  begin_notice(send_ident, id, out);
   if (format == HeaderFormat::kTnetstring) {
     append_netstring(out, "6:METHOD,4:JSON,", '}');
   } else {
     append_netstring(out, "{\"METHOD\":\"JSON\"}");
   }
   append_netstring(out, "{\"type\":\"disconnect\"}");
+}
+
+void write_credits(std::string_view send_ident, ConnectionId id, uint64_t bytes,
+                   HeaderFormat format, std::string& out) {
+  std::string number;
+  append_decimal(number, bytes);
+  begin_notice(send_ident, id, out);
+  if (format == HeaderFormat::kTnetstring) {
+    std::string block = "16:DOWNLOAD_CREDITS,";
+    append_netstring(block, number);
+    block += "6:METHOD,4:JSON,";
+    append_netstring(out, block, '}');
+  } else {
+    append_netstring(out, "{\"METHOD\":\"JSON\",\"DOWNLOAD_CREDITS\":\"" + number + "\"}");
+  }
+  append_netstring(out, "{\"type\":\"credits\"}");
 }
 
 }  // namespace m2

@@ -66,4 +66,9 @@ void write_piece_head(const HandlerPiece& piece, HeaderFormat format, std::strin
 void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,
                       std::string& out);
 
+// "UUID ID @* 41:{"METHOD":"JSON","DOWNLOAD_CREDITS":"43"},18:{"type":"credits"},": so many bytes
+// have left for the client (1.10, setting download.flow_control).
+void write_credits(std::string_view send_ident, ConnectionId id, uint64_t bytes,
+                   HeaderFormat format, std::string& out);
+
 }  // namespace m2

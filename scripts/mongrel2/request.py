@@ -15,7 +15,7 @@ from mongrel2 import tnetstrings
 # `method: JSON` must not pass for the server's own METHOD.
 SERVER_KEYS = frozenset([
     "PATH", "METHOD", "VERSION", "URI", "QUERY", "FRAGMENT", "PATTERN", "URL_SCHEME",
-    "REMOTE_ADDR", "FLAGS", "PEER_CERT_SHA1", "DOWNLOAD_CREDITS", "UPLOAD_STREAM",
+    "REMOTE_ADDR", "FLAGS", "EVENT", "PEER_CERT_SHA1", "DOWNLOAD_CREDITS", "UPLOAD_STREAM",
     "UPLOAD_STREAM_DONE",
 ])
 
@@ -133,6 +133,20 @@ class Request:
     def is_last_piece(self) -> bool:
         """Whether a body that comes in pieces is complete with this one."""
         return self.headers.get("UPLOAD_STREAM_DONE") == "1"
+
+    @property
+    def event(self) -> str:
+        """What a WebSocket of the `messages` contract does: open, text, binary or close. Else ""."""
+        if self.headers.get("METHOD") != "WEBSOCKET":
+            return ""
+        return str(self.headers.get("EVENT", ""))
+
+    @property
+    def opcode(self) -> int:
+        """Of a frame of a WebSocket that the handler writes frames to; 0 if it is none."""
+        if self.headers.get("METHOD") != "WEBSOCKET":
+            return 0
+        return int(self.headers.get("FLAGS", "0x0"), 16) & 15
 
     def should_close(self) -> bool:
         """Whether the browser expects its connection to be closed after the answer."""

@@ -2,7 +2,7 @@
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
 // answers out, connection_client.cc finds out whose they are, connection_deadlines.cc is for the
 // slow, connection_messages.cc for message sockets, connection_switched.cc for those that left
-// HTTP. An idle connection is only this object.
+// HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -22,6 +22,7 @@ namespace m2 {
 
 class Clients;
 class HandlerMessage;
+struct HandlerRow;
 enum class BodyPolicy : uint8_t;
 
 class Connection final : private ClientStream, private Deadline {
@@ -30,8 +31,14 @@ class Connection final : private ClientStream, private Deadline {
   Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer);
   ~Connection() override;
 
-  // A handler's message for this client. False: nothing here waits for it; it was dropped.
-  bool handler_reply(std::string_view body, HandlerMessage& message);
+  // A message for this client that came through this handler's pair. False: nothing here waits for
+  // it; it was dropped.
+  bool handler_reply(std::string_view body, HandlerMessage& message, const HandlerRow& handler);
+  // What else handlers may say of a client (worker/target/extended_reply.h): nullptr when no
+  // handler's answer is awaited.
+  Responder* responder() { return exchange_ == nullptr ? nullptr : exchange_->responder_; }
+  // A handler wants it to stay: it begins to be idle anew.
+  void touch();
   // Handlers of this pair asked for its end, and need no notice of it.
   void forget_handler(const void* pair);
   // The request in flight was submitted to a link and gets no answer.
@@ -96,12 +103,17 @@ class Connection final : private ClientStream, private Deadline {
                     uint64_t length) override;
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
+  void abandon(std::string_view why) override;
   void set_body_paused(bool paused) override;
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
+  bool is_told(const void* pair) const override;
+  void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) override;
   std::string_view date() override;
   void flush();
+  void give_credits(uint64_t bytes);
+  void report_dropped();
   void exchange_ended();
   void linger();
   void write_access_log();
@@ -123,11 +135,12 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view take_message(std::string_view bytes);
   void dispatch_message(std::string_view text);
   void message_ended();
-  bool answer_message(std::string_view body);
+  bool answer_message(std::string_view body, HandlerMessage& message, const HandlerRow& handler);
 
   // connection_switched.cc
   void switch_protocols() override;
   void wake_after(uint64_t ms) override;
+  double now() const override;
   void deliver_early_input();
   void set_switched_deadline();
   void switched_deadline_passed();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "proto/http/response_reader.h"
@@ -22,6 +23,8 @@ class HandlerResponder : public Responder {
   void pull() override {}
   void stop() override;
   bool handler_reply(std::string_view body, HandlerMessage& message) override;
+  // handler_sendfile.cc
+  bool send_file(std::string_view path) override;
   void refused(std::string_view why, int status) override;
 
  protected:
@@ -34,19 +37,30 @@ class HandlerResponder : public Responder {
   virtual void switched() {}
   // Where an object goes that is used no more.
   virtual void recycle();
+  // Either ends the exchange for this object, which may be gone afterwards.
   void finish();
+  void end_broken(std::string_view why);
   // The answer says itself where it ends.
   bool has_end() const {
     const ResponseReader::State state = reader_.state();
     return state == ResponseReader::State::kHead || state == ResponseReader::State::kBody;
   }
-  void pass_on(std::string_view bytes, HandlerMessage& message);
 
   Exchange* exchange_ = nullptr;
   std::shared_ptr<HandlerTarget> target_;  // also keeps the link while the answer is awaited
   ConnectionId id_ = 0;
   ResponseReader reader_;
   Owed owed_;  // on the ledger of the link
+
+ private:
+  void closed_by_handler();
+  void follow(std::string_view body, HandlerMessage& message);
+  void answer_complete(size_t bytes_behind);
+  void send(std::string_view bytes, HandlerMessage& message);
+  std::string in_words(std::string_view what) const;
+
+  bool handed_over_ = false;  // a handler may have seen the request
+  bool stream_ = false;       // raw, until the handler closes: messages of it may be dropped
 };
 
 }  // namespace m2

@@ -13,6 +13,7 @@ class Exchange;
 class Generation;
 class HandlerMessage;
 struct SocketMessage;
+struct WebSocketOrder;
 
 enum class BodyPolicy : uint8_t {
   kIgnore,  // start() at the end of the head; the body is read and thrown away
@@ -56,8 +57,13 @@ class Responder {
   virtual void pull() = 0;
   // A handler's message for this client. Default: it is not a handler that answers here; false.
   virtual bool handler_reply(std::string_view, HandlerMessage&) { return false; }
-  // A handler's other words (extended messages): it takes so many bytes more of the body.
+  // The other words of handlers (extended messages): more upload credits; a file to be sent where a
+  // message would be. False: there is nothing to which it could belong.
   virtual void add_credits(uint64_t) {}
+  virtual bool send_file(std::string_view) { return false; }
+  // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
+  // none; false.
+  virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
   // Handlers know of this exchange but have not got all of its request yet: they hear of a client
   // that has shut down its sending side when it is gone.
   virtual bool owes_request() const { return false; }
@@ -70,6 +76,8 @@ class Responder {
   // New requests use this configuration from now on; this exchange keeps the one it began with. Who
   // holds a client for long looks here whether its own row is still there.
   virtual void generation_changed(const Generation&) {}
+  // It needs nothing of the configuration it began with: the exchange may have the new one.
+  virtual bool outlives_generation() const { return false; }
   // The worker ends: who holds a client for long says so to it, and completes. Within drain_ms.
   virtual void draining() {}
   // The exchange ends before its answer is complete (the client left, a deadline passed, the server
@@ -87,6 +95,8 @@ class ToldHandler {
   // It has shut down its sending side, which most that leave do first, but may still read. False:
   // this handler has not seen its request yet and shall hear of the end later.
   virtual bool client_half_closed(ConnectionId id) = 0;
+  // Bytes of its answers have left for the client (download.flow_control).
+  virtual void client_took(ConnectionId id, uint64_t bytes) = 0;
   // The same for all that would tell the same handlers: a pair hears once.
   virtual const void* pair() const = 0;
 

@@ -10,8 +10,8 @@ void UploadResponder::begin(Exchange& exchange, std::shared_ptr<HandlerTarget> t
   auto* const responder = new UploadResponder;  // deletes itself in recycle()
   responder->attach(exchange, std::move(target));
   HandlerTarget& handlers = *responder->target_;
-  Uploads::Begun begun = uploads.begin({exchange, handlers.row(), handlers.link(), *responder},
-                                       handlers.shared_from_this());
+  Uploads::Begun begun =
+      uploads.begin({exchange, handlers.row(), handlers.link(), *responder}, handlers.notices());
   responder->upload_ = std::move(begun.upload);
   if (responder->upload_ == nullptr) responder->upload_failed(begun.status, std::move(begun.why));
 }
