@@ -126,6 +126,9 @@ void Supervisor::child_message(Child& child, Message message) {
       child.mark_served(message.generation, loop_.now());
       carry_out(reload_.child_swapped(child.id(), message.generation));
       return announce_workers();
+    case MessageType::kSignal:
+      if (child.role() == Role::kRelay) return signal_ourselves(message.number);
+      return;
     case MessageType::kLookUp:
       if (mode_ == Mode::kRunning && current_.image.valid()) {
         resolver_.start(current_.image.get());
@@ -160,6 +163,13 @@ void Supervisor::pass_on_clients(Message message) {
   });
   if (takers.empty()) return;  // they are closed
   takers[clients_passed_on_++ % takers.size()]->send(std::move(message));
+}
+
+// Through the kernel, so that it is handled where all signals are.
+void Supervisor::signal_ourselves(uint64_t number) {
+  for (const int known : {SIGHUP, SIGINT, SIGTERM}) {
+    if (number == static_cast<uint64_t>(known)) ::kill(::getpid(), known);
+  }
 }
 
 void Supervisor::child_silent(Child& child) { carry_out(reload_.child_silent(child.id())); }

@@ -218,7 +218,7 @@ void Supervisor::retire(unsigned workers, uint64_t drain_ms) {
 // A relay that serves is told once of each worker that serves.
 void Supervisor::announce_workers() {
   Child* relay = children_.relay();
-  if (current_.workers < 2 || relay == nullptr || relay->serves != current_.number) return;
+  if (relay == nullptr || relay->serves != current_.number) return;
   children_.each([&](Child& child) {
     const bool due = child.role() == Role::kWorker && child.serves == current_.number;
     if (!due || child.announced || child.leaving) return;

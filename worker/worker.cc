@@ -19,6 +19,8 @@ Worker::Worker(ChildStart start)
       uploads_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
       replies_(clients_),
+      report_(clients_),
+      query_endpoint_(query_endpoint(start.run_directory, start.slot, start.incarnation)),
       targets_(loop_, deadlines_, links_, backends_, uploads_),
       channel_(loop_, std::move(start.channel), *this),
       heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
@@ -114,11 +116,20 @@ void Worker::commit(uint64_t generation) {
   offered_listeners_.clear();
   clients_.use(prepared->generation);
   links_.commit();
+  open_queries();
   use_listeners(*prepared);
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
   if (!prepared->settings.empty()) log_info("settings: " + prepared->settings);
   heartbeat_.set(prepared->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
+}
+
+// The control port can do without; the next generation tries again.
+void Worker::open_queries() {
+  if (queries_ != nullptr) return;
+  auto opened = QueryPort::open(loop_, links_.context(), query_endpoint_, report_);
+  if (!opened.ok()) return log_error("control port: " + opened.message());
+  queries_ = std::move(opened).value();
 }
 
 void Worker::use_listeners(Prepared& prepared) {

@@ -14,6 +14,7 @@
 #include "common/treaty/child.h"
 #include "common/treaty/heartbeat.h"
 #include "common/treaty/plan.h"
+#include "worker/client_report.h"
 #include "worker/generation.h"
 #include "worker/http/acceptor.h"
 #include "worker/http/access_log.h"
@@ -43,6 +44,7 @@ class Worker final : private ChannelUser, private Successors {
   Status prepare(Message& message);
   void commit(uint64_t generation);
   void abort();
+  void open_queries();
   struct Prepared;
   void use_listeners(Prepared& prepared);
   void drain(uint64_t limit_ms);
@@ -64,6 +66,9 @@ class Worker final : private ChannelUser, private Successors {
   Uploads uploads_;  // what clients leave behind is removed before it ends
   Clients clients_;
   HandlerReplies replies_;
+  ClientReport report_;
+  std::unique_ptr<QueryPort> queries_;  // from the first generation on
+  const std::string query_endpoint_;
   Targets targets_;
   Channel channel_;
   Heartbeat heartbeat_;

@@ -21,12 +21,12 @@ using simdjson::dom::element;
 using simdjson::dom::object;
 
 constexpr int64_t kFormat = 1;
-constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};  // by TargetKind
+constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};              // by TargetKind
 constexpr std::string_view kBalances[] = {"round_robin", "least_connections"};  // by Balance
-constexpr std::string_view kFormats[] = {"json", "tnetstring"};     // by HeaderFormat
+constexpr std::string_view kFormats[] = {"json", "tnetstring"};                 // by HeaderFormat
 constexpr std::string_view kSlowClients[] = {"close", "drop_newest", "drop_oldest"};
-constexpr std::string_view kReplies[] = {"sub", "pull", "none"};    // by Replies
-constexpr std::string_view kContracts[] = {"frames", "messages"};   // by WebSocketContract
+constexpr std::string_view kReplies[] = {"sub", "pull", "none"};   // by Replies
+constexpr std::string_view kContracts[] = {"frames", "messages"};  // by WebSocketContract
 
 // ---- writing
 

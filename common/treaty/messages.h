@@ -10,8 +10,9 @@
 //   names of backends, again:
 //     worker -> master   kLookUp                     one of their addresses does not answer
 //     resolver -> master -> workers   kAddresses
-//   relay and workers (only with more than one worker):
+//   relay and workers:
 //     master -> relay    kWorkerUp, kWorkerDown      connect to, let go of a worker's endpoints
+//     relay  -> master   kSignal                     the control port was told to stop, reload, ...
 #pragma once
 
 #include <cstddef>
@@ -64,7 +65,10 @@ enum class MessageType : uint32_t {
   kLookUp,
   // From the resolver, and on to every worker. descriptors: [addresses], sealed (addresses.h).
   kAddresses,
-  kLast = kAddresses,
+  // From the relay, asked through the control port. number: HUP, INT or TERM, as if it had come as
+  // a signal.
+  kSignal,
+  kLast = kSignal,
 };
 
 }  // namespace m2

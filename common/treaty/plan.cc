@@ -245,4 +245,9 @@ std::string private_endpoint(std::string_view run_directory, unsigned slot, uint
          std::to_string(incarnation) + '-' + pair + (side == PrivateSide::kRequests ? "-q" : "-r");
 }
 
+std::string query_endpoint(std::string_view run_directory, unsigned slot, uint64_t incarnation) {
+  return "ipc://" + std::string(run_directory) + "/m2-" + std::to_string(slot) + '-' +
+         std::to_string(incarnation) + "-query";
+}
+
 }  // namespace m2

@@ -70,4 +70,7 @@ std::string private_endpoint(std::string_view run_directory, unsigned slot, uint
                              std::string_view send_spec, std::string_view recv_spec,
                              PrivateSide side);
 
+// The private 0MQ endpoint where a worker answers questions of the relay.
+std::string query_endpoint(std::string_view run_directory, unsigned slot, uint64_t incarnation);
+
 }  // namespace m2

@@ -136,7 +136,7 @@ class Request:
 
     @property
     def event(self) -> str:
-        """What a WebSocket of the `messages` contract does: open, text, binary or close. Else ""."""
+        """What a WebSocket with websocket='messages' did: open, text, binary, close. Else ""."""
         if self.headers.get("METHOD") != "WEBSOCKET":
             return ""
         return str(self.headers.get("EVENT", ""))

@@ -1,6 +1,7 @@
 """Extended messages ("X") of Mongrel2 1.x: words of a handler to the server about its clients."""
 
 import os
+import time
 
 import pytest
 
@@ -103,26 +104,35 @@ def test_several_commands(site):
     assert client.is_closed()
 
 
-# Goal: keep-alive begins the idle time anew. Method: an idle time that passes several times over
-# while the handler says it, then once without.
+# Goal: keep-alive begins the idle time anew. Method: two idle clients; the handler says it, a while
+# later, for the one that has been idle for longer: that one is closed last.
 def test_keep_alive(deployment):
-    deployment.configure({"/h": handler()}, settings={"limits.idle_ms": 1500})
+    deployment.configure({"/h": handler()}, settings={"limits.idle_ms": 3000})
     with Server(deployment, workers=1) as server, Handler(deployment) as on:
         site = Site(deployment, server, on)
         kept, left = site.client(), site.client()
         for client in (kept, left):
             on.send(client.id, http("ok"))
             assert client.answer().body == b"ok"
-        for _ in range(50):
-            site.say(kept.id, KEEP_ALIVE)
-            if on.has_message(0.1):
-                break
+        time.sleep(0.4)
+        site.say(kept.id, KEEP_ALIVE)
         assert site.wait_notice(left) == []
-        for _ in range(10):  # the other's time is over; this one's has begun anew each time
-            site.say(kept.id, KEEP_ALIVE)
-            assert not on.has_message(0.1)
-        assert on.recv().id == kept.id
-        assert kept.is_closed()
+        assert site.wait_notice(kept) == []
+        assert left.is_closed() and kept.is_closed()
+
+
+# Goal: a long poll that its handler keeps has handler.timeout anew. Method: two that wait; the one
+# that has waited for longer is kept, and is too late after the other.
+def test_keep_alive_of_a_long_poll(deployment):
+    deployment.configure({"/h": handler()}, settings={"handler.timeout": 2000})
+    with Server(deployment, workers=1) as server, Handler(deployment) as on:
+        site = Site(deployment, server, on)
+        kept = site.told(server.client().send_request(path="/h/kept"))
+        other = site.told(server.client().send_request(path="/h/other"))
+        site.say(kept.id, KEEP_ALIVE)
+        assert (other.answer().status, kept.answer().status) == (504, 504)
+        lines = server.wait_access(2)
+        assert [line[5] for line in lines] == [b"/h/other", b"/h/kept"]
 
 
 BAD = [b"", b"garbage", b"0:]", b"5:hello,", b"26:3:ctl,17:10:keep-alive,0:,}]",

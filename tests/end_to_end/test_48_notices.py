@@ -1,12 +1,16 @@
 """Disconnect notices: once for each client and handler pair, at once, whoever ended the
 connection; not for an end that this pair asked for."""
 
+import socket
+import struct
+
 import pytest
 
 from lib.client import Client
 from lib.deployment import IDENT, Deployment, dir_, handler
 from lib.handler import Handler, http
 from lib.server import Server
+from lib.waiting import wait_until
 
 CANCEL = b"22:3:ctl,12:6:cancel,0:,}]"
 
@@ -157,3 +161,45 @@ def test_changed_row(deployment):
         site.answered(waiting)
         waiting.close()
         site.wait_notice(waiting)
+
+
+# Goal: a pair that answered a client hears of its end also when a later request of it still waits
+# for a handler then; of a client whose only request waits it hears nothing. Method: the handler
+# goes; both kinds of clients ask and leave; another one comes.
+def test_waiting_request(deployment):
+    deployment.configure({"/": dir_(), "/a": handler("a")}, settings={"handler.wait_ms": 60000})
+    with Server(deployment, workers=1) as server:
+        with Handler(deployment, name="a") as on:
+            site = Site(deployment, server, {"a": on})
+            known = site.answered(site.client())
+        wait_until(lambda: "no handler is connected" in server.log(), "the end of the handler")
+        known.send_request(path="/a/known")
+        unknown = server.client().send_request(path="/a/unknown")
+        staying = server.client().send_request(path="/a/staying")
+        for _ in range(3):
+            assert server.get().status == 200  # they have come in meanwhile
+        for client in (known, unknown):  # by a reset: else they might only have closed one side
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        # Their ends are seen when each has a line in the log; one request of "known" was answered.
+        wait_until(lambda: len([line for line in server.access_log()
+                                if line[5] in (b"/a/known", b"/a/unknown")]) == 2, "their ends")
+        with Handler(deployment, name="a") as on:
+            messages = [on.recv(), on.recv()]
+            assert sorted(message.path for message in messages) == ["/a/staying", "@*"]
+            notice = next(message for message in messages if message.is_disconnect())
+            assert notice.id == known.id
+            assert not on.has_message(0)
+        staying.close()
+
+
+# Goal: a client whose only request no handler took in time is nobody's: no notice of it.
+def test_refused_request(deployment):
+    deployment.configure({"/a": handler("a")}, settings={"handler.wait_ms": 300})
+    with Server(deployment, workers=1) as server:
+        with server.client() as client:
+            assert client.send_request(path="/a").answer().status == 503
+        with Handler(deployment, name="a") as on:
+            with server.client() as client:
+                client.send_request(path="/a/next")
+                assert on.recv().path == "/a/next"

@@ -99,8 +99,9 @@ def test_raw_bytes(site):
     client = site.handshake()
     request = site.next()
     data = frame(b"x" * 70000, masked=False)
-    site.on.send(request.id, b"HTTP/1.1 101 Own Words\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 b"Sec-WebSocket-Accept: " + request.body + b"\r\n\r\n" + data[:7])
+    site.on.send(request.id, b"HTTP/1.1 101 Own Words\r\nUpgrade: websocket\r\n"
+                 b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + request.body + b"\r\n\r\n" +
+                 data[:7])
     client.opened()
     site.on.send(request.id, data[7:40000])
     site.on.send(request.id, data[40000:] + frame(b"y", masked=False))

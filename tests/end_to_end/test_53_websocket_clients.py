@@ -3,6 +3,7 @@ websockets, against both contracts."""
 
 import asyncio
 import threading
+import zlib
 
 import pytest
 import websocket
@@ -12,7 +13,7 @@ from lib.deployment import Deployment, dir_, handler
 from lib.handler import Handler
 from lib.server import Server
 from lib.waiting import DEADLINE
-from lib.websocket import CLOSE, PING, PONG, frame, order
+from lib.websocket import CLOSE, PING, PONG, WebSocketClient, frame, order
 
 SIZES = (1, 125, 126, 65535, 65536, 200000)
 
@@ -62,6 +63,10 @@ class Echo(Handler):
         assert self.fault is None, f"the handler failed: {self.fault!r}"
 
 
+def agrees(url):
+    return url.endswith("messages")
+
+
 @pytest.fixture(scope="module", params=["messages", "frames"])
 def url(request, workers):
     with Deployment() as deployment:
@@ -69,7 +74,7 @@ def url(request, workers):
                              settings={"websocket.deflate": 1})
         Server(deployment, workers=workers)
         with Echo(deployment, request.param):
-            yield f"ws://127.0.0.1:{deployment.port}/ws"
+            yield f"ws://127.0.0.1:{deployment.port}/ws?{request.param}"
 
 
 # Goal: websocket-client's view of the handshake, text, binary, ping and the closing handshake.
@@ -89,13 +94,14 @@ def test_websocket_client(url):
     client.close()
 
 
-# Goal: the same with websockets: fragments, several connections at once; with compression too, which
-# it offers by itself: agreed on by `messages`, left alone by `frames`.
+# Goal: the same with websockets: fragments, several connections at once; with the compression that
+# it offers too: agreed on by `messages`, left alone by `frames`.
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_websockets(url, compression):
     async def one(number):
         async with websockets.connect(url, compression=compression, max_size=None,
                                       open_timeout=DEADLINE) as client:
+            assert bool(client.extensions) == (compression is not None and agrees(url))
             for size in SIZES:
                 await client.send(f"{number} \u00fc" * size)
                 assert await client.recv() == f"{number} \u00fc" * size
@@ -108,3 +114,42 @@ def test_websockets(url, compression):
     async def all_of_them():
         return await asyncio.gather(*(one(number) for number in range(8)))
     assert asyncio.run(all_of_them()) == [1000] * 8
+
+
+def deflated(data):
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+# Goal: compressed messages frame by frame: what is agreed on, both directions, no state between
+# messages, what cannot be inflated, text that is none, and a bomb that is stopped at the limit.
+def test_compressed_frames(workers):
+    with Deployment() as deployment:
+        deployment.configure({"/": dir_(), "/ws": handler(websocket="messages")},
+                             settings={"websocket.deflate": 1})
+        Server(deployment, workers=workers)
+        with Echo(deployment, "messages"):
+            def client():
+                made = WebSocketClient(deployment.port)
+                made.handshake(Sec_WebSocket_Extensions="permessage-deflate; "
+                               "client_max_window_bits; server_max_window_bits=12")
+                assert made.opened().headers["sec-websocket-extensions"] == (
+                    "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
+                    "server_max_window_bits=12")
+                return made
+            one = client()
+            for text in (b"x" * 5000, b"again " * 100):
+                one.send(frame(deflated(text)[:7], rsv=4, fin=False) +
+                         frame(deflated(text)[7:], opcode=0))
+                got = one.frame()
+                assert got.rsv == 4 and got.opcode == 1 and len(got.payload) < len(text)
+                assert zlib.decompress(got.payload + b"\x00\x00\xff\xff\x03\x00", -12) == text
+            one.send_frame("short")  # uncompressed, both ways
+            assert one.text() == "short"
+            one.close()
+            for data, code in ((b"\xff\xff nonsense", 1007), (deflated(b"ab\xff"), 1007),
+                               (deflated(b"x" * (50 << 20)), 1009)):
+                bad = client()
+                bad.send(frame(data, rsv=4))
+                assert bad.closed_with() == code and bad.at_end()
+                bad.close()

@@ -33,7 +33,7 @@ def start(deployment, workers, settings=None, contract="messages", **row):
 
 
 # Goal: a handler that reads nothing makes a client that floods it wait: the server holds little,
-# other requests of the pair find room, and when the handler reads, every message is there, in order.
+# other requests of the pair find room; when the handler reads, every message is there, in order.
 @pytest.mark.parametrize("contract", ["messages", "frames"])
 def test_busy_handler(deployment, contract):
     site = start(deployment, 1, {"handler.wait_ms": 60000, "handler.queue": 20}, contract)

@@ -33,8 +33,8 @@ def test_relay(deployment):
 
 
 # Goal: requests that a handler holds while the relay dies are still answered afterwards. (A relay
-# tells of what it has passed on within some ms; what it could not tell of is refused after the grace
-# time.)
+# tells of what it has passed on within some ms; what it could not tell of is refused after the
+# grace time.)
 def test_held_over_relay(deployment):
     deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 20000,
                                                       "handler.grace_ms": 60000})

@@ -196,4 +196,6 @@ void Clients::end_of_turn() {
   if (successors_ == nullptr || successors_->all_taken()) loop_.stop();
 }
 
+Connection* Clients::next_of(Connection& connection) { return connection.next_; }
+
 }  // namespace m2

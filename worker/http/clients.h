@@ -65,6 +65,11 @@ class Clients {
     return id >= first_id_ && slot_of(id) == slot_of(first_id_);
   }
   size_t count() const { return count_; }
+  // visit(Connection&) must not close it.
+  template <typename Visit>
+  void each(Visit visit) {
+    for (Connection* at = first_; at != nullptr; at = next_of(*at)) visit(*at);
+  }
 
   // Closes idle clients now, the others after the answer they wait for; then stops the loop.
   void drain();
@@ -103,6 +108,7 @@ class Clients {
   static void send_full(int socket);  // 503, best effort
 
  private:
+  static Connection* next_of(Connection& connection);
   bool has_room(int socket);
   void count_everybody();
   void end_of_turn();

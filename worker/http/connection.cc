@@ -27,6 +27,7 @@ Connection::Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer)
       socket_(std::move(socket)),
       state_(peer.sends_proxy_header ? State::kProxyHeader : State::kIdle) {
   set_peer(peer.address, peer.port);
+  traffic_.pinged = static_cast<uint32_t>(clients_.loop().now());
   clients_.arrive(*this);
   io_.start<&Connection::on_io>(clients_.loop(), socket_.get(), EV_READ, this);
   clients_.deadlines().set(*this, clients_.limits().head_ms);
@@ -47,6 +48,7 @@ void Connection::read_input() {
     return;
   }
   if (count == 0) return input_ended();
+  traffic_.note_read(clients_.loop().now(), static_cast<uint64_t>(count));
   const std::string_view bytes(buffer.data(), static_cast<size_t>(count));
   switch (state_) {
     case State::kProxyHeader:
@@ -82,8 +84,8 @@ void Connection::input_ended() {
   watch_as_needed();
   if (!exchange_->write_watched) clients_.deadlines().set(*this, clients_.limits().write_ms);
   const bool owed = exchange_->responder_ != nullptr && exchange_->responder_->owes_request();
-  std::erase_if(told_, [this, owed](const auto& weak) {
-    const auto handler = weak.lock();
+  std::erase_if(told_, [this, owed](const Told& told) {
+    const auto handler = told.handler.lock();
     return handler == nullptr || (!owed && handler->client_half_closed(id_));
   });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();

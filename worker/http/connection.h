@@ -17,6 +17,7 @@
 #include "common/owned_fd.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/exchange.h"
+#include "worker/http/traffic.h"
 
 namespace m2 {
 
@@ -41,8 +42,8 @@ class Connection final : private ClientStream, private Deadline {
   void touch();
   // Handlers of this pair asked for its end, and need no notice of it.
   void forget_handler(const void* pair);
-  // The request in flight was submitted to a link and gets no answer.
-  void request_refused(std::string_view why, int status);
+  // The request in flight was submitted to this pair and gets no answer.
+  void request_refused(const void* pair, std::string_view why, int status);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
   // Between two requests: another worker takes the client over.
@@ -52,6 +53,12 @@ class Connection final : private ClientStream, private Deadline {
   // To the responder that has it, if any.
   void generation_changed(const Generation& generation);
   bool closed() const { return state_ == State::kClosed; }
+
+  // For the control port.
+  const Traffic& traffic() const { return traffic_; }
+  int descriptor() const { return socket_.get(); }
+  int kind() const;  // ClientLine::type
+  ConnectionId any_id() { return id(); }
 
  private:
   friend class Clients;
@@ -164,10 +171,15 @@ class Connection final : private ClientStream, private Deadline {
   uint16_t peer_port_ = 0;
   std::array<char, kIpTextMax> peer_;
   IpAddress peer_ip_;
+  Traffic traffic_;
   IoWatcher io_;
   ConnectionId id_ = 0;
   std::unique_ptr<Exchange> exchange_;
-  std::vector<std::weak_ptr<ToldHandler>> told_;  // handlers that will hear of the end
+  struct Told {
+    std::weak_ptr<ToldHandler> handler;
+    bool had_request = false;  // one before the latest was handed over
+  };
+  std::vector<Told> told_;  // handlers that will hear of the end
 };
 
 }  // namespace m2

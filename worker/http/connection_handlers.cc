@@ -23,31 +23,31 @@ ConnectionId Connection::id() {
 }
 
 void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
-  for (auto& weak : told_) {
-    const auto told = weak.lock();
-    if (told != nullptr && told->pair() != handler->pair()) continue;
-    weak = handler;  // the same pair, in its latest configuration; or the place of one that is gone
+  for (Told& told : told_) {
+    const auto known = told.handler.lock();
+    if (known != nullptr && known->pair() != handler->pair()) continue;
+    told = {std::move(handler), known != nullptr};  // again; or in the place of one that is gone
     return;
   }
-  told_.push_back(std::move(handler));
+  told_.push_back({std::move(handler)});
 }
 
 bool Connection::is_told(const void* pair) const {
-  return std::any_of(told_.begin(), told_.end(), [pair](const auto& weak) {
-    const auto handler = weak.lock();
+  return std::any_of(told_.begin(), told_.end(), [pair](const Told& told) {
+    const auto handler = told.handler.lock();
     return handler != nullptr && handler->pair() == pair;
   });
 }
 
 void Connection::tell_handlers() {
-  for (const auto& weak : std::exchange(told_, {})) {
-    if (const auto handler = weak.lock()) handler->client_left(id_);
+  for (const Told& told : std::exchange(told_, {})) {
+    if (const auto handler = told.handler.lock()) handler->client_left(id_, told.had_request);
   }
 }
 
 void Connection::forget_handler(const void* pair) {
-  std::erase_if(told_, [pair](const auto& weak) {
-    const auto handler = weak.lock();
+  std::erase_if(told_, [pair](const Told& told) {
+    const auto handler = told.handler.lock();
     return handler == nullptr || handler->pair() == pair;
   });
 }
@@ -65,9 +65,14 @@ bool Connection::handler_reply(std::string_view body, HandlerMessage& message,
   return true;
 }
 
-void Connection::request_refused(std::string_view why, int status) {
+void Connection::request_refused(const void* pair, std::string_view why, int status) {
+  // It reached none of them: if it was their first, they do not know this client.
+  std::erase_if(told_, [pair, status](const Told& told) {
+    const auto handler = told.handler.lock();
+    return status == 503 && !told.had_request && handler != nullptr && handler->pair() == pair;
+  });
   if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
-    exchange_->responder_->refused(why, status);
+    if (exchange_->responder_->asked(pair)) exchange_->responder_->refused(why, status);
   } else if (message_socket_) {
     // It cannot be told in any other way that its message is lost.
     log_info("closing " + std::string(peer_address()) +

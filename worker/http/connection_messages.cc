@@ -45,7 +45,10 @@ void Connection::dispatch_message(std::string_view text) {
   const auto parsed = parse_socket_message(text);
   if (!parsed.ok()) return refuse(400, parsed.message());
   const SocketMessage& message = parsed.value();
-  if (message.kind == SocketMessageKind::kPing) return message_ended();
+  if (message.kind == SocketMessageKind::kPing) {
+    traffic_.pinged = static_cast<uint32_t>(clients_.loop().now());
+    return message_ended();
+  }
   if (message.kind == SocketMessageKind::kPolicy) {
     exchange.send(socket_policy());
     close_after_ = true;

@@ -26,6 +26,7 @@ size_t Connection::send_now(std::string_view bytes) {
     if (!exchange_->output.empty()) return 0;
     const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
+      traffic_.note_written(clients_.loop().now(), static_cast<uint64_t>(sent));
       if (exchange_->credits_to_ != nullptr) give_credits(static_cast<uint64_t>(sent));
       return static_cast<size_t>(sent);
     }
@@ -71,7 +72,9 @@ void Connection::flush() {
   if (exchange_ == nullptr) return watch_as_needed();
   const uint64_t before = exchange_->output.bytes();
   const OutputQueue::Flush flushed = exchange_->output.flush(socket_.get());
-  if (exchange_->credits_to_ != nullptr) give_credits(before - exchange_->output.bytes());
+  const uint64_t left = before - exchange_->output.bytes();
+  traffic_.note_written(clients_.loop().now(), left);
+  if (exchange_->credits_to_ != nullptr) give_credits(left);
   switch (flushed) {
     case OutputQueue::Flush::kBroken:
       return close("the client is gone, or a file was truncated");
@@ -164,6 +167,12 @@ void Connection::set_body_paused(bool paused) {
 void Connection::note(int status, std::string_view line) {
   // Backends and handlers that fail must be heard of among clients that do.
   if ((status >= 500 ? clients_.faults() : clients_.notes()).admits()) log_info(line);
+}
+
+int Connection::kind() const {
+  if (state_ == State::kSwitched) return 3;
+  if (message_socket_) return 2;
+  return traffic_.bytes_read > 0 ? 1 : 0;
 }
 
 std::string_view Connection::date() { return clients_.date(); }

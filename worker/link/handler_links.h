@@ -32,6 +32,9 @@ class HandlerLinks {
   // A listening socket from the master, under zmq_key(endpoint).
   void offer(const std::string& key, OwnedFd socket);
 
+  // From the first begin() on.
+  ZmqContext& context() { return *context_; }
+
   // One generation being built: begin, a link for each row, then commit or abort.
   void begin(uint32_t workers, const Settings& settings);
   Result<std::shared_ptr<HandlerLink>> link(const HandlerRow& row);

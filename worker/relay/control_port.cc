@@ -1,23 +1,12 @@
 #include "worker/relay/control_port.h"
 
+#include <csignal>
 #include <cstdint>
+#include <utility>
 
-#include "common/json_writer.h"
 #include "common/log.h"
 
 namespace m2 {
-namespace {
-
-constexpr std::string_view kSpaces = " \t\r\n";
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.back() == '\0') text.remove_suffix(1);  // C clients send one
-  const size_t first = text.find_first_not_of(kSpaces);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
-}
-
-}  // namespace
 
 Result<std::unique_ptr<ControlPort>> ControlPort::open(Loop& loop, ZmqContext& context,
                                                        const std::string& endpoint,
@@ -34,54 +23,76 @@ Result<std::unique_ptr<ControlPort>> ControlPort::open(Loop& loop, ZmqContext& c
   return self;
 }
 
-void ControlPort::zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& message,
-                              bool multipart) {
-  const std::string text =
-      multipart ? R"({"error": "invalid command"})" : answer(trimmed(bytes_of(*message)));
-  ZmqMessage reply(text.data(), text.size());
-  socket.send(reply);
-  if (stopped_) socket.set_reading(false);
+void ControlPort::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) {
+  carry_out(read_control_command(multipart ? std::string_view() : bytes_of(*message)));
 }
 
-std::string ControlPort::answer(std::string_view command) {
-  if (command == "time") {
-    return R"({"time": )" + std::to_string(static_cast<int64_t>(loop_.now())) + "}";
+void ControlPort::carry_out(ControlCommand command) {
+  const bool tnetstring = command.tnetstring;
+  switch (command.verb) {
+    case ControlVerb::kNone:
+      return reply(command.answer);
+    case ControlVerb::kTime:
+      return reply(answer_time(tnetstring, static_cast<int64_t>(loop_.now())));
+    case ControlVerb::kUuid:
+      return reply(answer_uuid(tnetstring, user_.info().uuid));
+    case ControlVerb::kInfo:
+      return reply(answer_info(tnetstring, user_.info()));
+    case ControlVerb::kHelp:
+      return reply(answer_help(tnetstring));
+    case ControlVerb::kStatusTasks:
+      return reply(answer_tasks(tnetstring, user_.tasks()));
+    case ControlVerb::kStatusNet:
+    case ControlVerb::kKill:
+      return ask(std::move(command));
+    case ControlVerb::kStop:
+    case ControlVerb::kReload:
+    case ControlVerb::kTerminate:
+      return reply(signal(command));
+    case ControlVerb::kControlStop:
+      stopped_ = true;
+      log_warn("control port " + endpoint_ + " is stopped, as it was told");
+      return reply(answer_message(
+          tnetstring, tnetstring ? "stopping the control port" : "stopping control port"));
   }
-  if (command == "status tasks") return task_list();
-  if (command == "control stop") {
-    stopped_ = true;
-    log_warn("control port " + endpoint_ + " is stopped, as it was told");
-    return R"({"msg": "stopping control port"})";
-  }
-  if (command == "status net" || command == "kill" || command.starts_with("kill ")) {
-    return R"({"error": "not available: the workers do not report their connections yet"})";
-  }
-  return R"({"error": "invalid command"})";
 }
 
-std::string ControlPort::task_list() const {
-  JsonWriter out;
-  out.begin_object();
-  out.key("task_list");
-  out.begin_array();
-  int64_t id = 0;
-  for (const ControlTask& task : user_.tasks()) {
-    out.begin_object();
-    out.key("id");
-    out.number(++id);
-    out.key("system");
-    out.number(0);
-    out.key("name");
-    out.text(task.name);
-    out.key("state");
-    out.text(task.state);
-    out.key("extra");
-    out.text("");
-    out.end_object();
-  }
-  out.end_array();
-  out.end_object();
-  return out.take() + "\n";
+// The socket reads nothing more before the reply: that is REP. The message is gone by then, so the
+// id is kept as text of our own.
+void ControlPort::ask(ControlCommand command) {
+  const bool kill = command.verb == ControlVerb::kKill;
+  const std::string id = std::to_string(command.id);
+  const std::string question = kill ? std::string(kQueryKill) + id : std::string(kQueryNet);
+  const auto done = [this, alive = std::weak_ptr(alive_), command = std::move(command), id,
+                     kill](const QueryAnswers& answers) mutable {
+    if (alive.expired()) return;
+    if (answers.silent > 0) {
+      log_warn("control port: " + std::to_string(answers.silent) + " workers did not answer");
+    }
+    if (!kill) return reply(answer_net(command.tnetstring, answers.texts, answers.silent));
+    bool found = false;
+    for (const std::string& text : answers.texts) found = found || text == kQueryDone;
+    command.text = id;
+    if (found) log_info("control port: connection " + id + " was killed");
+    reply(answer_kill(command, found, answers.silent));
+  };
+  user_.ask_workers(question, kill ? command.id : 0, done);
+}
+
+std::string ControlPort::signal(const ControlCommand& command) {
+  const int number = command.verb == ControlVerb::kStop     ? SIGINT
+                     : command.verb == ControlVerb::kReload ? SIGHUP
+                                                            : SIGTERM;
+  log_warn("control port: the server is told to " +
+           std::string(command.verb == ControlVerb::kReload ? "reload" : "stop"));
+  user_.signal_server(number);
+  return answer_message(command.tnetstring, "signal sent to server");
+}
+
+void ControlPort::reply(const std::string& text) {
+  ZmqMessage message(text.data(), text.size());
+  socket_->send(message);
+  if (stopped_) socket_->set_reading(false);
 }
 
 }  // namespace m2

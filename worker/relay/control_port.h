@@ -1,25 +1,30 @@
-// The control port: a 0MQ REP socket that answers the text commands of the manual (3.8) with JSON.
-// It serves operators on this machine; it changes nothing but itself.
+// The control port: a 0MQ REP socket that answers commands of the manual (3.8) and of Mongrel2 1.x
+// (control_language.h). For operators on this machine. What workers know is asked of them, so an
+// answer may come later; one command at a time, the others wait in their senders' sockets.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "worker/link/zmq_socket.h"
+#include "worker/relay/control_language.h"
+#include "worker/relay/worker_queries.h"
 
 namespace m2 {
-
-struct ControlTask {
-  std::string name;
-  std::string state;
-};
 
 class ControlPortUser {
  public:
   // The processes that this one knows of.
   virtual std::vector<ControlTask> tasks() const = 0;
+  virtual ControlInfo info() const = 0;
+  // done comes within a bounded time, and never within the call. id 0: all workers, else the one
+  // that can have given it out.
+  virtual void ask_workers(const std::string& question, ConnectionId id,
+                           WorkerQueries::Done done) = 0;
+  // HUP, INT or TERM, to the master.
+  virtual void signal_server(int number) = 0;
 
  protected:
   ~ControlPortUser() = default;
@@ -41,14 +46,17 @@ class ControlPort final : ZmqSocketUser {
   ControlPort(Loop& loop, std::string endpoint, ControlPortUser& user)
       : loop_(loop), endpoint_(std::move(endpoint)), user_(user) {}
   void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) override;
-  std::string answer(std::string_view command);
-  std::string task_list() const;
+  void carry_out(ControlCommand command);
+  void ask(ControlCommand command);
+  std::string signal(const ControlCommand& command);
+  void reply(const std::string& text);
 
   Loop& loop_;
   const std::string endpoint_;
   ControlPortUser& user_;
   std::unique_ptr<ZmqSocket> socket_;
   bool stopped_ = false;  // "control stop": no answer any more until the server starts again
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for answers that come later
 };
 
 }  // namespace m2

@@ -50,6 +50,11 @@ std::vector<HandlerPairOptions> distinct_pairs(const Config& config) {
   return rows;
 }
 
+ControlInfo info_of(const ServerRow& server) {
+  return {server.port,       server.bind_addr, server.uuid,     server.chroot,
+          server.access_log, server.error_log, server.pid_file, server.default_host};
+}
+
 }  // namespace
 
 Relay::Relay(ChildStart start)
@@ -139,6 +144,7 @@ Status Relay::prepare(Message& message) {
   auto control = control_for(config.value().server.control_port);
   if (!control.ok()) return std::move(control).status();
   next->control = std::move(control).value();
+  next->info = info_of(config.value().server);
   offers_.clear();
   next_ = std::move(next);
   return {};
@@ -198,8 +204,6 @@ void Relay::commit(uint64_t generation) {
     current_->pairs[index]->update(current_->rows[index]);
   }
   if (before) retire_others(before->pairs);
-  if (!current_->relays)
-    workers_.clear();  // the master tells us of them again when there are several
   std::erase_if(retired_, [this](const Retired& retired) {
     return std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
   });
@@ -240,6 +244,11 @@ Status Relay::connect(HandlerPair& pair, WorkerName worker) {
 void Relay::worker_up(WorkerName worker) {
   if (worker.slot >= kSlotsMax) return log_error("no such slot: " + std::to_string(worker.slot));
   if (std::count(workers_.begin(), workers_.end(), worker) == 0) workers_.push_back(worker);
+  if (context_) {
+    const Status asked = queries_.add(
+        *context_, worker, query_endpoint(run_directory_, worker.slot, worker.incarnation));
+    if (!asked.ok()) log_error("control port: " + asked.message());
+  }
   for (HandlerPair* pair : all_pairs()) {
     const Status status = connect(*pair, worker);
     if (!status.ok()) {
@@ -250,6 +259,7 @@ void Relay::worker_up(WorkerName worker) {
 
 void Relay::worker_down(WorkerName worker) {
   std::erase(workers_, worker);
+  queries_.remove(worker);
   for (HandlerPair* pair : all_pairs()) pair->remove_worker(worker);
   for (const Retired& retired : retired_) retired.pair->remove_worker(worker);
 }
@@ -300,14 +310,6 @@ bool Relay::may_end() const {
   return std::all_of(pairs.begin(), pairs.end(), [this](const HandlerPair* pair) {
     return pair->waiting() == 0 && (!orphaned_ || pair->worker_peers() == 0);
   });
-}
-
-std::vector<ControlTask> Relay::tasks() const {
-  std::vector<ControlTask> tasks{{"relay", "running"}};
-  for (const WorkerName& worker : workers_) {
-    tasks.push_back({"worker " + std::to_string(worker.slot), "running"});
-  }
-  return tasks;
 }
 
 void Relay::answer(MessageType type, uint64_t generation, std::string text) {

@@ -36,6 +36,7 @@ class Relay final : ChannelUser, ControlPortUser {
     std::vector<HandlerPairOptions> rows;             // of every pair in the configuration
     std::vector<std::shared_ptr<HandlerPair>> pairs;  // in the order of rows; none with one worker
     std::shared_ptr<ControlPort> control;
+    ControlInfo info;
   };
   // A pair that the current generation does not have, until nobody needs it.
   struct Retired {
@@ -48,6 +49,9 @@ class Relay final : ChannelUser, ControlPortUser {
   void channel_message(Message message) override;
   void channel_closed(const std::string& why) override;
   std::vector<ControlTask> tasks() const override;
+  ControlInfo info() const override;
+  void ask_workers(const std::string& question, ConnectionId id, WorkerQueries::Done done) override;
+  void signal_server(int number) override;
 
   void take_offer(Message message);
   Status prepare(Message& message);
@@ -73,6 +77,7 @@ class Relay final : ChannelUser, ControlPortUser {
   std::unique_ptr<ZmqContext> context_;  // from the first generation on
   std::map<std::string, OwnedFd> offers_;
   std::vector<WorkerName> workers_;
+  WorkerQueries queries_{loop_};
   std::unique_ptr<Generation> next_;  // prepared, not yet current
   std::unique_ptr<Generation> current_;
   std::vector<Retired> retired_;

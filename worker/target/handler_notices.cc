@@ -3,16 +3,16 @@
 #include "proto/handler/request_writer.h"
 
 namespace m2 {
-void HandlerNotices::client_left(ConnectionId id) {
+void HandlerNotices::client_left(ConnectionId id, bool had_request) {
   unsaid_.erase(id);
-  if (link_->withdraw(id)) return;
+  if (link_->withdraw(id) && !had_request) return;
   write_disconnect(row_.send_ident, id, row_.protocol, message_);
   link_->notify(id, message_);
 }
 
 bool HandlerNotices::client_half_closed(ConnectionId id) {
   if (link_->holds(id)) return false;
-  client_left(id);
+  client_left(id, true);
   return true;
 }
 

@@ -30,7 +30,7 @@ void HandlerReplies::deliver(HandlerLink& link, const Reply& reply, HandlerMessa
     Connection* const connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
       // Never for the message that closes: what it wants is so already.
-      if (!reply.body.empty() && is_ours(link, id)) notices->client_left(id);
+      if (!reply.body.empty() && is_ours(link, id)) notices->client_left(id, true);
       continue;
     }
     if (reply.body.empty()) connection->forget_handler(&link);
@@ -51,7 +51,7 @@ void HandlerReplies::order(HandlerLink& link, const Reply& reply, HandlerMessage
     Connection* const connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
       const bool closes = parsed.value().kind == WebSocketOrder::Kind::kClose;
-      if (!closes && is_ours(link, id)) notices->client_left(id);
+      if (!closes && is_ours(link, id)) notices->client_left(id, true);
       continue;
     }
     Responder* const responder = connection->responder();
@@ -87,8 +87,9 @@ void HandlerReplies::do_as_told(HandlerLink& link, const Reply& reply) {
       connection->close("its handler cancelled it");
       continue;
     }
-    if (told.keep_alive) connection->touch();
     Responder* const responder = connection->responder();
+    if (told.keep_alive) connection->touch();
+    if (told.keep_alive && responder != nullptr) responder->keep_alive();
     if (told.credits != 0 && responder != nullptr) responder->add_credits(told.credits);
     if (told.kind != ExtendedReply::Kind::kSendfile) continue;
     if (responder == nullptr || !responder->send_file(told.path)) {
@@ -97,9 +98,9 @@ void HandlerReplies::do_as_told(HandlerLink& link, const Reply& reply) {
   }
 }
 
-void HandlerReplies::request_refused(HandlerLink&, ConnectionId id, std::string_view why,
+void HandlerReplies::request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
                                      int status) {
-  if (Connection* connection = clients_.find(id)) connection->request_refused(why, status);
+  if (Connection* connection = clients_.find(id)) connection->request_refused(&link, why, status);
 }
 
 // The relay sends the same bytes to each worker concerned, and answers for the ids of workers that

@@ -26,6 +26,8 @@ class HandlerResponder : public Responder {
   // handler_sendfile.cc
   bool send_file(std::string_view path) override;
   void refused(std::string_view why, int status) override;
+  bool asked(const void* pair) const override { return pair == &target_->link(); }
+  void keep_alive() override { owed_.begin_anew(); }
 
  protected:
   // Becomes the responder of the exchange, of which no handler knows yet.

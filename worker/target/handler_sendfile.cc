@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/log.h"
 #include "worker/http/exchange.h"
 #include "worker/target/handler_responder.h"
 #include "worker/target/open_beneath.h"
@@ -22,8 +23,9 @@ struct OpenFile final : SentFile {
   // Written to by somebody who makes it shorter, it is not what was promised.
   State state() const override {
     struct stat now;
-    const bool whole = ::fstat(file.get(), &now) == 0 && now.st_size >= seen.st_size;
-    return whole ? State::kSame : State::kChanged;
+    const bool same = ::fstat(file.get(), &now) == 0 && now.st_size >= seen.st_size;
+    if (!same) log_warn("a file that a handler let us send has become shorter meanwhile");
+    return same ? State::kSame : State::kChanged;
   }
 };
 

@@ -57,10 +57,13 @@ class Responder {
   virtual void pull() = 0;
   // A handler's message for this client. Default: it is not a handler that answers here; false.
   virtual bool handler_reply(std::string_view, HandlerMessage&) { return false; }
-  // The other words of handlers (extended messages): more upload credits; a file to be sent where a
-  // message would be. False: there is nothing to which it could belong.
+  // The other words of handlers (extended messages): more time; more upload credits; a file to be
+  // sent where a message would be. False: there is nothing to which it could belong.
+  virtual void keep_alive() {}
   virtual void add_credits(uint64_t) {}
   virtual bool send_file(std::string_view) { return false; }
+  // Whether its request was passed on to the handlers of this pair.
+  virtual bool asked(const void*) const { return true; }
   // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
   // none; false.
   virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
@@ -91,7 +94,8 @@ class Responder {
 // Who must hear when a client leaves: a handler that was told of it.
 class ToldHandler {
  public:
-  virtual void client_left(ConnectionId id) = 0;
+  // had_request: a request of it that came before its latest was handed to them.
+  virtual void client_left(ConnectionId id, bool had_request) = 0;
   // It has shut down its sending side, which most that leave do first, but may still read. False:
   // this handler has not seen its request yet and shall hear of the end later.
   virtual bool client_half_closed(ConnectionId id) = 0;

@@ -8,8 +8,7 @@ namespace m2 {
 namespace {
 
 TEST(Addresses, ComeBackAsTheyWere) {
-  const NamedAddresses addresses = {{"a.test", {"127.0.0.1", "::1"}},
-                                    {"b", {"fe80::1%eth0"}}};
+  const NamedAddresses addresses = {{"a.test", {"127.0.0.1", "::1"}}, {"b", {"fe80::1%eth0"}}};
   const auto read = read_addresses(write_addresses(addresses));
   ASSERT_TRUE(read.ok()) << read.message();
   EXPECT_EQ(read.value(), addresses);
@@ -17,9 +16,8 @@ TEST(Addresses, ComeBackAsTheyWere) {
 }
 
 TEST(Addresses, RefuseWhatIsNotTheirs) {
-  for (const std::string_view bytes :
-       {"a 127.0.0.1", "a\n", "\n", "a b\n", "a 127.0.0.1 \n\n", "a 127.0.0.256\n",
-        "a  127.0.0.1\n"}) {
+  for (const std::string_view bytes : {"a 127.0.0.1", "a\n", "\n", "a b\n", "a 127.0.0.1 \n\n",
+                                       "a 127.0.0.256\n", "a  127.0.0.1\n"}) {
     EXPECT_FALSE(read_addresses(bytes).ok()) << bytes;
   }
 }

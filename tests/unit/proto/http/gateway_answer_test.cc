@@ -96,6 +96,7 @@ TEST(GatewayAnswer, RepairsWhatItMustNotPassOn) {
   EXPECT_EQ(pass(ok("Connection: x\r\nX: 1\r\n folded\r\nB: 1\r\n")), ok("B: 1\r\n"));
   EXPECT_EQ(pass(ok("A : 1\r\nB\t:2\r\n")), ok("A: 1\r\nB: 2\r\n"));
   EXPECT_EQ(pass("HTTP/1.1 200 OK\nDate: d\nA: 1\n\n"), ok("A: 1\r\n"));
+  EXPECT_EQ(pass("HTTP/1.1 200 OK\r\nDate: d\r\nA: 1\r\n\n"), ok("A: 1\r\n"));
   EXPECT_EQ(pass(ok("Content-Length: 5\r\ncontent-length: 5\r\n")), ok("Content-Length: 5\r\n"));
   // RFC 9110 8.6, RFC 9112 6.1.
   EXPECT_EQ(pass("HTTP/1.1 204 x\r\nDate: d\r\nContent-Length: 0\r\n\r\n"),

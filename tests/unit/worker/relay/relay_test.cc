@@ -318,8 +318,10 @@ TEST_F(RelayTest, ServesTheControlPort) {
   };
   reload(2, {}, 2);  // the same port: it stays
   EXPECT_NE(tasks().find("worker 0"), std::string::npos);
-  reload(3, {}, 1);  // and the worker is none of its business any more
-  EXPECT_EQ(tasks().find("worker 0"), std::string::npos);
+  reload(3, {}, 1);  // it relays nothing any more, and still knows who is there
+  EXPECT_NE(tasks().find("worker 0"), std::string::npos);
+  announce(MessageType::kWorkerDown);
+  EXPECT_TRUE(turns.until([&] { return tasks().find("worker 0") == std::string::npos; }));
 }
 
 }  // namespace

@@ -1,0 +1,112 @@
+"""`m2sh control`: talks with the control port of a running server (manual 3.8).
+
+Words go to the server as they are, and what it answers is printed as it is. A line with an
+argument, as `status what=net`, is a command of Mongrel2 1.x, and its answer is printed as a table.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Dict, List, TYPE_CHECKING
+
+from mongrel2 import db
+from mongrel2.m2sh import select
+from mongrel2.m2sh.options import Command, Options, UsageError, value
+from mongrel2.m2sh.process import ProcessError
+from mongrel2.m2sh.store_commands import DB
+
+if TYPE_CHECKING:
+    from mongrel2.control import ControlPort
+
+PROMPT = "> "
+_DEFAULT = "ipc://run/control"
+
+
+def address(database: db.Database, server: db.Row) -> str:
+    """Where the control port is, as seen from outside the server's chroot; "": it has none."""
+    spec = server["control_port"]
+    if not spec:
+        setting = database.setting("control_port")
+        spec = _DEFAULT if setting is None else setting
+    if not spec.startswith("ipc://") or not server["chroot"]:
+        return str(spec)
+    path = str(spec)[len("ipc://"):].lstrip("/")
+    return "ipc://" + os.path.join(str(server["chroot"]), path)
+
+
+def _control(options: Options) -> int:
+    with db.Database(options.db) as database:
+        servers = select.chosen(database, options, "controlled")
+        addresses = [address(database, server) for server in servers]
+    if not servers:
+        return 1
+    if not addresses[0]:
+        raise UsageError(f"Server {select.short_title(servers[0])} has no control port: the "
+                         "setting control_port is empty.")
+    try:
+        from mongrel2.control import ControlPort
+    except ImportError:
+        raise ProcessError("m2sh control needs pyzmq: install python3-zmq.") from None
+    with ControlPort(addresses[0]) as port:
+        if getattr(options, "do") is not None:
+            return _run(port, getattr(options, "do"))
+        print("CONNECTING...", flush=True)
+        return _converse(port)
+
+
+def _converse(port: ControlPort) -> int:
+    while True:
+        try:
+            line = input(PROMPT)
+        except EOFError:
+            print()
+            return 0
+        except KeyboardInterrupt:
+            print()
+            continue
+        if line.strip():
+            _run(port, line)
+
+
+def _run(port: ControlPort, line: str) -> int:
+    from mongrel2.control import ControlError
+    name, *rest = line.split()
+    try:
+        if rest and all("=" in word for word in rest):
+            _print_table(port.request(name, **_arguments(rest)))
+        else:
+            answer = port.words(" ".join([name, *rest])).rstrip("\n")
+            print(answer, flush=True)
+            return 1 if answer.startswith('{"error"') else 0
+    except ControlError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _arguments(words: List[str]) -> Dict[str, Any]:
+    arguments: Dict[str, Any] = {}
+    for word in words:
+        key, _, text = word.partition("=")
+        arguments[key] = int(text) if text.isdigit() else text
+    return arguments
+
+
+def _print_table(rows: List[Dict[str, Any]]) -> None:
+    if len(rows) == 1 and len(rows[0]) == 1:
+        for key, cell in rows[0].items():
+            print(f"{key}:  {cell}", flush=True)
+        return
+    if rows:
+        print("  ".join(rows[0]))
+    for row in rows:
+        print("  ".join(str(cell) for cell in row.values()))
+    sys.stdout.flush()
+
+
+COMMANDS = [
+    Command("control", "Sends commands to the control port of a running server: status net, status "
+            "tasks, kill ID, time, reload, stop, help.",
+            [DB, *select.ONE, value("do", "one command, instead of reading them")], _control),
+]
