@@ -51,7 +51,7 @@ void HandlerReplies::order(HandlerLink& link, const Reply& reply, HandlerMessage
     Connection* const connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
       const bool closes = parsed.value().kind == WebSocketOrder::Kind::kClose;
-      if (!closes && is_ours(link, id)) notices->client_left(id);
+      if (!closes && is_ours(link, id)) notices->client_left(id, true);
       continue;
     }
     Responder* const responder = connection->responder();

@@ -30,18 +30,20 @@ class RecordingLink final : public HandlerLink {
     messages.push_back(std::move(all));
     return true;
   }
+  void owe(Owed&, ConnectionId) override { ++owed; }
   bool has_room() const override { return room; }
   void wait_for_room(RoomWaiter& waiter) override { waiters.add(waiter); }
   bool withdraw(ConnectionId) override { return false; }
   bool holds(ConnectionId) const override { return false; }
   void notify(ConnectionId, std::string_view) override { ++notices; }
   void set_recv_ident(std::string_view) override {}
-  void set_limits(uint32_t, uint32_t) override {}
+  void set_limits(const HandlerLinkOptions&) override {}
   void stop_listening() override {}
   Status prepare_move(ZmqContext&, HandlerLinkOptions) override { return {}; }
   void commit_move() override {}
   void abort_move() override {}
   bool behind_relay() const override { return false; }
+  Replies replies() const override { return Replies::kSub; }
   const std::string& send_spec() const override { return name; }
   const std::string& recv_spec() const override { return name; }
   bool has_handlers() const override { return true; }
@@ -64,7 +66,7 @@ class RecordingLink final : public HandlerLink {
 
   std::string name = "pair";
   bool full = false, room = true;
-  int notices = 0;
+  int notices = 0, owed = 0;
   std::vector<std::string> messages;
   RoomWaiters waiters;
 };
