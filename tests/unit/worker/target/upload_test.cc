@@ -96,8 +96,9 @@ class UploadTest : public ConnectionTest {
   UploadTest()
       : uploads(loop, deadlines),
         link(std::make_shared<RecordingLink>()),
-        target(std::make_shared<WatchedTarget>(
-            std::make_shared<HandlerTarget>(HandlerRow(), link, uploads))) {
+        target(std::make_shared<WatchedTarget>(std::make_shared<HandlerTarget>(
+            HandlerRow(), std::make_shared<HandlerNotices>(link, HandlerRow()), SendfilePlace(),
+            uploads))) {
     source.replacement = target;
     use({{"upload.stream", "1"}});  // limits.content_length is 50
     connect();
