@@ -19,6 +19,12 @@ uint64_t Deadlines::tick_now() {
          static_cast<uint64_t>(now.tv_nsec) / (kTickMs * 1'000'000);
 }
 
+double Deadlines::seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
 Deadlines::Deadlines(Loop& loop) : tick_(tick_now()) {
   for (Head& head : slots_) head.next_ = head.previous_ = &head;
   timer_.start<&Deadlines::advance>(loop, kTickMs / 1000.0, kTickMs / 1000.0, this);

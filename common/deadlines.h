@@ -37,6 +37,8 @@ class Deadlines {
   // Replaces an earlier deadline of the same object. The object must outlive it or be destroyed.
   void set(Deadline& deadline, uint64_t after_ms);
   void clear(Deadline& deadline) { deadline.due_tick_ = 0; }
+  // A clock that nobody steps; good for differences alone.
+  static double seconds();
 
  private:
   static constexpr unsigned kTickMs = 100;

@@ -43,19 +43,6 @@ Status limit_resources() {
   return limit(RLIMIT_NOFILE, kOpenFiles, "RLIMIT_NOFILE");
 }
 
-// Out of the chroot, if there is one: the file may have been replaced since the start, and the
-// resolver's files are outside.
-Status go_back(const ReaderTask& task, const Origin& origin) {
-  if (task.as_root) {
-    if (::fchdir(origin.root.get()) != 0) return Status::from_errno("back to /", errno);
-    if (::chroot(".") != 0) return Status::from_errno("chroot back to /", errno);
-  }
-  if (::fchdir(origin.folder.get()) != 0) {
-    return Status::from_errno("back to the folder of the start", errno);
-  }
-  return {};
-}
-
 // A file that root owns is read as root; any other as its owner, who can do no more with what a
 // hostile file makes of SQLite than he could before.
 Status become_owner(const ReaderTask& task, const Origin& origin) {
@@ -113,6 +100,17 @@ Status send_plan(int channel, const Config& config, std::string changes) {
 }
 
 }  // namespace
+
+Status go_back(const ReaderTask& task, const Origin& origin) {
+  if (task.as_root) {
+    if (::fchdir(origin.root.get()) != 0) return Status::from_errno("back to /", errno);
+    if (::chroot(".") != 0) return Status::from_errno("chroot back to /", errno);
+  }
+  if (::fchdir(origin.folder.get()) != 0) {
+    return Status::from_errno("back to the folder of the start", errno);
+  }
+  return {};
+}
 
 Result<Origin> Origin::remember() {
   Origin origin;

@@ -25,6 +25,10 @@ struct ReaderTask {
   bool as_root = false;
 };
 
+// Out of the chroot, if there is one: the file may have been replaced since the start, and the
+// resolver's files are outside. To the folder of the start.
+Status go_back(const ReaderTask& task, const Origin& origin);
+
 // Exit status of the child. channel: its end, to the master. current_image: of the configuration in
 // use, for saying what changes; -1: none.
 int read_configuration(const ReaderTask& task, const Origin& origin, int current_image,

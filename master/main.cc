@@ -14,6 +14,7 @@
 #include "master/config_child.h"
 #include "master/config_reader.h"
 #include "master/pid_file.h"
+#include "master/name_resolver_child.h"
 #include "master/supervisor.h"
 
 namespace m2 {
@@ -73,7 +74,7 @@ void log_beginning(const Plan& plan, const Place& place, const PidFile& pid_file
 }
 
 int serve(const Arguments& arguments, Reading first, const Origin& origin,
-          const std::function<int(int, int)>& read) {
+          const std::function<int(int, int)>& read, const ReaderTask& task) {
   const Plan& plan = *first.plan;
 
   // Where the server lives and as whom; nothing is changed yet.
@@ -113,6 +114,9 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
   log_beginning(plan, place, pid_file);
 
   // Sockets, children and the first generation; then the loop, until somebody says stop.
+  const NameResolver::Body look_up = [&origin, &task, jail = place.jail](int image, int channel) {
+    return look_names_up(task, origin, jail, image, channel);
+  };
   const Children::Kit kit{place.jail, run_directory(plan), worker_main, relay_main};
   Status served;
   {
@@ -120,6 +124,7 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
     Supervisor supervisor(loop, {.place = std::move(place),
                                  .kit = kit,
                                  .read = read,
+                                 .look_up = look_up,
                                  .reader_keeps = {origin.root.get(), origin.folder.get()},
                                  .workers = arguments.workers,
                                  .foreground = foreground,
@@ -154,7 +159,7 @@ int run(const Arguments& arguments) {
     return fail("server " + arguments.server + " is not started, because of these errors in " +
                 arguments.database);
   }
-  return serve(arguments, std::move(first), origin, read);
+  return serve(arguments, std::move(first), origin, read, task);
 }
 
 }  // namespace

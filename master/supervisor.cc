@@ -27,6 +27,7 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
       verdict_(setup_.verdict_path, setup_.place.jail),
       listeners_(setup_.place.jail),
       children_(loop, setup_.kit, *this),
+      resolver_(loop, setup_.look_up, setup_.reader_keeps, *this),
       heartbeat_(loop, children_, setup_.notify) {}
 
 Status Supervisor::run(Reading first) {
@@ -125,6 +126,11 @@ void Supervisor::child_message(Child& child, Message message) {
       child.mark_served(message.generation, loop_.now());
       carry_out(reload_.child_swapped(child.id(), message.generation));
       return announce_workers();
+    case MessageType::kLookUp:
+      if (mode_ == Mode::kRunning && current_.image.valid()) {
+        resolver_.start(current_.image.get());
+      }
+      return;
     case MessageType::kAlive:
       child.connections = message.number;
       return;
@@ -132,6 +138,16 @@ void Supervisor::child_message(Child& child, Message message) {
       log_error(child.name() + " sent a message that no child sends, and is killed");
       child.kill();
   }
+}
+
+void Supervisor::names_looked_up(OwnedFd addresses) {
+  children_.each([&addresses](Child& child) {
+    if (child.role() != Role::kWorker || child.leaving) return;
+    Message message;
+    message.type = MessageType::kAddresses;
+    message.descriptors.push_back(addresses.duplicate());
+    if (message.descriptors.back().valid()) child.send(std::move(message));
+  });
 }
 
 // Clients of a worker that retires go to the others in turn.

@@ -21,13 +21,15 @@
 #include "master/planned_generation.h"
 #include "master/privileges.h"
 #include "master/reload.h"
+#include "master/name_resolver.h"
 #include "master/signals.h"
 #include "master/spawn.h"
 #include "master/verdict_file.h"
 
 namespace m2 {
 
-class Supervisor final : public SignalUser, public ChildrenUser, public ReadingUser {
+class Supervisor final : public SignalUser, public ChildrenUser, public ReadingUser,
+                         private NameResolverUser {
  public:
   // What main has put in place.
   struct Setup {
@@ -35,6 +37,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
     Children::Kit kit;
     // The body of a ConfigReader; current_image: of the configuration in use, -1: none.
     std::function<int(int channel, int current_image)> read;
+    NameResolver::Body look_up = {};  // see NameResolver
     std::vector<int> reader_keeps;
     unsigned workers = 0;  // -w
     bool foreground = true;
@@ -61,6 +64,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   void child_message(Child& child, Message message) override;
   void pass_on_clients(Message message);
   void close_all_but(const Plan& plan);
+  void names_looked_up(OwnedFd addresses) override;
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;
@@ -90,6 +94,7 @@ class Supervisor final : public SignalUser, public ChildrenUser, public ReadingU
   VerdictFile verdict_;
   Listeners listeners_;
   Children children_;
+  NameResolver resolver_;
   HeartbeatWatch heartbeat_;
   Reload reload_;
   std::deque<Reload::Action> pending_;  // actions not yet carried out

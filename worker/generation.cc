@@ -62,6 +62,8 @@ Limits::Limits(const Settings& settings)
       body_ms(number32(settings, "limits.body_ms")),
       idle_ms(number32(settings, "limits.idle_ms")),
       write_ms(number32(settings, "limits.write_ms")),
+      min_read_rate(number32(settings, "limits.min_read_rate")),
+      min_write_rate(number32(settings, "limits.min_write_rate")),
       connections(number32(settings, "limits.connections")),
       connections_per_address(number32(settings, "limits.connections_per_address")),
       handler_targets(number32(settings, "limits.handler_targets")),
@@ -69,7 +71,8 @@ Limits::Limits(const Settings& settings)
       pipelining(settings.flag("pipelining")),
       close_after_answer(settings.flag("close_after_answer")),
       keep_client_xff(settings.flag("no_clobber_xff")),
-      tcp_keepalive(settings.flag("net.tcp_keepalive")) {
+      tcp_keepalive(settings.flag("net.tcp_keepalive")),
+      uploads(settings) {
   parser.head_bytes = number32(settings, "limits.buffer_size");
   parser.header_count = number32(settings, "limits.header_count");
   parser.path_bytes = number32(settings, "limits.url_path");

@@ -17,6 +17,7 @@
 #include "proto/http/request_parser.h"
 #include "proto/route/route_map.h"
 #include "worker/target/target.h"
+#include "worker/target/upload_limits.h"
 
 namespace m2 {
 
@@ -53,6 +54,8 @@ struct Limits {
   uint32_t body_ms = 0;
   uint32_t idle_ms = 0;
   uint32_t write_ms = 0;
+  uint32_t min_read_rate = 0;   // bytes a second; 0: any
+  uint32_t min_write_rate = 0;  // likewise
   uint32_t connections = 0;
   uint32_t connections_per_address = 0;  // 0: no limit
   uint32_t handler_targets = 0;
@@ -61,6 +64,7 @@ struct Limits {
   bool close_after_answer = true;
   bool keep_client_xff = false;
   bool tcp_keepalive = false;
+  UploadLimits uploads;
   WebSocketLimits websocket;
   explicit Limits(const Settings& settings);
 };

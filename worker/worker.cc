@@ -10,16 +10,20 @@
 namespace m2 {
 
 Worker::Worker(ChildStart start)
-    : deadlines_(loop_),
+    : slot_(start.slot),
+      deadlines_(loop_),
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
+      backends_(loop_, deadlines_),
+      uploads_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
       replies_(clients_),
-      targets_(loop_, deadlines_, links_),
+      targets_(loop_, deadlines_, links_, backends_, uploads_),
       channel_(loop_, std::move(start.channel), *this),
       heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
   replies_.set_pairs(targets_);
+  backends_.set_ask([this] { answer(MessageType::kLookUp, 0); });
 }
 
 void Worker::channel_message(Message message) {
@@ -44,6 +48,8 @@ void Worker::channel_message(Message message) {
       return take_clients(std::move(message));
     case MessageType::kLogs:
       return take_logs(std::move(message));
+    case MessageType::kAddresses:
+      return take_addresses(std::move(message));
     default:
       return log_warn("the master sent a message that is not for workers");
   }
@@ -83,6 +89,7 @@ Status Worker::prepare(Message& message) {
   auto generation = Generation::build(message.generation, config.value(), targets_);
   if (!generation.ok()) return std::move(generation).status();
   prepared->generation = std::move(generation).value();
+  if (slot_ == 0) prepared->settings = config.value().settings.summary();
   prepared->error_log_level = config.value().server.error_log_level;
   prepared->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
   prepared->listeners = make_plan(config.value()).listeners;
@@ -109,6 +116,7 @@ void Worker::commit(uint64_t generation) {
   links_.commit();
   use_listeners(*prepared);
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
+  if (!prepared->settings.empty()) log_info("settings: " + prepared->settings);
   heartbeat_.set(prepared->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
 }
@@ -191,6 +199,16 @@ void Worker::take_logs(Message message) {
     error_log_ = std::move(message.descriptors[0]);
   }
   if (message.descriptors.size() > 1) access_log_.redirect(std::move(message.descriptors[1]));
+}
+
+// Of names; facts about the world, not a configuration, so that they need no handshake.
+void Worker::take_addresses(Message message) {
+  if (message.descriptors.size() != 1) return log_warn("addresses without their file");
+  const auto bytes = SealedView::map(message.descriptors[0].get(), kAddressesBytesMax);
+  if (!bytes.ok()) return log_warn("addresses: " + bytes.message());
+  const auto found = read_addresses(bytes.value().bytes());
+  if (!found.ok()) return log_warn(found.message());
+  backends_.take(found.value());
 }
 
 void Worker::answer(MessageType type, uint64_t generation, std::string text) {

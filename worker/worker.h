@@ -19,8 +19,10 @@
 #include "worker/http/access_log.h"
 #include "worker/http/clients.h"
 #include "worker/link/handler_links.h"
+#include "worker/target/backends.h"
 #include "worker/target/handler_replies.h"
 #include "worker/target/targets.h"
+#include "worker/target/upload.h"
 
 namespace m2 {
 
@@ -48,14 +50,18 @@ class Worker final : private ChannelUser, private Successors {
   void take_no_more(uint64_t limit_ms);
   void drain_limit_passed();
   void take_logs(Message message);
+  void take_addresses(Message message);
   void answer(MessageType type, uint64_t generation, std::string text = {});
 
+  const unsigned slot_;
   Loop loop_;
   Deadlines deadlines_;
   OwnedFd error_log_;
   AccessLog access_log_;
   HandlerLinks
       links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
+  Backends backends_;  // outlives all that may hold one
+  Uploads uploads_;  // what clients leave behind is removed before it ends
   Clients clients_;
   HandlerReplies replies_;
   Targets targets_;
@@ -69,6 +75,7 @@ class Worker final : private ChannelUser, private Successors {
     std::shared_ptr<const Generation> generation;
     std::map<std::string, OwnedFd> new_listeners;
     std::vector<PlanListener> listeners;  // all it has
+    std::string settings;                 // for the log; one worker says them
     int error_log_level = 2;
     uint64_t heartbeat_ms = 0;
   };

@@ -22,6 +22,7 @@ using simdjson::dom::object;
 
 constexpr int64_t kFormat = 1;
 constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};  // by TargetKind
+constexpr std::string_view kBalances[] = {"round_robin", "least_connections"};  // by Balance
 constexpr std::string_view kFormats[] = {"json", "tnetstring"};     // by HeaderFormat
 constexpr std::string_view kSlowClients[] = {"close", "drop_newest", "drop_oldest"};
 constexpr std::string_view kReplies[] = {"sub", "pull", "none"};    // by Replies
@@ -106,14 +107,21 @@ void write_dir(JsonWriter& json, const DirRow& row) {
   put_flag(json, "precompressed", row.precompressed);
 }
 
-void write_proxy(JsonWriter& json, const ProxyRow& row) {
-  put(json, "id", row.id);
-  put(json, "addr", row.addr);
+void write_backend(JsonWriter& json, const BackendRow& row) {
+  put(json, "host", row.host);
   put(json, "port", row.port);
   json.key("addresses");
   json.begin_array();
   for (const std::string& address : row.addresses) json.text(address);
   json.end_array();
+}
+
+void write_proxy(JsonWriter& json, const ProxyRow& row) {
+  put(json, "id", row.id);
+  put(json, "addr", row.addr);
+  put(json, "port", row.port);
+  put_rows(json, "backends", row.backends, write_backend);
+  put(json, "balance", kBalances[static_cast<size_t>(row.balance)]);
 }
 
 void write_handler(JsonWriter& json, const HandlerRow& row) {
@@ -302,13 +310,23 @@ std::string read_address(element from, Status& status) {
   return std::string(text);
 }
 
+BackendRow read_backend(element from, Status& status) {
+  Members members(from, "backend", status);
+  BackendRow row;
+  row.host = members.text("host");
+  row.port = members.number<uint16_t>("port");
+  row.addresses = members.rows("addresses", read_address);
+  return row;
+}
+
 ProxyRow read_proxy(element from, Status& status) {
   Members members(from, "proxy", status);
   ProxyRow row;
   row.id = members.number<int64_t>("id");
   row.addr = members.text("addr");
   row.port = members.number<uint16_t>("port");
-  row.addresses = members.rows("addresses", read_address);
+  row.backends = members.rows("backends", read_backend);
+  row.balance = static_cast<Balance>(members.choice("balance", kBalances));
   return row;
 }
 

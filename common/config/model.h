@@ -31,11 +31,24 @@ struct DirRow {
   bool operator==(const DirRow&) const = default;
 };
 
+// One server of a Proxy.
+struct BackendRow {
+  std::string host;  // a name, or a numeric address without brackets
+  uint16_t port = 0;
+  // Numeric, resolved outside the jail. Some row of a Proxy has one; others may be unknown for now.
+  std::vector<std::string> addresses;
+  bool operator==(const BackendRow&) const = default;
+};
+
+enum class Balance : uint8_t { kRoundRobin, kLeastConnections };  // proxy.balance
+inline constexpr size_t kBackendsMax = 64;                        // of one Proxy
+
 struct ProxyRow {
   int64_t id = 0;
-  std::string addr;  // as written
+  std::string addr;  // as written: hosts, each with its port or the row's
   uint16_t port = 0;
-  std::vector<std::string> addresses;  // numeric, resolved outside the jail; at least one
+  std::vector<BackendRow> backends;  // in order, 1 to kBackendsMax
+  Balance balance = Balance::kRoundRobin;
   bool operator==(const ProxyRow&) const = default;
 };
 

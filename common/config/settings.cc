@@ -67,18 +67,19 @@ constexpr SettingSpec kSpecs[] = {
            "A worker or relay that has done nothing for so long, because it spins, is stopped or "
            "waits "
            "for a disk, is killed and replaced."),
-    number("superpoll.max_fd", 10240, 256, 1048576, "descriptors",
-           "Open files that each process may have (RLIMIT_NOFILE)."),
-    number("zeromq.threads", 1, 1, 16, "threads", "0MQ I/O threads of each process that uses 0MQ."),
+    number("superpoll.max_fd", 10240, 0, 1048576, "descriptors",
+           "Open files that each process may have: RLIMIT_NOFILE is raised to it, never lowered."),
+    number("zeromq.threads", 1, 1, 64, "threads", "0MQ I/O threads of each process that uses 0MQ."),
 
     // Clients.
-    number("limits.buffer_size", 4096, 512, 1048576, "bytes",
+    number("limits.buffer_size", 4096, 64, 16777216, "bytes",
            "Request line and headers of one request together (431 beyond)."),
-    number("limits.content_length", 20480, 0, 1073741824, "bytes",
-           "Longest request body; a longer one is refused with 413."),
-    number("limits.url_path", 2048, 16, 1048576, "bytes",
+    number("limits.content_length", 20480, 0, 2147483647, "bytes",
+           "Longest request body that a handler gets in one message; a longer one is an upload "
+           "(upload.temp_store, upload.stream) or refused with 413."),
+    number("limits.url_path", 2048, 1, 16777216, "bytes",
            "Longest path of a request, without its query (414 beyond)."),
-    number("limits.header_count", 1280, 8, 65536, "headers",
+    number("limits.header_count", 1280, 1, 1048576, "headers",
            "Header fields of one request (431 beyond)."),
     number("limits.connections", 10240, 1, 1048576, "connections",
            "Client connections that each worker holds open at a time."),
@@ -90,6 +91,12 @@ constexpr SettingSpec kSpecs[] = {
     time_ms("limits.idle_ms", 120000, "A keep-alive connection without a request is closed then."),
     time_ms("limits.write_ms", 30000,
             "A client that takes none of the bytes owed to it is cut off then."),
+    number("limits.min_read_rate", 300, 0, 1000000000, "bytes/s",
+           "A client that sends its body more slowly uses up the time of limits.body_ms and gets "
+           "408; 0 lets it."),
+    number("limits.min_write_rate", 300, 0, 1000000000, "bytes/s",
+           "A client that takes what it is owed more slowly uses up the time of limits.write_ms "
+           "and is cut off; 0 lets it."),
     flag("pipelining", false,
          "1: a request that arrives before the one ahead of it is answered is served after it; 0: "
          "it is not read, and the connection is closed after the answer."),
@@ -117,7 +124,7 @@ constexpr SettingSpec kSpecs[] = {
            "each at once."),
 
     // Handlers.
-    number("limits.handler_targets", 128, 1, 65536, "ids",
+    number("limits.handler_targets", 128, 1, 1048576, "ids",
            "Connection ids that one handler message may name; a message with more is dropped."),
     number("handler.wait_ms", 5000, 0, kDayMs, "ms",
            "How long a request waits for a handler to come before it is answered 503."),
@@ -162,12 +169,42 @@ constexpr SettingSpec kSpecs[] = {
            "Window of that compression; a deflater takes 2^(bits+2) bytes and 128 KB, one for each "
            "handler pair."),
 
+    // Uploads to handlers: bodies above limits.content_length.
+    text("upload.temp_store", "",
+         "Where they are stored: a path ending in XXXXXX, in whose place each file has letters of "
+         "its own. Not set: they are refused with 413."),
+    text("upload.temp_store_mode", "0600",
+         "Mode of these files: octal with a leading 0, at least 0600, at most 0777."),
+    flag("upload.stream", false,
+         "Pass them on in pieces, as fast as the handler gives credits, instead of storing them."),
+    number("upload.max_bytes", int64_t{64} << 30, 1, int64_t{1} << 53, "bytes",
+           "Longest upload (413 beyond)."),
+    number("upload.files", 256, 1, 65536, "files",
+           "Uploads that each worker stores at a time; one more is answered 503."),
+    time_ms("upload.disk_ms", 60000,
+            "An upload whose disk takes longer than this for one step is answered 503."),
+
     // Proxy.
     time_ms("proxy.connect_ms", 5000, "Time for a connection to a backend (504 beyond)."),
     time_ms("proxy.answer_ms", 60000, "Longest silence of a backend that owes an answer (504)."),
     time_ms("proxy.idle_ms", 15000, "An unused backend connection is closed then."),
     number("proxy.pool", 128, 0, 65536, "connections",
            "Unused connections kept to each backend, in each worker."),
+    number("proxy.connections", 1024, 1, 65536, "connections",
+           "Connections to each backend at a time, in each worker (503 beyond)."),
+    time_ms("proxy.tunnel_ms", 300000,
+            "A connection that switched protocols (WebSocket) is closed when neither side has sent "
+            "anything for this long."),
+    number("proxy.eject_after", 3, 1, 1000, "failures",
+           "Failures in a row that put one of several backends out of turn."),
+    time_ms("proxy.eject_ms", 1000,
+            "First pause of a backend out of turn; each failed trial doubles it, up to a minute."),
+    number("proxy.retry_percent", 20, 0, 100, "%",
+           "Requests of one Proxy that may be tried on another backend; 0: none."),
+    time_ms("proxy.resolve_ms", 10000,
+            "Least pause between two look-ups of the names of backends, because one of their "
+            "addresses does not answer."),
+    flag("proxy.via", true, "Add a Via field to requests, as RFC 9110 7.6.3 demands."),
 
     // Directories.
     number("dir.cache_files", 1024, 0, 1048576, "files",
@@ -179,17 +216,16 @@ constexpr SettingSpec kSpecs[] = {
          "nothing."),
 
     // Bounds of the configuration itself.
-    number("limits.host_name", 256, 16, 256, "bytes",
-           "A host's name and matching must be shorter than this."),
-    number("limits.dir_max_path", 256, 16, 4096, "bytes",
+    number(
+        "limits.host_name", 256, 2, 65536, "bytes",
+        "A host's name and matching must be shorter than this. A request's host of more than 256 "
+        "bytes is the default host."),
+    number("limits.dir_max_path", 256, 2, 4096, "bytes",
            "A directory's base, and the prefix of a route to one, must be shorter than this."),
     number("limits.mime_ext_len", 128, 2, 4096, "bytes",
            "A MIME extension must be shorter than this."),
 
     // Known from Mongrel2 1.x, without effect.
-    no_effect(text("upload.temp_store", "", "Large bodies are refused (limits.content_length).")),
-    no_effect(text("upload.temp_store_mode", "0600", "There are no upload files.")),
-    no_effect(flag("upload.stream", false, "Large bodies are refused (limits.content_length).")),
     old_number("limits.client_read_retries", 5, "reads",
                "A request may come in any number of pieces; limits.head_ms bounds its time."),
     old_number("limits.proxy_read_retries", 100, "reads",
@@ -197,9 +233,6 @@ constexpr SettingSpec kSpecs[] = {
     old_number("limits.proxy_read_retry_warn", 10, "reads", "See limits.proxy_read_retries."),
     old_number("limits.tick_timer", 10, "s", "Each deadline is kept for itself, without a sweep."),
     old_number("limits.min_ping", 120, "s", "limits.idle_ms closes idle connections."),
-    old_number("limits.min_read_rate", 300, "bytes/s",
-               "limits.head_ms and limits.body_ms bound slow senders."),
-    old_number("limits.min_write_rate", 300, "bytes/s", "limits.write_ms bounds slow readers."),
     old_number("limits.kill_limit", 2, "criteria", "Each deadline closes a connection by itself."),
     old_number("limits.connection_stack_size", 32768, "bytes", "There are no coroutines."),
     old_number("limits.fdtask_stack", 102400, "bytes", "There are no coroutines."),
@@ -263,6 +296,17 @@ Status Settings::set(string_view key, string_view value) {
   }
   values_.insert_or_assign(std::string(key), std::string(value));
   return {};
+}
+
+std::string Settings::summary() const {
+  std::string all;
+  for (const SettingSpec& spec : kSpecs) {
+    const auto found = values_.find(std::string(spec.key));
+    if (found == values_.end()) continue;
+    if (!all.empty()) all += ", ";
+    all.append(spec.key).append("=").append(found->second);
+  }
+  return all;
 }
 
 int64_t Settings::number(string_view key) const {

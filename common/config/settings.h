@@ -42,6 +42,8 @@ class Settings {
   bool flag(std::string_view key) const;
   const std::string& text(std::string_view key) const;
 
+  // What was set explicitly as one line for the log, "workers=2, pipelining=1"; "": nothing.
+  std::string summary() const;
   // What was set explicitly, by key.
   const std::unordered_map<std::string, std::string>& explicit_values() const { return values_; }
 

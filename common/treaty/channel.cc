@@ -91,7 +91,7 @@ Received receive_packet(int fd, Message& message) {
   if (static_cast<size_t>(size) < sizeof header) return Received::kMalformed;
   if ((packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Received::kMalformed;
   if (header.type < static_cast<uint32_t>(MessageType::kOffer) ||
-      header.type > static_cast<uint32_t>(MessageType::kAlive)) {
+      header.type > static_cast<uint32_t>(MessageType::kLast)) {
     return Received::kMalformed;
   }
   message.type = static_cast<MessageType>(header.type);

@@ -7,6 +7,9 @@
 //     child  -> master   kSwapped                    the new generation serves
 //   config reader (ends after its verdict):
 //     reader -> master   kFinding* then kPlan | kRefused
+//   names of backends, again:
+//     worker -> master   kLookUp                     one of their addresses does not answer
+//     resolver -> master -> workers   kAddresses
 //   relay and workers (only with more than one worker):
 //     master -> relay    kWorkerUp, kWorkerDown      connect to, let go of a worker's endpoints
 #pragma once
@@ -56,6 +59,12 @@ enum class MessageType : uint32_t {
   kRefused,
   // From a child to the master, for the heartbeat and status; number: connections open.
   kAlive,
+  // From a worker: an address of a backend does not answer; look the names up again. It names none:
+  // the configuration does.
+  kLookUp,
+  // From the resolver, and on to every worker. descriptors: [addresses], sealed (addresses.h).
+  kAddresses,
+  kLast = kAddresses,
 };
 
 }  // namespace m2

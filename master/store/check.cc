@@ -115,14 +115,9 @@ void check_config(const Config& config, bool as_root, Findings& findings) {
   check_server(config, findings);
   check_hosts(config, findings);
   for (const DirRow& dir : config.dirs) check_directory(config, dir, as_root, findings);
-  for (const ProxyRow& proxy : config.proxies) {
-    if (proxy.addr.empty()) {
-      findings.error(at_cell("proxy", proxy.id, "addr", ""),
-                     "must be the name or address of a server");
-    }
-  }
   check_trust(config, findings);
   check_endpoints(config, findings);
+  check_uploads(config, findings);
 }
 
 }  // namespace m2

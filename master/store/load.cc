@@ -269,6 +269,7 @@ Loaded load_config(const std::string& db_path, const std::string& server, bool a
   if (config) {
     choose_default_host(*config, findings);
     check_config(*config, as_root, findings);
+    check_upload_folder(*config, as_root, findings);
     resolve_proxies(config->proxies, kResolveMs, findings);
   }
   if (findings.has_error()) config.reset();

@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
+#include "common/in_quotes.h"
 #include "master/store/endpoint.h"
 
 namespace m2 {
@@ -81,41 +83,69 @@ std::vector<std::string> numeric_addresses(const addrinfo* list) {
 
 }  // namespace
 
-void resolve_proxies(std::vector<ProxyRow>& proxies, int limit_ms, Findings& findings) {
-  std::map<std::string, gaicb*> requests;  // one look-up a name, however many rows have it
-  for (ProxyRow& proxy : proxies) {
-    if (is_numeric_address(proxy.addr)) {
-      proxy.addresses = {proxy.addr};
-    } else if (!proxy.addr.empty()) {
-      requests.emplace(proxy.addr, nullptr);
-    }
-  }
-  if (requests.empty()) return;
-
-  std::vector<std::string> names;
-  for (const auto& [name, none] : requests) names.push_back(name);
-  auto batch = std::make_unique<Batch>(std::move(names));
-  size_t next = 0;
-  for (auto& [name, request] : requests) request = batch->pointers[next++];
+NamedAddresses look_up(const std::vector<std::string>& names, int limit_ms,
+                       std::map<std::string, std::string>& failures) {
+  NamedAddresses found;
+  if (names.empty()) return found;
+  auto batch = std::make_unique<Batch>(names);
   const int started = getaddrinfo_a(GAI_NOWAIT, batch->pointers.data(),
                                     static_cast<int>(batch->pointers.size()), nullptr);
   if (started == 0) wait_for(*batch, limit_ms);
-
-  for (ProxyRow& proxy : proxies) {
-    if (proxy.addr.empty() || !proxy.addresses.empty()) continue;
-    gaicb* request = requests[proxy.addr];
+  for (size_t at = 0; at < names.size(); ++at) {
+    gaicb* request = batch->pointers[at];
     const int error = started != 0 ? started : gai_error(request);
-    if (error == 0) proxy.addresses = numeric_addresses(request->ar_result);
-    if (!proxy.addresses.empty()) continue;
-    const std::string why = error == EAI_INPROGRESS
-                                ? "no answer within " + std::to_string(limit_ms) + " ms"
-                            : error != 0 ? gai_strerror(error)
-                                         : "no address";
-    findings.error(at_cell("proxy", proxy.id, "addr", proxy.addr),
-                   "cannot be resolved (" + why + "); correct the name or write a numeric address");
+    std::vector<std::string> addresses;
+    if (error == 0) addresses = numeric_addresses(request->ar_result);
+    if (!addresses.empty()) {
+      found[names[at]] = std::move(addresses);
+      continue;
+    }
+    failures[names[at]] = error == EAI_INPROGRESS
+                              ? "no answer within " + std::to_string(limit_ms) + " ms"
+                          : error != 0 ? gai_strerror(error)
+                                       : "no address";
   }
   // What is not done still writes into the batch: it is left behind on purpose.
   if (started == 0 && !batch->is_done()) (void)batch.release();
+  return found;
+}
+
+std::vector<std::string> names_of(const std::vector<ProxyRow>& proxies) {
+  std::set<std::string> names;  // one look-up a name, however many rows have it
+  for (const ProxyRow& proxy : proxies) {
+    for (const BackendRow& backend : proxy.backends) {
+      if (!is_numeric_address(backend.host)) names.insert(backend.host);
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+void resolve_proxies(std::vector<ProxyRow>& proxies, int limit_ms, Findings& findings) {
+  std::map<std::string, std::string> failures;
+  const NamedAddresses found = look_up(names_of(proxies), limit_ms, failures);
+  for (ProxyRow& proxy : proxies) {
+    std::string missing;
+    bool usable = false;
+    for (BackendRow& backend : proxy.backends) {
+      if (is_numeric_address(backend.host)) {
+        backend.addresses = {backend.host};
+      } else if (const auto known = found.find(backend.host); known != found.end()) {
+        backend.addresses = known->second;
+      } else {
+        missing += (missing.empty() ? "" : "; ") + in_quotes(backend.host) + ": " +
+                   failures[backend.host];
+      }
+      usable |= !backend.addresses.empty();
+    }
+    if (missing.empty()) continue;
+    const std::string place = at_cell("proxy", proxy.id, "addr", proxy.addr);
+    if (usable) {
+      findings.warn(place, "serves without what cannot be resolved (" + missing + ") until it can");
+    } else {
+      findings.error(place, "cannot be resolved (" + missing +
+                                "); correct the name or write a numeric address");
+    }
+  }
 }
 
 }  // namespace m2

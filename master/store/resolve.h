@@ -1,17 +1,27 @@
 // Names of proxied servers to addresses, outside the jail where the resolver's files are. Runs in
-// the config reader, which may start threads and ends soon after.
+// the config reader and in the resolver, which may start threads and end soon after.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "common/config/model.h"
+#include "common/treaty/addresses.h"
 #include "master/store/finding.h"
 
 namespace m2 {
 
-// Fills ProxyRow::addresses: numeric, IPv4 first, at most 16. All names are looked up at once, for
-// at most limit_ms together. A finding for each row whose name has no address or no answer in time;
-// rows without a name are left alone.
+// All names at once, for at most limit_ms together. Numeric addresses, IPv4 first, at most 16 each.
+// failures: why the others have none.
+NamedAddresses look_up(const std::vector<std::string>& names, int limit_ms,
+                       std::map<std::string, std::string>& failures);
+
+// The hosts of these rows that are names, each once.
+std::vector<std::string> names_of(const std::vector<ProxyRow>& proxies);
+
+// Fills BackendRow::addresses. A row of which no host has an address is an error; a warning for one
+// with others.
 void resolve_proxies(std::vector<ProxyRow>& proxies, int limit_ms, Findings& findings);
 
 }  // namespace m2

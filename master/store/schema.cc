@@ -65,7 +65,12 @@ constexpr Column kDirectory[] = {
     later(number("precompressed", "0")),
 };
 
-constexpr Column kProxy[] = {number("id", kNone), text("addr"), number("port", kNone)};
+constexpr Column kProxy[] = {
+    number("id", kNone),
+    text("addr"),
+    number("port", kNone),
+    later(text("balance", "round_robin")),
+};
 
 constexpr Column kHandler[] = {
     number("id", kNone),

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "common/in_quotes.h"
+#include "master/store/backend_list.h"
 
 namespace m2 {
 namespace {
@@ -48,6 +49,18 @@ void load_proxies(ReadContext& context, Index& index, std::vector<ProxyRow>& pro
     proxy.id = row.id();
     proxy.addr = row.text("addr");
     proxy.port = static_cast<uint16_t>(row.number("port", 1, 65535));
+    if (const std::string balance = row.text("balance"); balance == "least_connections") {
+      proxy.balance = Balance::kLeastConnections;
+    } else if (!balance.empty() && balance != "round_robin") {
+      context.findings.error(row.place("balance"),
+                             "must be \"round_robin\" or \"least_connections\"");
+    }
+    Result<std::vector<BackendRow>> backends = parse_backends(proxy.addr, proxy.port);
+    if (backends.ok()) {
+      proxy.backends = std::move(backends).value();
+    } else {
+      context.findings.error(row.place("addr"), backends.message());
+    }
     index[proxy.id] = static_cast<uint32_t>(proxies.size());
     proxies.push_back(std::move(proxy));
   }

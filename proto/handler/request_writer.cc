@@ -321,6 +321,29 @@ RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, 
   return write_as<JsonBlock>(request, parts, ',', out);
 }
 
+void write_piece_head(const HandlerPiece& piece, HeaderFormat format, std::string& out) {
+  std::string block;
+  for (const ExtraField& key : piece.keys) {
+    if (format == HeaderFormat::kTnetstring) {
+      append_netstring(block, key.name);
+      append_netstring(block, key.value);
+    } else {
+      block.append(block.empty() ? "{\"" : ",\"").append(key.name).append("\":\"");
+      block.append(key.value).append("\"");
+    }
+  }
+  if (format == HeaderFormat::kJson) block += '}';
+  out.assign(piece.send_ident);
+  out += ' ';
+  append_decimal(out, piece.id);
+  out += ' ';
+  out += piece.path;
+  out += ' ';
+  append_netstring(out, block, format == HeaderFormat::kTnetstring ? '}' : ',');
+  append_decimal(out, piece.body_bytes);
+  out += ':';
+}
+
 namespace {
 
 void begin_notice(std::string_view send_ident, ConnectionId id, std::string& out) {

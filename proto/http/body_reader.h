@@ -24,6 +24,8 @@ class BodyReader {
   bool done() const { return chunked() ? chunks_.done() : remaining_ == 0; }
   bool failed() const { return chunked() && chunks_.failed(); }
   std::string_view reason() const { return chunks_.reason(); }  // after failed()
+  // Bytes of input used, framing and all; after failed() the offset of the bad one.
+  uint64_t used() const { return used_; }
   // Bytes of body still to come by Content-Length; 0 when chunked.
   uint64_t remaining() const { return remaining_; }
   bool chunked() const { return framing_ == BodyFraming::kChunked; }
@@ -31,6 +33,7 @@ class BodyReader {
  private:
   BodyFraming framing_ = BodyFraming::kNone;
   uint64_t remaining_ = 0;
+  uint64_t used_ = 0;
   ChunkReader chunks_;
 };
 

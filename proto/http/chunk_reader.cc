@@ -10,6 +10,7 @@ namespace m2 {
 
 BodyStep ChunkReader::read(std::string_view input) {
   size_t at = 0;
+  size_t trailers_at = in_trailers() ? 0 : std::string_view::npos;
   while (at < input.size() && state_ != State::kDone) {
     if (state_ == State::kData) {
       const size_t length = std::min<uint64_t>(remaining_, input.size() - at);
@@ -20,8 +21,10 @@ BodyStep ChunkReader::read(std::string_view input) {
     take(input[at]);
     if (state_ == State::kFailed) break;
     ++at;
+    if (state_ == State::kTrailerStart && trailers_at == std::string_view::npos) trailers_at = at;
   }
-  return {at, {}};
+  if (trailers_at == std::string_view::npos) return {at, {}};
+  return {at, {}, input.substr(trailers_at, at - trailers_at)};
 }
 
 void ChunkReader::take(char c) {

@@ -13,6 +13,8 @@ namespace m2 {
 struct BodyStep {
   size_t used = 0;        // bytes of input consumed (framing and data)
   std::string_view data;  // a piece of the body within the input; may be empty
+  // Behind the last chunk: a piece of the trailer lines and their blank line, as received.
+  std::string_view trailers = {};
 };
 
 class ChunkReader {
@@ -56,6 +58,9 @@ class ChunkReader {
   void take_size(char c);
   void take_extension(char c);
   void take_trailer(char c);
+  bool in_trailers() const {
+    return state_ >= State::kTrailerStart && state_ <= State::kEndLf;
+  }
   void expect(char c, char wanted, State next, std::string_view otherwise);
   void fail(std::string_view reason);
 };

@@ -2,48 +2,39 @@
 // requests lose no field or one, so that most heads are one or two copies.
 #include "proto/http/gateway_request.h"
 
-#include <array>
 #include <cstring>
+#include <optional>
 
+#include "proto/http/hop_fields.h"
 #include "proto/http/syntax.h"
 
 namespace m2 {
 namespace {
 
-enum class FieldUse : uint8_t { kPass, kDrop, kHost, kForwardedFor };
+enum class FieldUse : uint8_t { kPass, kDrop, kHost, kForwardedFor, kForwards, kExpect };
 
-// Fields that decide where a message goes or ends: a client's Connection field cannot remove them.
-bool is_protected(std::string_view name) {
-  return equals_ignore_case(name, "host") || equals_ignore_case(name, "content-length");
-}
-
-// Hop-by-hop whether or not Connection names them (RFC 9110 7.6.1, RFC 2616 13.5.1). Expect is
-// answered by this server itself.
 FieldUse use_of(std::string_view name) {
-  const auto drop_if = [name](std::string_view lower) {
-    return equals_ignore_case(name, lower) ? FieldUse::kDrop : FieldUse::kPass;
-  };
   switch (name.size()) {
-    case 2:
-      return drop_if("te");
     case 4:
       return equals_ignore_case(name, "host") ? FieldUse::kHost : FieldUse::kPass;
     case 6:
-      return drop_if("expect");
-    case 7:
-      return drop_if("upgrade");
-    case 10:
-      return equals_ignore_case(name, "keep-alive") ? FieldUse::kDrop : drop_if("connection");
+      return equals_ignore_case(name, "expect") ? FieldUse::kExpect : FieldUse::kPass;
+    case 12:
+      return equals_ignore_case(name, "max-forwards") ? FieldUse::kForwards : FieldUse::kPass;
     case 15:
       return equals_ignore_case(name, "x-forwarded-for") ? FieldUse::kForwardedFor
                                                          : FieldUse::kPass;
-    case 16:
-      return drop_if("proxy-connection");
-    case 17:
-      return drop_if("transfer-encoding");
     default:
-      return FieldUse::kPass;
+      return is_hop_field(name) ? FieldUse::kDrop : FieldUse::kPass;
   }
+}
+
+bool lists(std::string_view value, std::string_view wanted) {
+  std::string_view element;
+  while (next_element(value, element)) {
+    if (equals_ignore_case(element, wanted)) return true;
+  }
+  return false;
 }
 
 class GatewayRequestWriter {
@@ -51,68 +42,90 @@ class GatewayRequestWriter {
   GatewayRequestWriter(const GatewayRequest& request, std::string& out)
       : request_(request), head_(*request.head), base_(request.base), out_(out) {}
 
-  bool write() {
-    if (!find_options()) return false;
+  GatewayVerdict write() {
+    upgrade_ = forwards_upgrade(head_, base_);
+    if (!find_options()) return GatewayVerdict::kTooManyNames;
+    if (const auto verdict = look_at_forwards(); verdict != GatewayVerdict::kForward) {
+      return verdict;
+    }
     out_.clear();
     write_request_line();
     // An absolute target overrides Host (RFC 9112 3.2.2).
     absolute_ = base_[head_.target.offset] != '/' && head_.has_host;
     append_forwarded_ = !request_.keep_client_xff && request_.peer != "-";
     if (absolute_) write_field("Host", head_.host.in(base_));
+    if (!head_.has_host) write_field("Host", request_.default_host);
     for (const HeaderField& field : head_.fields) {
       if (passes(field)) copy(field);
     }
     flush_run();
     if (append_forwarded_) write_forwarded_for();
-    if (head_.framing == BodyFraming::kChunked) write_field("Transfer-Encoding", "chunked");
+    write_own_fields();
     out_.append("\r\n");
-    return true;
+    return GatewayVerdict::kForward;
   }
 
  private:
-  // Names in Connection fields, but for those that say what HTTP/1.1 does anyway.
   bool find_options() {
     for (const HeaderField& field : head_.fields) {
-      if (field.name.length != 10 || !equals_ignore_case(field.name.in(base_), "connection")) {
-        continue;
-      }
-      std::string_view list = field.value.in(base_), option;
-      while (next_element(list, option)) {
-        if (option.empty() || equals_ignore_case(option, "keep-alive") ||
-            equals_ignore_case(option, "close") || is_protected(option)) {
-          continue;
-        }
-        if (option_count_ == kConnectionOptionsMax) return false;
-        options_[option_count_++] = option;
+      const std::string_view name = field.name.in(base_);
+      if (name.size() == 10 && equals_ignore_case(name, "connection")) {
+        if (!options_.add(field.value.in(base_))) return false;
+      } else if (name.size() == 2 && equals_ignore_case(name, "te")) {
+        trailers_wanted_ |= lists(field.value.in(base_), "trailers");
       }
     }
     return true;
   }
 
-  bool named_in_connection(std::string_view name) const {
-    for (size_t i = 0; i < option_count_; ++i) {
-      if (options_[i].size() != name.size()) continue;
-      size_t at = 0;
-      while (at < name.size() && ascii_lower(name[at]) == ascii_lower(options_[i][at])) ++at;
-      if (at == name.size()) return true;
+  // Only this method counts hops, and TRACE (RFC 9110 7.6.2), which the parser refuses.
+  GatewayVerdict look_at_forwards() {
+    if (head_.method.in(base_) != "OPTIONS") return GatewayVerdict::kForward;
+    for (const HeaderField& field : head_.fields) {
+      if (use_of(field.name.in(base_)) != FieldUse::kForwards) continue;
+      const std::optional<uint64_t> count = parse_length(field.value.in(base_));
+      if (!count || counts_hops_) return GatewayVerdict::kBadForwards;
+      if (*count == 0) return GatewayVerdict::kAnswerHere;
+      counts_hops_ = true;
+      hops_left_ = *count - 1;
     }
-    return false;
+    return GatewayVerdict::kForward;
   }
 
   void write_request_line() {
     out_.append(head_.method.in(base_)).append(" ").append(head_.path.in(base_));
     if (head_.has_query) out_.append("?").append(head_.query.in(base_));
-    out_.append(head_.minor_version == 0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+    out_.append(" HTTP/1.1\r\n");
+  }
+
+  void write_own_fields() {
+    if (counts_hops_) write_field("Max-Forwards", std::to_string(hops_left_));
+    if (request_.via) {
+      write_field("Via", head_.minor_version == 0 ? "1.0 mongrel2" : "1.1 mongrel2");
+    }
+    if (upgrade_) {
+      write_field("Upgrade", "websocket");
+      write_field("Connection", "Upgrade");
+    } else if (trailers_wanted_ && head_.minor_version != 0) {
+      // Trailers of an answer are passed on, so that this may be said for the client.
+      write_field("TE", "trailers");
+      write_field("Connection", "TE");
+    }
+    if (head_.framing == BodyFraming::kChunked) write_field("Transfer-Encoding", "chunked");
   }
 
   bool passes(const HeaderField& field) {
     const std::string_view name = field.name.in(base_);
-    if (option_count_ != 0 && named_in_connection(name)) return false;
+    if (!options_.empty() && options_.names(name)) return false;
     switch (use_of(name)) {
       case FieldUse::kPass:
         return true;
       case FieldUse::kDrop:
         return false;
+      case FieldUse::kForwards:
+        return !counts_hops_;
+      case FieldUse::kExpect:  // only what a server of HTTP/1.1 may be asked, about a body
+        return head_.expect_continue && head_.framing != BodyFraming::kNone;
       case FieldUse::kHost:
         return !absolute_;
       case FieldUse::kForwardedFor:
@@ -158,7 +171,7 @@ class GatewayRequestWriter {
       if (!client_forwarded_ || request_.peer_is_origin) break;
       const std::string_view name = field.name.in(base_);
       if (use_of(name) != FieldUse::kForwardedFor || field.value.empty()) continue;
-      if (option_count_ != 0 && named_in_connection(name)) continue;
+      if (!options_.empty() && options_.names(name)) continue;
       out_.append(field.value.in(base_)).append(", ");
     }
     out_.append(request_.peer).append("\r\n");
@@ -168,23 +181,63 @@ class GatewayRequestWriter {
   const RequestHead& head_;
   const char* base_;
   std::string& out_;
-  std::array<std::string_view, kConnectionOptionsMax> options_;
-  size_t option_count_ = 0;
+  ConnectionOptions options_;
+  uint64_t hops_left_ = 0;
   uint32_t run_begin_ = 0;  // bytes to copy as they stand
   uint32_t run_end_ = 0;
   bool absolute_ = false;
   bool append_forwarded_ = false;
   bool client_forwarded_ = false;  // the client sent an X-Forwarded-For of its own
+  bool counts_hops_ = false;
+  bool trailers_wanted_ = false;
+  bool upgrade_ = false;
 };
+
+// Fields that mean something only in front of a body, RFC 9110 6.5.1.
+bool may_trail(std::string_view name) {
+  if (is_hop_field(name) || use_of(name) != FieldUse::kPass) return false;
+  for (const std::string_view known :
+       {"content-length", "content-encoding", "content-type", "content-range", "trailer", "via",
+        "authorization", "cookie", "cache-control", "pragma", "range", "if-match", "if-none-match",
+        "if-modified-since", "if-unmodified-since", "if-range", "forwarded", "from", "origin"}) {
+    if (equals_ignore_case(name, known)) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
-bool write_gateway_request(const GatewayRequest& request, std::string& out) {
+GatewayVerdict write_gateway_request(const GatewayRequest& request, std::string& out) {
   return GatewayRequestWriter(request, out).write();
 }
 
+bool forwards_upgrade(const RequestHead& head, const char* base) {
+  if (!head.upgrade || head.framing != BodyFraming::kNone) return false;
+  const HeaderField* field = head.find(base, "upgrade");
+  return field != nullptr && equals_ignore_case(field->value.in(base), "websocket");
+}
+
+bool connection_names_fields(const RequestHead& head, const char* base) {
+  ConnectionOptions options;
+  for (const HeaderField& field : head.fields) {
+    if (field.name.length != 10 || !equals_ignore_case(field.name.in(base), "connection")) continue;
+    if (!options.add(field.value.in(base))) return true;
+  }
+  return !options.empty();
+}
+
+void append_gateway_trailers(std::string_view raw, std::string& out) {
+  // ChunkReader has seen that each line is a field and ends in CRLF.
+  for (size_t end; (end = raw.find("\r\n")) != std::string_view::npos; raw.remove_prefix(end + 2)) {
+    const std::string_view line = raw.substr(0, end);
+    if (line.empty() || !may_trail(line.substr(0, line.find(':')))) continue;
+    out.append(line).append("\r\n");
+  }
+  out.append("\r\n");
+}
+
 bool is_idempotent(std::string_view method) {
-  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
+  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}) {
     if (method == known) return true;
   }
   return false;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,16 +18,33 @@ struct GatewayRequest {
   std::string_view peer;         // address of the client; "-": it has none
   bool peer_is_origin = false;   // found by forwarded.h: X-Forwarded-For is this address alone
   bool keep_client_xff = false;  // X-Forwarded-For stays as the client sent it, or absent
+  bool via = true;               // add a Via field (RFC 9110 7.6.3)
+  std::string_view default_host = {};  // for a client of HTTP/1.0 that named none
 };
 
-// Names that the Connection fields of one request may list; more is not worth the search.
-inline constexpr size_t kConnectionOptionsMax = 16;
+enum class GatewayVerdict : uint8_t {
+  kForward,
+  kAnswerHere,    // OPTIONS with Max-Forwards: 0: this server is the last (RFC 9110 7.6.2)
+  kTooManyNames,  // the Connection fields list more than kConnectionOptionsMax names: 400
+  kBadForwards    // Max-Forwards of an OPTIONS is not one number: 400
+};
 
-// Writes request line and fields, with their blank line, into out (what was there is replaced).
-// Content-Length stays, chunked is announced anew: the caller frames the body accordingly. An
-// HTTP/1.0 client's request stays HTTP/1.0, since its answer will not be altered either.
-// False: the Connection fields list more than kConnectionOptionsMax names.
-[[nodiscard]] bool write_gateway_request(const GatewayRequest& request, std::string& out);
+// Writes request line and fields, with their blank line, into out (what was there is replaced; but
+// for kForward it means nothing). The version is ours, HTTP/1.1. Content-Length stays, chunked is
+// announced anew: the caller frames the body accordingly. An Upgrade to websocket is asked for
+// again, any other is not.
+[[nodiscard]] GatewayVerdict write_gateway_request(const GatewayRequest& request,
+                                                   std::string& out);
+
+// Whether this head asks for what write_gateway_request() passes on as an Upgrade.
+bool forwards_upgrade(const RequestHead& head, const char* base);
+
+// Whether its Connection fields name fields: these must not come as trailers either.
+bool connection_names_fields(const RequestHead& head, const char* base);
+
+// The trailers of a chunked request that may go on: raw, with their blank line, appended to out.
+// Nothing that frames, routes, changes or authorises a request can come behind it (RFC 9110 6.5.1).
+void append_gateway_trailers(std::string_view raw, std::string& out);
 
 // Whether sending a request of this method twice means the same as sending it once (RFC
 // 9110 9.2.2).

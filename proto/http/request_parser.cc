@@ -203,7 +203,10 @@ bool RequestParser::take_host(const char* base, Slice value, RequestHead& head) 
   if (!value.empty() && !is_authority(value.in(base))) {
     return refuse(400, "bad host or port in the Host field (RFC 9112 3.2)", value.offset);
   }
-  if (head.has_host) return true;  // the authority of the target goes before (RFC 9112 3.2.2)
+  if (head.has_host) {  // the authority of the target takes its place (RFC 9112 3.2.2)
+    head.fields.back().value = head.host;
+    return true;
+  }
   head.host = value;
   head.has_host = true;
   return true;
@@ -246,10 +249,12 @@ bool RequestParser::take_transfer_encoding(const char* base, Slice value, Reques
     if (coding.empty() || !is(coding.front(), kTokenChar)) {
       return refuse(400, "Transfer-Encoding is not a list of codings (RFC 9112 6.1)", value.offset);
     }
-    if (!equals_ignore_case(coding, "chunked")) {
-      return refuse(501, "transfer coding other than chunked (RFC 9112 6.1)", value.offset);
+    if (equals_ignore_case(coding, "chunked")) {
+      seen_ |= kChunkedCoding;
+    } else if (!sees(kOtherCoding)) {
+      seen_ |= kOtherCoding;
+      other_coding_ = value.offset;
     }
-    seen_ |= kChunkedCoding;
   }
   head.framing = BodyFraming::kChunked;
   return true;
@@ -277,6 +282,12 @@ void RequestParser::take_connection(std::string_view value) {
 bool RequestParser::finish(RequestHead& head) {
   if (!sees(kHostField) && head.minor_version > 0) {
     return refuse(400, "HTTP/1.1 without a Host field (RFC 9112 3.2)", position_);
+  }
+  if (sees(kOtherCoding) && !sees(kChunkedCoding)) {
+    return refuse(400, "chunked is not the last transfer coding (RFC 9112 6.3)", other_coding_);
+  }
+  if (sees(kOtherCoding)) {
+    return refuse(501, "transfer coding other than chunked (RFC 9112 6.1)", other_coding_);
   }
   head.keep_alive = !sees(kCloseOption) && (head.minor_version > 0 || sees(kKeepAliveOption));
   head.upgrade = sees(kUpgradeOption) && sees(kUpgradeField) && head.minor_version > 0;

@@ -55,6 +55,7 @@ void ResponseReader::start(bool head_request, uint32_t head_bytes_max) {
   state_ = State::kHead;
   head_request_ = head_request;
   keep_alive_ = has_length_ = chunked_ = false;
+  interim_count_ = 0;
   status_ = 0;
   head_bytes_max_ = head_bytes_max;
   content_length_ = body_bytes_ = 0;
@@ -64,7 +65,7 @@ void ResponseReader::start(bool head_request, uint32_t head_bytes_max) {
 
 // An idle connection keeps no buffer, so the copy goes back at once.
 void ResponseReader::drop_head() {
-  head_ = {};
+  head_ = interim_ = {};
   if (!partial_.empty()) std::string().swap(partial_);
 }
 
@@ -76,6 +77,7 @@ size_t ResponseReader::feed(std::string_view bytes) {
 }
 
 size_t ResponseReader::feed_head(std::string_view bytes) {
+  if (!interim_.empty()) drop_head();
   for (size_t i = partial_.size(); i < kProtocol.size(); ++i) {
     const size_t at = i - partial_.size();
     if (at == bytes.size()) break;
@@ -123,7 +125,14 @@ void ResponseReader::take_head(std::string_view head) {
     fail("bad status line in the answer (RFC 9112 4)");
     return;
   }
-  if (status < 200 && status != 101) return drop_head();  // interim: the final answer follows
+  if (status < 200 && status != 101) {  // interim: the final answer follows
+    if (++interim_count_ > kInterimAnswersMax) {
+      fail("more interim answers than a client should have to read");
+      return;
+    }
+    interim_ = head;
+    return;
+  }
   Framing framing;
   framing.http_1_0 = status_line[7] == '0';
   while (!rest.empty()) {
@@ -213,17 +222,20 @@ void ResponseReader::take_framing(const Framing& framing) {
   if (state_ == State::kUntilClose || state_ == State::kSwitched) keep_alive_ = false;
 }
 
-size_t ResponseReader::feed_body(std::string_view bytes) {
+size_t ResponseReader::feed_body(std::string_view bytes, std::string* data) {
+  trailers_at_ = std::string_view::npos;
   switch (state_) {
     case State::kBody: {
-      if (chunked_) return feed_chunked(bytes);
+      if (chunked_) return feed_chunked(bytes, data);
       const size_t used = std::min<uint64_t>(content_length_ - body_bytes_, bytes.size());
+      if (data != nullptr) data->append(bytes.substr(0, used));
       body_bytes_ += used;
       if (body_bytes_ == content_length_) state_ = State::kComplete;
       return used;
     }
     case State::kUntilClose:
     case State::kSwitched:
+      if (data != nullptr) data->append(bytes);
       body_bytes_ += bytes.size();
       return bytes.size();
     case State::kHead:
@@ -234,12 +246,16 @@ size_t ResponseReader::feed_body(std::string_view bytes) {
   return 0;
 }
 
-size_t ResponseReader::feed_chunked(std::string_view bytes) {
+size_t ResponseReader::feed_chunked(std::string_view bytes, std::string* data) {
   size_t used = 0;
   while (used < bytes.size() && !chunks_.done()) {
     const BodyStep step = chunks_.read(bytes.substr(used));
+    if (!step.trailers.empty() && trailers_at_ == std::string_view::npos) {
+      trailers_at_ = used + step.used - step.trailers.size();
+    }
     used += step.used;
     body_bytes_ += step.data.size();
+    if (data != nullptr) data->append(step.data);
     if (chunks_.failed()) {
       fail(chunks_.reason());
       return used;

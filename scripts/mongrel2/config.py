@@ -106,6 +106,7 @@ class Proxy(_Row):
 
     addr: str
     port: int
+    balance: str = "round_robin"
     _title = "addr"
 
 

@@ -30,7 +30,7 @@ _DEFAULTS: Dict[str, Row] = {
     "route": dict(path="", reversed=0, host_id=0, target_id=0, target_type=""),
     "directory": dict(base="", index_file="", default_ctype="", cache_ttl=0,
                       listing=0, precompressed=0),
-    "proxy": dict(addr="", port=0),
+    "proxy": dict(addr="", port=0, balance="round_robin"),
     "handler": dict(send_spec="", send_ident="", recv_spec="", recv_ident="", raw_payload=0,
                     protocol="json", replies="sub", slow_clients="close",
                     websocket="frames"),
@@ -164,7 +164,7 @@ class _Writer:
         target = route.target
         kind, columns = {
             config.Dir: ("dir", "base index_file default_ctype cache_ttl listing precompressed"),
-            config.Proxy: ("proxy", "addr port"),
+            config.Proxy: ("proxy", "addr port balance"),
             config.Handler: ("handler", "send_spec send_ident recv_spec recv_ident raw_payload "
                              "protocol replies slow_clients websocket"),
         }[type(target)]

@@ -119,6 +119,13 @@ class Connection(WebSocketReplies):
             answer = answer[: answer.index(b"\r\n\r\n") + 4]
         self.reply(req, answer)
 
+    def grant(self, req: Request, count: int) -> None:
+        """Lets the server send so many bytes more of a body that comes in pieces."""
+        number = b"%d" % count
+        credits = b"7:credits,%d:%s#" % (len(number), number)
+        value = b"3:ctl,%d:%s}" % (len(credits), credits)
+        self.send(req.sender, f"X {req.conn_id}", b"%d:%s]" % (len(value), value))
+
     def close(self, req: Request) -> None:
         """Has the server close the browser's connection once all is sent: an empty message."""
         self.reply(req, b"")

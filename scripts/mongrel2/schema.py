@@ -51,7 +51,8 @@ TABLES = {
     "proxy": """
         id INTEGER PRIMARY KEY,
         addr TEXT,
-        port INTEGER""",
+        port INTEGER,
+        balance TEXT DEFAULT 'round_robin'""",
     "directory": """
         id INTEGER PRIMARY KEY,
         base TEXT,

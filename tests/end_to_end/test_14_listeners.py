@@ -1,5 +1,5 @@
-"""Several places where clients come in: IPv4, IPv6, unix sockets; kept, added, changed and removed by
-reloads."""
+"""Several places where clients come in: IPv4, IPv6, unix sockets; kept, added, changed and removed
+by reloads."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from lib.client import Client
 from lib.deployment import GID, UID, UUID, dir_, handler, listener
 from lib.handler import Answering, http
 from lib.server import Server, faults, run
-from lib.waiting import can_connect, free_port, has_ipv6
+from lib.waiting import can_connect, free_port, has_ipv6, low_port
 
 ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 
@@ -47,8 +47,8 @@ def test_several(deployment, workers):
         assert server.wait_access(25)[3][1:3] == [b"-", 0]
 
 
-# Goal: "::" takes both families; IPv4 clients of it have IPv4 addresses. With an IPv4 listener on the
-# same port, that one gets them.
+# Goal: "::" takes both families; IPv4 clients of it have IPv4 addresses. With an IPv4 listener on
+# the same port, that one gets them.
 @ipv6
 def test_ipv6(deployment, workers):
     port = free_port()
@@ -155,8 +155,8 @@ def test_other_address_on_the_same_port(deployment, workers, addresses):
                 other.bind(("127.0.0.1", deployment.port))
 
 
-# Goal: the file of a unix socket has the mode of the configuration, also after a reload, and belongs
-# to the user who serves; it goes with the server.
+# Goal: the file of a unix socket has the mode of the configuration, also after a reload, and
+# belongs to the user who serves; it goes with the server.
 def test_unix_mode(deployment, workers):
     for mode in ("0600", "666", "0660"):
         deployment.configure({"/": dir_()}, listeners=[listener("unix:run/web", mode=mode)])
@@ -180,7 +180,7 @@ def status_of(place):
 # Goal: as root with chroot and drop, unix sockets are made by the user who serves, and a port below
 # 1024 can be listened on.
 def test_privileged(deployment, root, workers):
-    low = next(port for port in range(1023, 600, -1) if not can_connect(port))
+    low = low_port()
     deployment.configure({"/": dir_()}, listeners=[listener("unix:/run/web"),
                                                    listener("127.0.0.1", low)])
     deployment.give_away()

@@ -211,7 +211,8 @@ def test_backend(deployment):
 
 
 # Goal: a worker that leaves passes on clients with their addresses, also those whose header has not
-# come, in part or at all. Method: from two workers to one; all clients are those of the leaving one.
+# come, in part or at all. Method: from two workers to one; all clients are those of the one
+# that leaves.
 def test_retiring_worker(deployment):
     site = Site(deployment, None, {"workers": 2})
     with site.server as server, Handler(deployment) as on:

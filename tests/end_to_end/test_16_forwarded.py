@@ -14,7 +14,8 @@ TRUSTED = "127.0.0.2"
 
 
 def addresses(request):
-    return http(json.dumps([request.headers["REMOTE_ADDR"], request.headers.get("x-forwarded-for")]))
+    names = ("REMOTE_ADDR", "x-forwarded-for")
+    return http(json.dumps([request.headers.get(name) for name in names]))
 
 
 class Site:
@@ -27,7 +28,8 @@ class Site:
     def configure(self, trusted=f"{TRUSTED}, 10.0.0.0/8, unix", **settings):
         self.deployment.configure(
             {"/": dir_(), "/h": handler(), "/p": proxy(self.backend.port)},
-            settings={"forwarded.trusted": trusted, **settings}, listeners=[listener("unix:run/web")])
+            settings={"forwarded.trusted": trusted, **settings},
+            listeners=[listener("unix:run/web")])
 
     def ask(self, source=TRUSTED, **headers):
         """REMOTE_ADDR and x-forwarded-for of a handler, and the same field of a backend."""
@@ -57,7 +59,8 @@ def test_trusted(site):
                           ("[2001:db8::7]:4711", "2001:db8::7"),
                           ("10.0.0.8, 10.0.0.9", "10.0.0.8")):
         assert site.ask(X_Forwarded_For=value) == [client, client, client]
-    assert site.ask(Forwarded='for=6.6.6.6, for="[2001:db8::7]:1";proto=https') == ["2001:db8::7"] * 3
+    standard = 'for=6.6.6.6, for="[2001:db8::7]:1";proto=https'
+    assert site.ask(Forwarded=standard) == ["2001:db8::7"] * 3
     # Both: the older field counts.
     assert site.ask(X_Forwarded_For="192.0.2.1", Forwarded="for=6.6.6.6") == ["192.0.2.1"] * 3
     lines = site.server.wait_access(16)

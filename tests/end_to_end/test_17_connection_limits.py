@@ -73,8 +73,9 @@ def test_families(deployment):
 # balancer's own questions do not count. Those of unix sockets have no address and no cap.
 def test_behind_balancer(deployment):
     port = free_port()
-    deployment.configure({"/": dir_()}, settings=settings(1, **{"proxy_protocol.trusted": "127.0.0.1"}), listeners=[listener("127.0.0.1", port, proxy_protocol=1),
-                                    listener("unix:run/web")])
+    deployment.configure(
+        {"/": dir_()}, settings=settings(1, **{"proxy_protocol.trusted": "127.0.0.1"}),
+        listeners=[listener("127.0.0.1", port, proxy_protocol=1), listener("unix:run/web")])
     with Server(deployment, workers=1) as server:
         def comes_from(header):
             return server.client(port).send(header + b"\r\n")
@@ -91,8 +92,8 @@ def test_behind_balancer(deployment):
         assert all(is_served(client) for client in kept)
 
 
-# Goal: behind a trusted HTTP proxy the requests in flight count, by the address of their client; the
-# proxy's connections do not. Method: a handler that holds its answers.
+# Goal: behind a trusted HTTP proxy the requests in flight count, by the address of their client;
+# the proxy's connections do not. Method: a handler that holds its answers.
 def test_behind_proxy(deployment):
     deployment.configure({"/": dir_(), "/h": handler()},
                          settings=settings(2, **{"forwarded.trusted": "127.0.0.2"}))

@@ -244,6 +244,38 @@ def test_a_reader_that_goes_away(folder):
     assert done.stderr == b""
 
 
+LISTENERS = """
+main = Server(uuid='u', access_log='a', error_log='e', chroot='./', default_host='h',
+    pid_file='p', port=80, proxy_protocol=1, hosts=[Host(name='h')], listeners=[
+        Listener(address='::1', port=81, proxy_protocol=1),
+        Listener(address='unix:run/web', mode='0600')])
+"""
+
+
+# Goal: both languages write listeners, and dump and servers show them; a database without the table
+# is read as well.
+def test_listeners(folder):
+    (folder / "new.py").write_text(f"from mongrel2.config import *\n{LISTENERS}commit([main])")
+    (folder / "new.conf").write_text(f"{LISTENERS}servers = [main]")
+    for name in ("new.py", "new.conf"):
+        good(folder, f"config -db x.sqlite -config {name}")
+        assert rows(folder, "SELECT proxy_protocol FROM server") == [(1,)]
+        query = "SELECT server_id, address, port, proxy_protocol, mode FROM listener"
+        assert rows(folder, query) == [(1, "::1", 81, 1, "0660"), (1, "unix:run/web", 0, 0, "0600")]
+    shown = ("\tListener(address='::1', port=81, proxy_protocol=1)\n"
+             "\tListener(address='unix:run/web', mode='0600')\n")
+    assert shown in good(folder, "dump -db x.sqlite")
+    assert good(folder, "servers -db x.sqlite").endswith("h h u\n" + shown)
+    with sqlite3.connect(folder / "x.sqlite") as connection:
+        connection.execute("DROP TABLE listener")
+    assert good(folder, "servers -db x.sqlite").endswith("h h u\n")
+    for wrong, why in (("port='81'", "must be a whole number"), ("mode=0", "must be text"),
+                       ("port=1, host='a'", "host")):
+        (folder / "new.py").write_text(
+            f"from mongrel2.config import *\nListener(address='::1', {wrong})")
+        assert why in bad(folder, "load -db x.sqlite -config new.py")
+
+
 DEBIAN = "/usr/bin/m2sh"
 OLD_STYLE = '''
 app = Handler(send_spec='tcp://127.0.0.1:9997', send_ident='i', recv_spec='tcp://127.0.0.1:9996',

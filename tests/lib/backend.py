@@ -69,7 +69,7 @@ class Backend:
         self.open = set()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
+        self._bind()
         self.listener.listen(128)
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
@@ -80,6 +80,9 @@ class Backend:
     def __exit__(self, *_):
         self.close()
         assert self.fault is None, f"the backend failed: {self.fault!r}"
+
+    def _bind(self):
+        self.listener.bind(("127.0.0.1", self.port))
 
     @staticmethod
     def hello(exchange, head):

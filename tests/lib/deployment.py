@@ -37,8 +37,8 @@ def dir_(base="www/", index_file="index.html", default_ctype="text/plain", **mor
     return _source("Dir", base=base, index_file=index_file, default_ctype=default_ctype, **more)
 
 
-def proxy(port, addr="127.0.0.1"):
-    return _source("Proxy", addr=addr, port=port)
+def proxy(port, addr="127.0.0.1", **more):
+    return _source("Proxy", addr=addr, port=port, **more)
 
 
 def handler(name="h", ident=IDENT, recv_ident="", **more):

@@ -79,9 +79,11 @@ class Server:
     """One running server. `with Server(deployment, workers=2) as server:` starts it and waits until
     it serves; leaving the block ends it at once."""
 
-    def __init__(self, deployment, *options, workers=None, as_root=False, name=UUID, start=True):
+    def __init__(self, deployment, *options, workers=None, as_root=False, name=UUID, start=True,
+                 prefix=()):
         self.deployment = deployment
         self.as_root = as_root
+        self.prefix = list(prefix)  # of the command, as in ["unshare", "--mount"]
         self.arguments = (["-w", str(workers)] if workers else []) + list(options)
         self.arguments += [deployment.database, name]
         number = len(deployment.servers)
@@ -108,7 +110,7 @@ class Server:
             del environment["NOTIFY_SOCKET"]
         with open(self.stderr, "ab") as output:
             self.process = subprocess.Popen(
-                command(*self.arguments, as_root=self.as_root), stdin=subprocess.DEVNULL,
+                self.prefix + command(*self.arguments, as_root=self.as_root), stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, env=environment, cwd=self.deployment.folder,
                 start_new_session=True, **more)
         self.pid = self.process.pid

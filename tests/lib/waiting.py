@@ -38,16 +38,27 @@ def free_port():
     global _next_port
     for _ in range(5000):
         _next_port = 20000 + (_next_port - 20000 + 1) % 12000
-        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with socket.socket() as probe:
-            try:
-                claim.bind(f"\0mongrel2-test-port-{_next_port}")
-                probe.bind(("127.0.0.1", _next_port))
-                _claims.append(claim)
-                return _next_port
-            except OSError:
-                claim.close()
+        if _claim(_next_port):
+            return _next_port
     raise AssertionError("no free port")
+
+
+def low_port():
+    """A port that only root may listen on."""
+    return next(port for port in range(1023, 600, -1) if _claim(port))
+
+
+def _claim(port):
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with socket.socket() as probe:
+        try:
+            claim.bind(f"\0mongrel2-test-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            _claims.append(claim)
+            return True
+        except OSError:
+            claim.close()
+            return False
 
 
 def has_ipv6():

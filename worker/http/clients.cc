@@ -22,6 +22,8 @@ Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, Connec
     : loop_(loop),
       deadlines_(deadlines),
       access_log_(access_log),
+      notes_(deadlines, "clients"),
+      faults_(deadlines, "answers that failed"),
       read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
       first_id_(first_id),
       next_id_(first_id) {

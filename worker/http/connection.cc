@@ -16,6 +16,10 @@ namespace {
 // "Expect: 100-continue" (RFC 9110, 10.1.1): a target wants the body.
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
+// To "OPTIONS *". What a certain path allows is its target's to say.
+constexpr std::string_view kServerAllows =
+    "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+
 }  // namespace
 
 Connection::Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer)
@@ -76,16 +80,18 @@ void Connection::input_ended() {
   // nobody will ask again.
   half_closed_ = true;
   watch_as_needed();
-  clients_.deadlines().set(*this, clients_.limits().write_ms);
-  std::erase_if(told_, [this](const auto& weak) {
+  if (!exchange_->write_watched) clients_.deadlines().set(*this, clients_.limits().write_ms);
+  const bool owed = exchange_->responder_ != nullptr && exchange_->responder_->owes_request();
+  std::erase_if(told_, [this, owed](const auto& weak) {
     const auto handler = weak.lock();
-    return handler == nullptr || handler->client_half_closed(id_);
+    return handler == nullptr || (!owed && handler->client_half_closed(id_));
   });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();
 }
 
 // bytes: all that is not used yet and does not stand in exchange_->input.
 void Connection::process(std::string_view bytes) {
+  const size_t received = bytes.size();
   processing_ = true;
   for (bool more = true; more;) {
     switch (state_) {
@@ -123,7 +129,7 @@ void Connection::process(std::string_view bytes) {
   }
   processing_ = false;
   if (state_ == State::kIdle && clients_.retiring()) return retire();
-  if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline();
+  if (state_ == State::kBody && exchange_->output.empty()) set_body_deadline(received);
   if (state_ == State::kAnswering && exchange_->output.empty()) clients_.deadlines().clear(*this);
 }
 
@@ -149,9 +155,11 @@ std::string_view Connection::take_head(std::string_view bytes) {
       }
       return {};
     case ParseState::kRefused:
-      log_info("bad request from " + std::string(peer_address()) + " at byte " +
-               std::to_string(exchange.parser.error_offset()) + ": " +
-               std::string(exchange.parser.reason()));
+      if (clients_.notes().admits()) {
+        log_info("bad request from " + std::string(peer_address()) + " at byte " +
+                 std::to_string(exchange.parser.error_offset()) + ": " +
+                 std::string(exchange.parser.reason()));
+      }
       refuse(exchange.parser.status(), {});
       return {};
     case ParseState::kComplete:
@@ -177,22 +185,37 @@ std::string_view Connection::dispatch(std::string_view rest) {
   AccessLog::request_fields(exchange.method(), exchange.path(), exchange.is_http10(),
                             exchange.log_request_);
   if (!find_client()) return {};
+  // RFC 9110 7.4: only who is trusted to have spoken TLS with the client may ask for such a URI.
+  if (head.is_https && !exchange.generation_->trust().forwarded.contains(peer_ip_)) {
+    refuse(421, "an https URI, but no TLS and no trusted network (RFC 9110 7.4)");
+    return {};
+  }
   if (head.expect_other) {
-    refuse(417, "Expect: only 100-continue is known");
+    refuse(417, "Expect: only 100-continue is known (RFC 9110 10.1.1)");
     return {};
   }
   exchange.route_ = Generation::route(host, exchange.path());
   if (exchange.route_ == nullptr) {
-    const bool body_unread = head.framing != BodyFraming::kNone;
-    if (body_unread) {
-      refuse(404, {});
-      return {};
-    }
-    note_pipelined(rest);
-    exchange.answer_status(404);
-    return rest;
+    return answer_without_route(rest);
   }
   return begin_body(exchange.route_->target->body_policy(exchange), rest);
+}
+
+std::string_view Connection::answer_without_route(std::string_view rest) {
+  Exchange& exchange = *exchange_;
+  // The server as a whole (RFC 9110 9.3.7); the parser lets no other method have this target.
+  const bool is_server = exchange.path() == "*";
+  const std::string_view fields = is_server ? kServerAllows : std::string_view();
+  const bool body_unread = exchange.head_.framing != BodyFraming::kNone;
+  if (body_unread) {
+    close_after_ = unread_input_ = true;
+    exchange.keep_alive_ = false;
+    rest = {};
+  }
+  note_pipelined(rest);
+  state_ = State::kAnswering;
+  exchange.answer_status(is_server ? 204 : 404, {}, fields);
+  return rest;
 }
 
 // Starts the target as soon as its policy allows. Returns what lies behind the request, as far as
@@ -233,26 +256,40 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
   }
   exchange.body_reader.start(head.framing, head.content_length);
   if (policy == BodyPolicy::kWhole) {
-    retain_head();
+    exchange.keep_head();
     state_ = State::kBody;
   } else {
+    if (by_length) exchange.body_ = rest.substr(0, head.content_length);
     state_ = State::kBody;
     start_target();
     if (state_ != State::kBody) return {};  // answered without its body
+    exchange_->body_ = {};
   }
-  if (exchange_->head_.expect_continue && rest.empty()) exchange_->send(kContinue);
+  const bool waits = exchange_->head_.expect_continue && rest.empty();
+  exchange_->owes_continue = waits && !exchange_->continue_left_;
+  ask_for_body();
   return rest;
 }
 
+// A client that waits for "100 Continue" gets it when its body is wanted: not while the target
+// holds it back, and not behind an answer.
+void Connection::ask_for_body() {
+  if (!exchange_->owes_continue || body_paused_ || state_ != State::kBody) return;
+  exchange_->owes_continue = false;
+  if (exchange_->status_ == 0) exchange_->send(kContinue);
+}
+
 std::string_view Connection::take_body(std::string_view bytes) {
+  exchange_->owes_continue = false;  // it does not wait for it
   BodyReader& reader = exchange_->body_reader;
   while (!bytes.empty() && !reader.done()) {
     const BodyReader::Step step = reader.read(bytes);
     bytes.remove_prefix(step.used);
     if (reader.failed()) {
-      refuse(400, reader.reason());
+      refuse_body();
       return {};
     }
+    exchange_->trailers_.append(step.trailers);
     if (!step.data.empty()) {
       if (exchange_->responder_ != nullptr) {
         exchange_->responder_->body(step.data, false);
@@ -276,9 +313,19 @@ std::string_view Connection::take_body(std::string_view bytes) {
   return bytes;
 }
 
+void Connection::refuse_body() {
+  const BodyReader& reader = exchange_->body_reader;
+  if (clients_.notes().admits()) {
+    log_info("bad request from " + std::string(peer_address()) + " at byte " +
+             std::to_string(reader.used()) + " of its body: " + std::string(reader.reason()));
+  }
+  refuse(400, {});
+}
+
 bool Connection::keep_body(std::string_view piece) {
   const uint64_t limit = clients_.limits().content_length;
   if (exchange_->body_buffer_.size() + piece.size() > limit) {
+    if (exchange_->route_->target->takes_larger(*exchange_)) return stream_from_here(piece);
     refuse(413, "a chunked body is above limits.content_length=" + std::to_string(limit));
     return false;
   }
@@ -286,15 +333,19 @@ bool Connection::keep_body(std::string_view piece) {
   return true;
 }
 
-// The head must outlive the read it came with.
-void Connection::retain_head() {
-  Exchange& exchange = *exchange_;
-  if (exchange.input.empty()) {
-    exchange.input.assign(exchange.base_, exchange.parser.head_bytes());
-  } else {
-    exchange.input.resize(exchange.parser.head_bytes());
+// A chunked body has outgrown one message.
+bool Connection::stream_from_here(std::string_view piece) {
+  start_target();
+  const auto pass_on = [this](std::string_view bytes) {
+    if (state_ == State::kBody) exchange_->responder_->body(bytes, false);
+  };
+  if (state_ == State::kBody) {
+    const std::string so_far = std::move(exchange_->body_buffer_);
+    exchange_->body_buffer_.clear();
+    pass_on(so_far);
+    pass_on(piece);
   }
-  exchange.base_ = exchange.input.data();
+  return state_ == State::kBody;
 }
 
 // A second request that is here before the first is answered (RFC 9112, 9.3.2 allows to close
@@ -304,7 +355,7 @@ void Connection::note_pipelined(std::string_view rest) {
   if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade || message_socket_) {
     return;
   }
-  if (!close_after_) {
+  if (!close_after_ && clients_.notes().admits()) {
     log_info("pipelined request from " + std::string(peer_address()) +
              " not served: closing after this answer (setting pipelining=1 serves them)");
   }
@@ -334,43 +385,13 @@ void Connection::refuse(int status, std::string_view why) {
     exchange.responder_->stop();
     exchange.responder_ = nullptr;
   }
-  if (exchange.status_ != 0) return close(why);  // an answer had begun
+  if (exchange.status_ != 0) return cut_off(why);  // an answer had begun
   if (exchange.log_request_.empty()) {
     AccessLog::request_fields("-", "-", false, exchange.log_request_);
     exchange.host_name_ = "-";
   }
   state_ = State::kAnswering;
   exchange.answer_status(status, why);
-}
-
-void Connection::deadline_passed() {
-  switch (state_) {
-    case State::kProxyHeader:
-      if (clients_.draining()) return close("");
-      return close_without_proxy_header("nothing, or a part, within limits.head_ms");
-    case State::kIdle:
-      return close("");
-    case State::kHead:
-      if (exchange_->input.empty()) return close("");
-      return refuse(408, "no complete request head within limits.head_ms");
-    case State::kMessage:
-      return close("no complete message within limits.head_ms");
-    case State::kBody:
-      return refuse(408, "no part of the body within limits.body_ms");
-    case State::kAnswering:
-      if (half_closed_ && exchange_->output.empty()) {
-        return close("no answer within limits.write_ms for a client that had closed its side");
-      }
-      [[fallthrough]];
-    case State::kFlushing:
-      return close("the client took nothing for limits.write_ms");
-    case State::kSwitched:
-      return switched_deadline_passed();
-    case State::kLingering:
-      return close("");
-    case State::kClosed:
-      return;
-  }
 }
 
 }  // namespace m2

@@ -1,7 +1,8 @@
 // One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
-// answers out, connection_client.cc finds out whose they are, connection_messages.cc is for message
-// sockets, connection_switched.cc for those that left HTTP. An idle connection is only this object.
+// answers out, connection_client.cc finds out whose they are, connection_deadlines.cc is for the
+// slow, connection_messages.cc for message sockets, connection_switched.cc for those that left
+// HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -75,15 +76,17 @@ class Connection final : private ClientStream, private Deadline {
   void begin_exchange(State state);
   std::string_view take_head(std::string_view bytes);
   std::string_view dispatch(std::string_view rest);
+  std::string_view answer_without_route(std::string_view rest);
   std::string_view begin_body(BodyPolicy policy, std::string_view rest);
   std::string_view take_body(std::string_view bytes);
   bool keep_body(std::string_view piece);
-  void retain_head();
+  bool stream_from_here(std::string_view piece);
   void note_pipelined(std::string_view rest);
+  void ask_for_body();
+  void refuse_body();
   void start_target();
   void refuse(int status, std::string_view why);
   void keep_for_later(std::string_view bytes);
-  void deadline_passed() override;
 
   // connection_client.cc: who it is
   void set_peer(const IpAddress& address, uint16_t port);
@@ -111,14 +114,22 @@ class Connection final : private ClientStream, private Deadline {
   void flush();
   void give_credits(uint64_t bytes);
   void report_dropped();
-  void output_waits();
   void exchange_ended();
   void linger();
-  void set_body_deadline();
   void write_access_log();
   void tell_handlers();
   void socket_failed();
   void watch_as_needed();
+  void note(int status, std::string_view line) override;
+
+  // connection_deadlines.cc
+  void deadline_passed() override;
+  void set_body_deadline(size_t bytes);  // that have come since the last call
+  void look_at_paused();
+  void output_waits();
+  int64_t bytes_in_kernel() const;
+  uint64_t earned_write_ms();
+  void cut_off(std::string_view why);
 
   // connection_messages.cc
   std::string_view take_message(std::string_view bytes);

@@ -59,15 +59,6 @@ void Connection::socket_failed() {
   clients_.doom(*this);
 }
 
-void Connection::output_waits() {
-  watch_as_needed();
-  if (state_ == State::kSwitched) {
-    exchange_->write_until = clients_.loop().now() + clients_.limits().write_ms / 1000.0;
-    return set_switched_deadline();
-  }
-  clients_.deadlines().set(*this, clients_.limits().write_ms);
-}
-
 void Connection::watch_as_needed() {
   int events = 0;
   const bool has_later = exchange_ != nullptr && !exchange_->later.empty();
@@ -85,8 +76,11 @@ void Connection::flush() {
     case OutputQueue::Flush::kBroken:
       return close("the client is gone, or a file was truncated");
     case OutputQueue::Flush::kBlocked:
-      return output_waits();
+      output_waits();
+      exchange_->write_flushed += static_cast<int64_t>(before - exchange_->output.bytes());
+      return;
     case OutputQueue::Flush::kEmpty:
+      exchange_->write_watched = false;
       break;
   }
   watch_as_needed();
@@ -94,7 +88,8 @@ void Connection::flush() {
   if (state_ == State::kMessage) {
     clients_.deadlines().set(*this, clients_.limits().head_ms);
   } else if (state_ == State::kBody) {
-    set_body_deadline();
+    exchange_->body_until = 0;
+    set_body_deadline(0);
   } else if (state_ == State::kSwitched) {
     exchange_->write_until = 0;
     set_switched_deadline();
@@ -122,7 +117,9 @@ void Connection::abandon(std::string_view why) {
 }
 
 void Connection::answer_broken(std::string_view why) {
-  log_info("closing " + std::string(peer_address()) + ": " + std::string(why));
+  if (clients_.faults().admits()) {
+    log_info("closing " + std::string(peer_address()) + ": " + std::string(why));
+  }
   close_after_ = true;
   answer_complete();
 }
@@ -158,13 +155,15 @@ void Connection::linger() {
 void Connection::set_body_paused(bool paused) {
   body_paused_ = paused;
   watch_as_needed();
-  if (state_ == State::kBody && !processing_) set_body_deadline();
+  if (state_ != State::kBody) return;
+  exchange_->body_until = 0;  // what has passed meanwhile was not the client's to use
+  if (!processing_ && !exchange_->write_watched) set_body_deadline(0);
+  ask_for_body();
 }
 
-// A client that we keep from sending is not late.
-void Connection::set_body_deadline() {
-  if (body_paused_) return clients_.deadlines().clear(*this);
-  clients_.deadlines().set(*this, clients_.limits().body_ms);
+void Connection::note(int status, std::string_view line) {
+  // Backends and handlers that fail must be heard of among clients that do.
+  if ((status >= 500 ? clients_.faults() : clients_.notes()).admits()) log_info(line);
 }
 
 std::string_view Connection::date() { return clients_.date(); }

@@ -13,11 +13,9 @@ void Connection::switch_protocols() {
   close_after_ = true;
   exchange_->keep_alive_ = false;
   exchange_->write_until = 0;
-  if (exchange_->output.empty()) {
-    clients_.deadlines().clear(*this);
-  } else {
-    output_waits();
-  }
+  clients_.deadlines().clear(*this);
+  exchange_->write_watched = false;  // watched anew, beside the responder's own time
+  if (!exchange_->output.empty()) output_waits();
   clients_.switched(*this);
 }
 
@@ -48,7 +46,9 @@ void Connection::set_switched_deadline() {
 void Connection::switched_deadline_passed() {
   const double now = clients_.loop().now();
   if (exchange_->write_until != 0 && exchange_->write_until <= now) {
-    return close("the client took nothing for limits.write_ms");
+    const uint64_t earned = earned_write_ms();
+    if (earned == 0) return;
+    exchange_->write_until = now + static_cast<double>(earned) / 1000.0;
   }
   if (exchange_->wakes_at == 0 || exchange_->wakes_at > now) return set_switched_deadline();
   exchange_->wakes_at = 0;

@@ -1,7 +1,6 @@
 #include "worker/http/exchange.h"
 
 #include "common/config/model.h"
-#include "common/log.h"
 #include "proto/handler/netstring.h"
 #include "proto/http/status_text.h"
 #include "worker/generation.h"
@@ -32,8 +31,17 @@ std::string_view Exchange::connection_field() const {
   return is_http10() ? "Connection: keep-alive\r\n" : "";
 }
 
+void Exchange::keep_head() {
+  if (input.empty()) {
+    input.assign(base_, parser.head_bytes());
+  } else {
+    input.resize(parser.head_bytes());
+  }
+  base_ = input.data();
+}
+
 void Exchange::answer_status(int status, std::string_view why, std::string_view fields) {
-  if (!why.empty()) log_info(std::to_string(status) + ": " + std::string(why));
+  if (!why.empty()) client_->note(status, std::to_string(status) + ": " + std::string(why));
   const std::string_view phrase = reason_phrase(status);
   // The body is the phrase itself, as Mongrel2 1.x has it; with two exceptions of its own.
   const std::string_view text = status == 413 ? "Entity Too Large" : phrase;
@@ -95,7 +103,8 @@ void Exchange::reset() {
   output.clear();
   clear_buffer(input);
   clear_buffer(later);
-  wakes_at = write_until = 0;
+  wakes_at = write_until = body_until = 0;
+  write_watched = owes_continue = false;
   head_.clear();
   base_ = nullptr;
   body_ = {};
@@ -104,6 +113,7 @@ void Exchange::reset() {
   route_ = nullptr;
   generation_.reset();
   clear_buffer(body_buffer_);
+  clear_buffer(trailers_);
   log_request_.clear();
   host_name_ = {};
   answer_body_bytes_ = lost_bytes_ = credits_due_ = 0;
@@ -115,6 +125,7 @@ void Exchange::reset() {
   status_ = 0;
   is_head_ = false;
   keep_alive_ = true;
+  continue_left_ = false;
 }
 
 }  // namespace m2

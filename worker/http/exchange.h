@@ -53,6 +53,8 @@ class ClientStream {
   virtual std::string_view peer_address() const = 0;
   // A handler hears of this client: it will be told when the client is gone.
   virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
+  // A line for the error log about what came of this exchange, if there is room for one.
+  virtual void note(int status, std::string_view line) = 0;
   // It will be.
   virtual bool is_told(const void* pair) const = 0;
   // Messages of this handler were dropped because the client does not take what it is owed.
@@ -74,7 +76,13 @@ class Exchange {
   std::string_view method() const { return head_.method.in(base_); }
   std::string_view path() const { return head_.path.in(base_); }
   std::string_view field(std::string_view lower_case_name) const;  // "" : not there
-  std::string_view body() const { return body_; }                  // BodyPolicy::kWhole
+  // BodyPolicy::kWhole: all of it. kStream, in start(): of a body with a length, what came with the
+  // head; Responder::body() brings it again.
+  std::string_view body() const { return body_; }
+  // In start(): Responder::body() will bring it.
+  bool body_follows() const { return !body_reader.done(); }
+  // Within start(): head() and base() stay valid until the exchange ends.
+  void keep_head();
   // Who asks: the peer of the connection, or the client for whom a trusted peer asks.
   std::string_view client_address() const {
     return client_length_ == 0 ? client_->peer_address()
@@ -91,6 +99,11 @@ class Exchange {
   const Route& route() const { return *route_; }
   const Generation& generation() const { return *generation_; }
   ClientStream& client() { return *client_; }
+  // Of a chunked body that was streamed, when its last piece has come: raw lines, each ending in
+  // CRLF, and a blank one.
+  std::string_view trailers() const { return trailers_; }
+  // Within Target::start(): the client gets no 100 (Continue) but the one that the target sends.
+  void leave_continue() { continue_left_ = true; }
 
   // The answer.
   // A built-in page: "Not Found" and the like, Content-Type text/plain. fields: further header
@@ -158,6 +171,13 @@ class Exchange {
   // After switch_protocols(), in seconds of the loop; 0: none.
   double wakes_at = 0;
   double write_until = 0;
+  // While output waits: bytes that have left it since the last look at the client's pace, and what
+  // of them the kernel had not handed over then.
+  int64_t write_flushed = 0;
+  int64_t write_in_kernel = 0;
+  bool write_watched = false;
+  bool owes_continue = false;  // the client waits for 100 Continue
+  double body_until = 0;       // Deadlines::seconds() until which a pause may last; 0: not begun
 
   // Makes it as new, ready for the next request.
   void reset();
@@ -174,6 +194,7 @@ class Exchange {
   const Route* route_ = nullptr;
   std::shared_ptr<const Generation> generation_;  // the one the request began with
   std::string body_buffer_;
+  std::string trailers_;
   std::string log_request_;  // method, path, version, as the access log wants them; "": no line due
   std::string_view host_name_;
   std::string host_copy_;  // host_name_, once the generation may go before the exchange
@@ -183,12 +204,13 @@ class Exchange {
   uint64_t credits_due_ = 0;
   OutputQueue::Dropped dropped_;  // since its client became too slow
   std::string dropped_by_;        // whose messages: for the log
-  uint64_t counted_key_ = 0;  // not 0: counts as one of this address (admission.h)
+  uint64_t counted_key_ = 0;      // not 0: counts as one of this address (admission.h)
   std::array<char, kIpTextMax> client_address_;
   uint8_t client_length_ = 0;  // 0: the peer's address is the client's
   int status_ = 0;
   bool is_head_ = false;
   bool keep_alive_ = true;
+  bool continue_left_ = false;
 };
 
 }  // namespace m2

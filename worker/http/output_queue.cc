@@ -84,15 +84,21 @@ OutputQueue::Flush OutputQueue::flush_memory(int socket, uint64_t& budget) {
 
 OutputQueue::Flush OutputQueue::flush_file(int socket, uint64_t& budget) {
   Segment& segment = segments_[first_];
-  // The length was promised; what stands in a file that has changed must not fill it up.
-  if (!segment.file->intact()) return Flush::kBroken;
+  // The length was promised; what stands in a file that has changed must not fill it up. While that
+  // is not known the last byte is kept back: what is not complete can be given up.
+  const SentFile::State state = segment.file->state();
+  if (state == SentFile::State::kChanged) return Flush::kBroken;
+  const uint64_t kept_back = state == SentFile::State::kDoubtful ? 1 : 0;
   while (segment.length > 0) {
-    if (budget == 0) return Flush::kBlocked;
+    const uint64_t most = std::min(segment.length - kept_back, budget);
+    if (most == 0) return Flush::kBlocked;
     off_t offset = static_cast<off_t>(segment.offset);
-    const size_t most = static_cast<size_t>(std::min(segment.length, budget));
-    const ssize_t sent = ::sendfile(socket, segment.file->fd(), &offset, most);
+    const ssize_t sent = ::sendfile(socket, segment.file->fd(), &offset, static_cast<size_t>(most));
     if (sent < 0) return errno == EAGAIN || errno == EINTR ? Flush::kBlocked : Flush::kBroken;
-    if (sent == 0) return Flush::kBroken;  // truncated since intact() looked
+    if (sent == 0) {  // truncated since the question
+      segment.file->state();
+      return Flush::kBroken;
+    }
     segment.offset += static_cast<uint64_t>(sent);
     segment.length -= static_cast<uint64_t>(sent);
     bytes_ -= static_cast<uint64_t>(sent);

@@ -13,9 +13,12 @@ namespace m2 {
 // A file on its way to clients.
 class SentFile {
  public:
+  // Whether its content still is what the answer promised. Doubtful: this will be known soon.
+  enum class State : uint8_t { kSame, kDoubtful, kChanged };
+
   virtual int fd() const = 0;
-  // Whether its content still is what the answer promised. Asked before each piece is sent.
-  virtual bool intact() const = 0;
+  // Asked before each piece is sent. Says why in the log when it is kChanged.
+  virtual State state() const = 0;
 
  protected:
   ~SentFile() = default;

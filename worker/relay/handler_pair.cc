@@ -223,8 +223,12 @@ void HandlerPair::reply(ZmqMessage& message) {
     WorkerHop* hop = owner_of(id);
     if (hop == nullptr) {
       if (!reply.body.empty() && !reply.extended) unknown_connection(id);
-    } else if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
-               count < hops.size()) {
+      continue;
+    }
+    // Who closes a connection need not be told that it is closed.
+    if (reply.body.empty() && !reply.extended) hop->told().erase(id);
+    if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
+        count < hops.size()) {
       hops[count++] = hop;
     }
   }

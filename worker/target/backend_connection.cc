@@ -28,9 +28,10 @@ constexpr size_t kKeptBytes = 16 * 1024;  // memory that an unused connection ma
 
 bool BackendConnection::open(BackendUser& user, BackendEnd& end) {
   user_ = &user;
-  reused_ = received_ = answer_due_ = reading_paused_ = false;
+  reused_ = received_ = answer_due_ = reading_paused_ = finish_due_ = false;
+  addresses_ = pool_.addresses();
   address_ = pool_.preferred_address();
-  tries_left_ = pool_.address_count();
+  tries_left_ = static_cast<uint32_t>(addresses_->size());
   if (connect_next(end)) return true;
   close();
   return false;
@@ -40,22 +41,23 @@ bool BackendConnection::open(BackendUser& user, BackendEnd& end) {
 bool BackendConnection::connect_next(BackendEnd& end) {
   CHECK(tries_left_ > 0);
   for (;;) {
-    const BackendAddress& address = pool_.address(address_);
+    const BackendAddress& to = address();
     --tries_left_;
-    socket_.reset(::socket(address.socket_address.ss_family,
-                           SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    socket_.reset(::socket(to.socket_address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                           IPPROTO_TCP));
     if (!socket_.valid()) {
-      end = {Cause::kExhausted, false, address.name + ": no socket: " + std::strerror(errno)};
+      end = {.cause = Cause::kExhausted, .why = to.name + ": no socket: " + std::strerror(errno)};
       return false;
     }
     const int on = 1;
     ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const auto* where = reinterpret_cast<const sockaddr*>(&address.socket_address);
-    if (::connect(socket_.get(), where, address.length) == 0 || errno == EINPROGRESS) break;
-    end = {Cause::kUnreachable, false, address.name + ": " + std::strerror(errno)};
+    const auto* where = reinterpret_cast<const sockaddr*>(&to.socket_address);
+    if (::connect(socket_.get(), where, to.length) == 0 || errno == EINPROGRESS) break;
+    end = {.cause = Cause::kUnreachable, .why = to.name + ": " + std::strerror(errno)};
+    pool_.ask_for_addresses();
     if (tries_left_ == 0) return false;
     log_info(end.why + "; trying the next address");
-    address_ = (address_ + 1) % pool_.address_count();
+    next_address();
   }
   state_ = State::kConnecting;
   io_.start<&BackendConnection::on_io>(pool_.loop(), socket_.get(), EV_WRITE, this);
@@ -65,14 +67,22 @@ bool BackendConnection::connect_next(BackendEnd& end) {
 
 void BackendConnection::connect_failed(Cause cause, std::string_view what) {
   io_.stop();
-  if (tries_left_ == 0) return end(cause, what);
-  log_info(name() + ": " + std::string(what) + "; trying the next address");
-  address_ = (address_ + 1) % pool_.address_count();
-  BackendEnd failed;
-  if (connect_next(failed)) return;
+  BackendEnd failed{.cause = cause, .why = name() + ": " + std::string(what)};
+  pool_.ask_for_addresses();
+  if (tries_left_ != 0) {
+    log_info(failed.why + "; trying the next address");
+    next_address();
+    if (connect_next(failed)) return;
+  }
+  failed.unsent = std::move(unsent_);
+  unsent_.clear();
   BackendUser* user = user_;
   close();
   user->backend_ended(failed);
+}
+
+void BackendConnection::next_address() {
+  address_ = (address_ + 1) % static_cast<uint32_t>(addresses_->size());
 }
 
 void BackendConnection::connected() {
@@ -81,19 +91,17 @@ void BackendConnection::connected() {
   ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
   if (error != 0) return connect_failed(Cause::kUnreachable, std::strerror(error));
   state_ = State::kInUse;
-  pool_.prefer_address(address_);
+  pool_.prefer_address(addresses_, address_);
   if (unsent() > 0) return flush();
   watch();
   set_deadline();
 }
 
-const std::string& BackendConnection::name() const { return pool_.address(address_).name; }
-
 void BackendConnection::reuse(BackendUser& user) {
   user_ = &user;
   state_ = State::kInUse;
   reused_ = true;
-  received_ = answer_due_ = false;
+  received_ = answer_due_ = finish_due_ = false;
 }
 
 void BackendConnection::on_io(int revents) {
@@ -174,9 +182,15 @@ void BackendConnection::flush() {
   }
   unsent_.clear();
   unsent_from_ = 0;
+  if (finish_due_) ::shutdown(socket_.get(), SHUT_WR);
   watch();
   set_deadline();
   user_->backend_drained();
+}
+
+void BackendConnection::finish_sending() {
+  finish_due_ = true;
+  if (state_ == State::kInUse && unsent() == 0) ::shutdown(socket_.get(), SHUT_WR);
 }
 
 void BackendConnection::watch() {
@@ -231,7 +245,7 @@ bool BackendConnection::looks_alive() const {
 
 void BackendConnection::release(bool healthy) {
   const bool at_rest = state_ == State::kInUse && unsent_.empty() && !reading_paused_;
-  if (!healthy || !at_rest || !pool_.has_room()) return close();
+  if (!healthy || !at_rest || !pool_.has_room() || !pool_.knows(address())) return close();
   user_ = nullptr;
   state_ = State::kIdle;
   pool_.deadlines().set(*this, pool_.limits().idle_ms);
@@ -253,7 +267,10 @@ void BackendConnection::close() {
 
 void BackendConnection::end(Cause cause, std::string_view what) {
   BackendUser* user = user_;
-  const BackendEnd end{cause, reused_ && !received_, name() + ": " + std::string(what)};
+  const BackendEnd end{.cause = cause,
+                       .reused = reused_,
+                       .received = received_,
+                       .why = name() + ": " + std::string(what)};
   close();
   user->backend_ended(end);
 }

@@ -11,6 +11,7 @@
 #include "common/deadlines.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
+#include "worker/target/backend_addresses.h"
 
 namespace m2 {
 
@@ -27,10 +28,17 @@ struct BackendEnd {
     kExhausted     // no descriptors, or as many connections as allowed
   };
   Cause cause = Cause::kClosed;
-  // It had served before, and this time ended without a byte: the backend may have closed it before
-  // the request came.
-  bool stale = false;
-  std::string why;  // names the backend
+  bool reused = false;      // it had served before
+  bool received = false;    // since then, or since it was opened, the backend has sent something
+  std::string why = {};     // names the backend
+  std::string unsent = {};  // never_connected(): all that was sent; nobody has seen it
+
+  // The backend may have closed it, idle as it was, before the request came.
+  bool is_stale() const { return reused && !received && is_end(); }
+  bool is_end() const { return cause == Cause::kClosed || cause == Cause::kFailed; }
+  bool never_connected() const {
+    return cause == Cause::kUnreachable || cause == Cause::kNoConnect || cause == Cause::kExhausted;
+  }
 };
 
 // Who uses a connection. The calls come from the loop, never from within a call of the user.
@@ -58,10 +66,15 @@ class BackendConnection final : private Deadline {
   size_t unsent() const { return unsent_.size() - unsent_from_; }
   // The backend owes an answer: from here on it must not be silent for answer_ms.
   void expect_answer();
+  // It is no longer HTTP: silence is no fault from here on.
+  void expect_nothing() { answer_due_ = false; }
+  // The backend hears that no more comes, once it has taken what was sent.
+  void finish_sending();
   // Paused, the backend sends against a full window and owes nothing.
   void pause_reading(bool paused);
 
-  const std::string& name() const;  // of the backend, for logs
+  const std::string& name() const { return address().name; }  // of the backend, for logs
+  const BackendAddress& address() const { return (*addresses_)[address_]; }
 
   // Both: the connection is not the user's any more, which hears nothing more of it.
   // healthy: between two requests, so that another may use it.
@@ -79,6 +92,7 @@ class BackendConnection final : private Deadline {
   bool looks_alive() const;
 
   bool connect_next(BackendEnd& end);
+  void next_address();
   void connect_failed(BackendEnd::Cause cause, std::string_view what);
   void connected();
   void on_io(int revents);
@@ -104,8 +118,10 @@ class BackendConnection final : private Deadline {
   bool received_ = false;  // since it was handed out
   bool answer_due_ = false;
   bool reading_paused_ = false;
-  uint32_t address_ = 0;     // index of the pool's addresses
+  bool finish_due_ = false;  // shut down for sending when all has left
+  uint32_t address_ = 0;     // index of addresses_
   uint32_t tries_left_ = 0;  // addresses not yet tried
+  BackendAddresses addresses_;
   size_t unsent_from_ = 0;
   std::string unsent_;  // the part from unsent_from_ on has not left
 };

@@ -2,43 +2,46 @@
 // socket.
 #include "worker/target/backend_pool.h"
 
-#include <netdb.h>
+#include <algorithm>
+#include <utility>
 
-#include <cstring>
-
-#include "common/check.h"
+#include "common/log.h"
 
 namespace m2 {
-namespace {
 
-BackendAddress make_address(const ProxyRow& row, const std::string& numeric) {
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  // Numeric: nothing is looked up. The config reader has resolved and checked the row.
-  CHECK(::getaddrinfo(numeric.c_str(), std::to_string(row.port).c_str(), &hints, &found) == 0);
-  BackendAddress address;
-  std::memcpy(&address.socket_address, found->ai_addr, found->ai_addrlen);
-  address.length = found->ai_addrlen;
-  const bool v6 = found->ai_family == AF_INET6;
-  ::freeaddrinfo(found);
-  address.name = "backend " + (v6 ? "[" + numeric + "]" : numeric) + ":" + std::to_string(row.port);
-  if (row.addr != numeric) address.name += " of " + row.addr;
-  return address;
+BackendPool::BackendPool(const Home& home, std::string host, uint16_t port,
+                         BackendAddresses addresses, const PoolLimits& limits)
+    : home_(home),
+      host_(std::move(host)),
+      port_(port),
+      nowhere_("backend " + host_ + ":" + std::to_string(port)),
+      limits_(limits),
+      addresses_(std::move(addresses)),
+      read_buffer_(std::make_unique_for_overwrite<std::array<char, 64 * 1024>>()) {}
+
+const std::string& BackendPool::name() const {
+  return addresses_->empty() ? nowhere_ : (*addresses_)[preferred_].name;
 }
 
-}  // namespace
+bool BackendPool::knows(const BackendAddress& address) const {
+  return std::any_of(addresses_->begin(), addresses_->end(),
+                     [&](const auto& known) { return known.numeric == address.numeric; });
+}
 
-BackendPool::BackendPool(Loop& loop, Deadlines& deadlines, const ProxyRow& row,
-                         const ProxyLimits& limits)
-    : loop_(loop),
-      deadlines_(deadlines),
-      limits_(limits),
-      read_buffer_(std::make_unique_for_overwrite<std::array<char, 64 * 1024>>()) {
-  CHECK(!row.addresses.empty());
-  for (const std::string& numeric : row.addresses) {
-    addresses_.push_back(make_address(row, numeric));
+void BackendPool::set_addresses(const std::vector<std::string>& numeric) {
+  const bool same = std::equal(
+      addresses_->begin(), addresses_->end(), numeric.begin(), numeric.end(),
+      [](const BackendAddress& known, const std::string& now) { return known.numeric == now; });
+  if (same || numeric.empty()) return;
+  addresses_ = make_addresses(host_, port_, numeric);
+  preferred_ = 0;
+  std::string all;
+  for (const std::string& one : numeric) all.append(all.empty() ? "" : ", ").append(one);
+  log_info(nowhere_ + " has other addresses now: " + all);
+  for (BackendConnection* connection = idle_first_; connection != nullptr;) {
+    BackendConnection* next = connection->next_;
+    if (!knows(connection->address())) connection->close();
+    connection = next;
   }
 }
 
@@ -53,10 +56,15 @@ BackendConnection* BackendPool::acquire(BackendUser& user, Use use, BackendEnd& 
     connection.reuse(user);
     return &connection;
   }
-  if (open_count() >= limits_.connections_max) {
-    end = {BackendEnd::Cause::kExhausted, false,
-           name() + ": all " + std::to_string(limits_.connections_max) +
-               " connections that a worker may open are in use"};
+  if (addresses_->empty()) {
+    ask_for_addresses();
+    end = {.cause = BackendEnd::Cause::kUnreachable, .why = name() + ": the name has no address"};
+    return nullptr;
+  }
+  if (!has_connections()) {
+    end = {.cause = BackendEnd::Cause::kExhausted,
+           .why = name() + ": all " + std::to_string(limits_.connections_max) +
+                  " connections that a worker may open are in use"};
     return nullptr;
   }
   if (spare_.empty()) {

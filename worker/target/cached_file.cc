@@ -16,6 +16,15 @@ bool same_time(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+// How long a write may take from the file's time to its size, on a busy disk.
+constexpr int64_t kDoubtMs = 1000;
+
+int64_t monotonic_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
 }  // namespace
 
 bool same_state(const struct stat& a, const struct stat& b) {
@@ -43,23 +52,31 @@ void CachedFile::read_tail() {
   if (::pread(file.get(), tail.data(), count, at) < 0) tail.fill(0);
 }
 
-bool CachedFile::intact() const {
+bool CachedFile::has_its_tail() const {
+  std::array<char, kTailBytes> end{};
+  const size_t count = std::min<size_t>(end.size(), static_cast<size_t>(size()));
+  const off_t at = seen.st_size - static_cast<off_t>(count);
+  return ::pread(file.get(), end.data(), count, at) == static_cast<ssize_t>(count) &&
+         std::memcmp(end.data(), tail.data(), count) == 0;
+}
+
+SentFile::State CachedFile::state() const {
   struct stat now {};
-  const char* what = "cannot be read any more";
-  if (::fstat(file.get(), &now) == 0) {
-    if (now.st_size == seen.st_size && same_time(now.st_mtim, seen.st_mtim)) return true;
-    what = now.st_size < seen.st_size ? "was cut shorter" : "was changed";
-    std::array<char, kTailBytes> end{};
-    const size_t count = std::min<size_t>(end.size(), static_cast<size_t>(size()));
-    const off_t at = seen.st_size - static_cast<off_t>(count);
-    if (now.st_size > seen.st_size &&
-        ::pread(file.get(), end.data(), count, at) == static_cast<ssize_t>(count) &&
-        std::memcmp(end.data(), tail.data(), count) == 0) {
-      return true;
-    }
+  const char* what = "was changed";
+  if (::fstat(file.get(), &now) != 0) {
+    what = "cannot be read any more";
+  } else if (now.st_size < seen.st_size) {
+    what = "was cut shorter";
+  } else if (now.st_size > seen.st_size) {
+    if (has_its_tail()) return State::kSame;
+  } else {
+    if (same_time(now.st_mtim, seen.st_mtim)) return State::kSame;
+    // A write sets the time before the size: it may be about to add to the end.
+    if (doubted_at_ms == 0) doubted_at_ms = monotonic_ms();
+    if (monotonic_ms() - doubted_at_ms < kDoubtMs) return State::kDoubtful;
   }
   log_info(in_quotes(path) + " " + what + " while it was sent: closing the client's connection");
-  return false;
+  return State::kChanged;
 }
 
 }  // namespace m2

@@ -39,6 +39,8 @@ struct CachedFile final : SentFile {
   // anew does not.
   static constexpr size_t kTailBytes = 64;
   std::array<char, kTailBytes> tail{};
+  // When its time was first seen to be another one beside the same size; 0: never.
+  mutable int64_t doubted_at_ms = 0;
 
   uint64_t size() const { return static_cast<uint64_t>(seen.st_size); }
   std::time_t modified() const { return seen.st_mtim.tv_sec; }
@@ -48,10 +50,11 @@ struct CachedFile final : SentFile {
   // The whole content. False: it cannot be read, or is shorter than it was.
   bool read_body(std::string& out) const;
   void read_tail();
+  bool has_its_tail() const;
 
   int fd() const override { return file.get(); }
-  // Deleted, renamed or grown by what was added at its end, it still is; logs when it is not.
-  bool intact() const override;
+  // Deleted, renamed or grown by what was added at its end, it is the same.
+  State state() const override;
 };
 
 // Whether two looks at a file saw the same state of the same file.

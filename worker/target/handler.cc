@@ -6,6 +6,7 @@
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/target/handler_responder.h"
+#include "worker/target/upload_responder.h"
 #include "worker/target/websocket_frames.h"
 #include "worker/target/websocket_messages.h"
 #include "worker/target/websocket_shared.h"
@@ -20,14 +21,24 @@ constexpr uint64_t kDownloadCredits = 102400;
 }  // namespace
 
 HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
-                             SendfilePlace sendfile)
-    : row_(row), notices_(std::move(notices)), sendfile_(std::move(sendfile)) {}
+                             SendfilePlace sendfile, Uploads& uploads)
+    : row_(row), notices_(std::move(notices)), sendfile_(std::move(sendfile)), uploads_(uploads) {}
 
 HandlerTarget::~HandlerTarget() = default;
 
-BodyPolicy HandlerTarget::body_policy(const Exchange&) const { return BodyPolicy::kWhole; }
+BodyPolicy HandlerTarget::body_policy(const Exchange& exchange) const {
+  const bool large = exchange.head().content_length > exchange.generation().limits().content_length;
+  return large && takes_larger(exchange) ? BodyPolicy::kStream : BodyPolicy::kWhole;
+}
+
+bool HandlerTarget::takes_larger(const Exchange& exchange) const {
+  return exchange.generation().limits().uploads.accepted();
+}
 
 void HandlerTarget::start(Exchange& exchange) {
+  if (exchange.body_follows()) {
+    return UploadResponder::begin(exchange, shared_from_this(), uploads_);
+  }
   if (exchange.head().upgrade && asks_for_websocket(exchange.head(), exchange.base())) {
     if (row_.websocket == WebSocketContract::kMessages) {
       return WebSocketMessages::begin(exchange, shared_from_this());

@@ -19,6 +19,7 @@
 namespace m2 {
 
 class HandlerResponder;
+class Uploads;
 struct WebSocketShared;
 
 // Where handlers may let files be sent from.
@@ -30,16 +31,20 @@ struct SendfilePlace {
 
 class HandlerTarget final : public Target, public std::enable_shared_from_this<HandlerTarget> {
  public:
+  // uploads outlives it.
   HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
-                SendfilePlace sendfile);
+                SendfilePlace sendfile, Uploads& uploads);
   ~HandlerTarget() override;
 
   BodyPolicy body_policy(const Exchange& exchange) const override;
+  bool takes_larger(const Exchange& exchange) const override;
   // Hands the exchange to the responder that fits what was asked.
   void start(Exchange& exchange) override;
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
   const HandlerRow& row() const { return row_; }
   HandlerLink& link() { return notices_->link(); }
+  // What clients remember that the pair was told of.
+  const std::shared_ptr<HandlerNotices>& notices() const { return notices_; }
   const SendfilePlace& sendfile() const { return sendfile_; }
 
   // For responders. Tells the pair of the request in the words of `more` (whose body stands for the
@@ -65,6 +70,7 @@ class HandlerTarget final : public Target, public std::enable_shared_from_this<H
   const HandlerRow row_;
   const std::shared_ptr<HandlerNotices> notices_;
   const SendfilePlace sendfile_;
+  Uploads& uploads_;
   std::string message_;  // reused: the request being written
   DropCounter surplus_;
   std::vector<std::unique_ptr<HandlerResponder>> spare_;

@@ -44,13 +44,17 @@ void HandlerResponder::begin(Exchange& exchange, std::shared_ptr<HandlerTarget> 
   responder.release()->wait_for_answer(exchange, std::move(target));
 }
 
-void HandlerResponder::wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
+void HandlerResponder::attach(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
   exchange_ = &exchange;
   target_ = std::move(target);
   id_ = exchange.client().id();
   handed_over_ = stream_ = false;
   reader_.start(exchange.is_head(), kAnswerHeadMax);
   exchange.set_responder(this);
+}
+
+void HandlerResponder::wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
+  attach(exchange, std::move(target));
   target_->link().owe(owed_, id_);
 }
 

@@ -28,7 +28,9 @@ class HandlerResponder : public Responder {
   void refused(std::string_view why, int status) override;
 
  protected:
-  // Becomes the responder of the exchange; its request was passed on.
+  // Becomes the responder of the exchange, of which no handler knows yet.
+  void attach(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
+  // The same when its request was passed on, as the last there was.
   void wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
   // The handler has answered 101, which was sent with all that the message has behind it. Default:
   // bytes of another protocol follow from the handler until the zero-length message.

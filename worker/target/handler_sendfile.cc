@@ -20,9 +20,10 @@ struct OpenFile final : SentFile {
   int fd() const override { return file.get(); }
   uint64_t size() const { return static_cast<uint64_t>(seen.st_size); }
   // Written to by somebody who makes it shorter, it is not what was promised.
-  bool intact() const override {
+  State state() const override {
     struct stat now;
-    return ::fstat(file.get(), &now) == 0 && now.st_size >= seen.st_size;
+    const bool whole = ::fstat(file.get(), &now) == 0 && now.st_size >= seen.st_size;
+    return whole ? State::kSame : State::kChanged;
   }
 };
 

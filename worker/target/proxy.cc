@@ -1,12 +1,20 @@
-// Hands each request to a ProxyExchange. The number of those is bounded by the pool's connections.
+// Hands each request to a ProxyExchange. The number of those is bounded by the backends'
+// connections.
 #include "worker/target/proxy.h"
+
+#include <utility>
 
 #include "worker/target/proxy_exchange.h"
 
 namespace m2 {
 
-Proxy::Proxy(Loop& loop, Deadlines& deadlines, const ProxyRow& row, const ProxyLimits& limits)
-    : loop_(loop), row_(row), pool_(loop, deadlines, row, limits) {}
+Proxy::Proxy(Loop& loop, Deadlines& deadlines, const ProxyRow& row,
+             std::vector<std::shared_ptr<Backend>> backends, const ProxyLimits& limits)
+    : loop_(loop),
+      deadlines_(deadlines),
+      row_(row),
+      limits_(limits),
+      balancer_(loop, std::move(backends), row.balance, limits.balance) {}
 
 Proxy::~Proxy() = default;
 

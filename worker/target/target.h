@@ -36,6 +36,9 @@ class Target {
   // Called once for each exchange. Answers at once, or gives the exchange a responder and answers
   // later. The bytes of the request are valid only during the call.
   virtual void start(Exchange& exchange) = 0;
+  // kWhole, and a chunked body has outgrown limits.content_length. True: start() now, then
+  // Responder::body() with all of it as with kStream. False: the request is refused with 413.
+  virtual bool takes_larger(const Exchange&) const { return false; }
   // A message of a JSSocket or XML socket. Answers to it have no responder: they go to the
   // connection.
   virtual MessageTaken socket_message(Exchange&, const SocketMessage&) {
@@ -61,6 +64,9 @@ class Responder {
   // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
   // none; false.
   virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
+  // Handlers know of this exchange but have not got all of its request yet: they hear of a client
+  // that has shut down its sending side when it is gone.
+  virtual bool owes_request() const { return false; }
   // The request it was passed on as gets no answer (HandlerLinkUser::request_refused).
   virtual void refused(std::string_view /*why*/, int /*status*/) {}
   // The client has shut down its sending side. It may still read; default: nothing.

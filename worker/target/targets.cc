@@ -1,6 +1,7 @@
 #include "worker/target/targets.h"
 
 #include "worker/target/directory.h"
+#include "worker/target/upload.h"
 
 namespace m2 {
 namespace {
@@ -25,11 +26,19 @@ void Targets::begin(const Config& config, uint32_t workers) {
   files_->set_limits(
       {number("dir.cache_files"), static_cast<size_t>(settings.number("dir.cache_bytes"))});
   charset_ = settings.text("dir.charset");
-  proxy_limits_.connect_ms = number("proxy.connect_ms");
-  proxy_limits_.answer_ms = number("proxy.answer_ms");
-  proxy_limits_.idle_ms = number("proxy.idle_ms");
-  proxy_limits_.pool_max = number("proxy.pool");
+  pool_limits_.connect_ms = number("proxy.connect_ms");
+  pool_limits_.answer_ms = number("proxy.answer_ms");
+  pool_limits_.idle_ms = number("proxy.idle_ms");
+  pool_limits_.pool_max = number("proxy.pool");
+  pool_limits_.connections_max = number("proxy.connections");
+  proxy_limits_.tunnel_ms = number("proxy.tunnel_ms");
+  proxy_limits_.via = settings.flag("proxy.via");
+  proxy_limits_.balance.retry_percent = number("proxy.retry_percent");
+  proxy_limits_.balance.health.eject_after = number("proxy.eject_after");
+  proxy_limits_.balance.health.eject_ms = number("proxy.eject_ms");
+  backends_.begin(number("proxy.resolve_ms"));
   links_.begin(workers, settings);
+  uploads_.prepare(UploadLimits(settings));
   sendfile_ = {settings.text("handler.sendfile"), resolver_};
   if (!sendfile_.base.empty() && !sendfile_.base.ends_with('/')) sendfile_.base += '/';
   std::erase_if(pairs_, [](const auto& item) { return item.second.notices.expired(); });
@@ -42,7 +51,12 @@ Result<std::shared_ptr<Target>> Targets::directory(const DirRow& row,
 }
 
 Result<std::shared_ptr<Target>> Targets::proxy(const ProxyRow& row) {
-  return std::shared_ptr<Target>(std::make_shared<Proxy>(loop_, deadlines_, row, proxy_limits_));
+  std::vector<std::shared_ptr<Backend>> backends;
+  for (const BackendRow& each : row.backends) {
+    backends.push_back(backends_.backend(each, pool_limits_));
+  }
+  return std::shared_ptr<Target>(
+      std::make_shared<Proxy>(loop_, deadlines_, row, std::move(backends), proxy_limits_));
 }
 
 Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {
@@ -59,7 +73,7 @@ Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {
     notices = std::make_shared<HandlerNotices>(std::move(link).value(), row);
     pair.notices = notices;
   }
-  target = std::make_shared<HandlerTarget>(row, std::move(notices), sendfile_);
+  target = std::make_shared<HandlerTarget>(row, std::move(notices), sendfile_, uploads_);
   pair.target = target;
   return std::shared_ptr<Target>(std::move(target));
 }

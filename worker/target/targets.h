@@ -19,8 +19,9 @@ namespace m2 {
 class Targets final : public TargetSource, public HandlerReplies::Pairs {
  public:
   // All outlive it.
-  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links)
-      : loop_(loop), deadlines_(deadlines), links_(links) {}
+  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends,
+          Uploads& uploads)
+      : loop_(loop), deadlines_(deadlines), links_(links), uploads_(uploads), backends_(backends) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
@@ -35,9 +36,12 @@ class Targets final : public TargetSource, public HandlerReplies::Pairs {
   Loop& loop_;
   Deadlines& deadlines_;
   HandlerLinks& links_;
+  Uploads& uploads_;
   const Resolver resolver_ = best_resolver();
   const std::shared_ptr<FileCache> files_ = std::make_shared<FileCache>(FileCacheLimits());
   std::string charset_;
+  Backends& backends_;
+  PoolLimits pool_limits_;
   ProxyLimits proxy_limits_;
   SendfilePlace sendfile_;
   struct Pair {

@@ -32,7 +32,11 @@ Config sample() {
                     {12, R"(/h/(\a-"x"))", TargetKind::kHandler, 1}}}};
   config.default_host = 1;
   config.dirs = {{2, "static/", "index.html", "text/html; charset=utf-8", 4294967295, true, true}};
-  config.proxies = {{3, "backend.test", 65535, {"127.0.0.1", "::1"}}};
+  config.proxies = {{3,
+                     "backend.test, 127.0.0.9:81",
+                     65535,
+                     {{"backend.test", 65535, {"127.0.0.1", "::1"}}, {"127.0.0.9", 81, {}}},
+                     Balance::kLeastConnections}};
   config.handlers = {
       {5, "tcp://*:1", "a", "tcp://*:2", "", false, HeaderFormat::kJson, SlowClients::kDropNewest},
       {6, "ipc://x", "b", "ipc://y", "b", true, HeaderFormat::kTnetstring, SlowClients::kDropOldest,

@@ -41,7 +41,7 @@ TEST(Settings, GivesBackWhatWasSet) {
 TEST(Settings, RefusesAndKeepsTheOldValue) {
   Settings settings;
   ASSERT_TRUE(settings.set("limits.buffer_size", "600").ok());
-  for (const char* value : {"511", "1048577", "", "abc", "600x", " 600", "0x600", "6e2", "-1",
+  for (const char* value : {"63", "16777217", "", "abc", "600x", " 600", "0x600", "6e2", "-1",
                             "99999999999999999999"}) {
     EXPECT_FALSE(settings.set("limits.buffer_size", value).ok()) << value;
   }
@@ -51,10 +51,31 @@ TEST(Settings, RefusesAndKeepsTheOldValue) {
   EXPECT_FALSE(settings.set("limits.no_such_thing", "1").ok());
 }
 
+// What people wrote for 1.x, which checked nothing, must not keep the server from starting.
+TEST(Settings, TakesWhatDatabasesOf1xHold) {
+  Settings settings;
+  for (const auto& [key, value] :
+       {std::pair("superpoll.max_fd", "64"), std::pair("superpoll.max_fd", "0"),
+        std::pair("limits.content_length", "2147483647"), std::pair("limits.host_name", "1024"),
+        std::pair("limits.url_path", "256"), std::pair("limits.buffer_size", "65536"),
+        std::pair("limits.min_read_rate", "0"), std::pair("limits.min_write_rate", "0"),
+        std::pair("zeromq.threads", "32"), std::pair("limits.header_count", "5")}) {
+    EXPECT_TRUE(settings.set(key, value).ok()) << key;
+  }
+}
+
+TEST(Settings, SumUpWhatWasSetInTheOrderOfTheTable) {
+  Settings settings;
+  EXPECT_EQ(settings.summary(), "");
+  ASSERT_TRUE(settings.set("pipelining", "1").ok());
+  ASSERT_TRUE(settings.set("workers", "2").ok());
+  EXPECT_EQ(settings.summary(), "workers=2, pipelining=1");
+}
+
 TEST(Settings, NamesKeyValueAndBoundsWhenRefusing) {
   Settings settings;
   EXPECT_EQ(settings.set("limits.buffer_size", "9\n").message(),
-            "limits.buffer_size \"9\\x0a\": must be a whole number from 512 to 1048576 (bytes); "
+            "limits.buffer_size \"9\\x0a\": must be a whole number from 64 to 16777216 (bytes); "
             "the default is 4096");
   EXPECT_EQ(settings.set("request.relaxed", "yes").message(),
             "request.relaxed \"yes\": must be 0 or 1; the default is 0");

@@ -65,7 +65,7 @@ TEST(Load, ReadsADatabaseOfMongrel2_1_12) {
   ASSERT_EQ(config.dirs.size(), 1u);  // the other server's is left out
   EXPECT_EQ(config.dirs[0], (DirRow{1, "static/", "index.html", "text/html; charset=utf-8", 30}));
   ASSERT_EQ(config.proxies.size(), 1u);
-  EXPECT_EQ(config.proxies[0], (ProxyRow{1, "127.0.0.1", 8080, {"127.0.0.1"}}));
+  EXPECT_EQ(config.proxies[0], (ProxyRow{1, "127.0.0.1", 8080, {{"127.0.0.1", 8080, {"127.0.0.1"}}}}));
   ASSERT_EQ(config.handlers.size(), 2u);
   EXPECT_EQ(config.handlers[1],
             (HandlerRow{2, "ipc://run/app-send", "34f9ceee-cd52-4b7f-b197-88bf2f0ec378",

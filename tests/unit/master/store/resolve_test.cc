@@ -9,42 +9,52 @@
 namespace m2 {
 namespace {
 
+ProxyRow row(int64_t id, std::vector<std::string> hosts) {
+  ProxyRow made{id, "as written", 80, {}};
+  for (std::string& host : hosts) made.backends.push_back({std::move(host), 80, {}});
+  return made;
+}
+
 TEST(Resolve, KeepsNumbersAsTheyAre) {
-  std::vector<ProxyRow> proxies = {{1, "192.0.2.7", 80, {}}, {2, "2001:db8::1", 80, {}}};
+  std::vector<ProxyRow> proxies = {row(1, {"192.0.2.7", "2001:db8::1"})};
   Findings findings;
   resolve_proxies(proxies, 0, findings);
   EXPECT_TRUE(findings.take().empty());
-  EXPECT_EQ(proxies[0].addresses, std::vector<std::string>{"192.0.2.7"});
-  EXPECT_EQ(proxies[1].addresses, std::vector<std::string>{"2001:db8::1"});
+  EXPECT_EQ(proxies[0].backends[0].addresses, std::vector<std::string>{"192.0.2.7"});
+  EXPECT_EQ(proxies[0].backends[1].addresses, std::vector<std::string>{"2001:db8::1"});
 }
 
 TEST(Resolve, LooksUpEachNameForAllItsRows) {
-  std::vector<ProxyRow> proxies = {{1, "localhost", 80, {}}, {2, "localhost", 81, {}}};
+  std::vector<ProxyRow> proxies = {row(1, {"localhost"}), row(2, {"127.0.0.1", "localhost"})};
+  EXPECT_EQ(names_of(proxies), std::vector<std::string>{"localhost"});
   Findings findings;
   resolve_proxies(proxies, 20'000, findings);
   EXPECT_TRUE(findings.take().empty());
-  ASSERT_FALSE(proxies[0].addresses.empty());
-  EXPECT_EQ(proxies[0].addresses, proxies[1].addresses);
-  const bool known = proxies[0].addresses[0] == "127.0.0.1" || proxies[0].addresses[0] == "::1";
-  EXPECT_TRUE(known) << proxies[0].addresses[0];
+  const auto& all = proxies[0].backends[0].addresses;
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all, proxies[1].backends[1].addresses);
+  EXPECT_TRUE(all[0] == "127.0.0.1" || all[0] == "::1") << all[0];
   // IPv4 first.
-  const auto& all = proxies[0].addresses;
   EXPECT_TRUE(std::is_sorted(all.begin(), all.end(), [](const auto& a, const auto& b) {
     return (a.find(':') == std::string::npos) > (b.find(':') == std::string::npos);
   }));
 }
 
-TEST(Resolve, ReportsNamesWithoutAnAddressAndLeavesEmptyOnesAlone) {
-  std::vector<ProxyRow> proxies = {{1, "backend.invalid", 80, {}}, {2, "", 80, {}}};
+TEST(Resolve, ReportsNamesWithoutAnAddress) {
+  std::vector<ProxyRow> proxies = {row(1, {"backend.invalid"}),
+                                   row(2, {"backend.invalid", "127.0.0.1"})};
   Findings findings;
   resolve_proxies(proxies, 20'000, findings);
   const std::vector<Finding> found = findings.take();
-  ASSERT_EQ(found.size(), 1u);
+  ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].severity, Finding::Severity::kError);
-  EXPECT_TRUE(
-      found[0].text.starts_with("proxy row 1, addr \"backend.invalid\": cannot be resolved ("))
+  EXPECT_TRUE(found[0].text.starts_with("proxy row 1, addr \"as written\": cannot be resolved "
+                                        "(\"backend.invalid\": "))
       << found[0].text;
-  EXPECT_TRUE(proxies[0].addresses.empty());
+  EXPECT_EQ(found[1].severity, Finding::Severity::kWarning);  // one of two serves
+  EXPECT_TRUE(found[1].text.starts_with("proxy row 2, addr \"as written\": serves without"))
+      << found[1].text;
+  EXPECT_TRUE(proxies[0].backends[0].addresses.empty());
 }
 
 }  // namespace

@@ -256,6 +256,20 @@ TEST(RequestWriter, LargestId) {
   EXPECT_TRUE(request.json().starts_with("11111111-aaaa 9007199254740991 /h "));
 }
 
+TEST(RequestWriter, PieceOfABody) {
+  const std::vector<ExtraField> keys{{"UPLOAD_STREAM", "5000"}, {"UPLOAD_STREAM_DONE", "1"}};
+  HandlerPiece piece{.send_ident = "ident", .id = 42, .path = "/h", .keys = keys, .body_bytes = 7};
+  std::string out = "left over";
+  write_piece_head(piece, HeaderFormat::kJson, out);
+  EXPECT_EQ(out, "ident 42 /h 49:{\"UPLOAD_STREAM\":\"5000\",\"UPLOAD_STREAM_DONE\":\"1\"},7:");
+  write_piece_head(piece, HeaderFormat::kTnetstring, out);
+  EXPECT_EQ(out, "ident 42 /h 50:13:UPLOAD_STREAM,4:5000,18:UPLOAD_STREAM_DONE,1:1,}7:");
+  piece.keys = piece.keys.first(1);
+  piece.body_bytes = 0;
+  write_piece_head(piece, HeaderFormat::kJson, out);
+  EXPECT_EQ(out, "ident 42 /h 24:{\"UPLOAD_STREAM\":\"5000\"},0:");
+}
+
 // FLAGS of a WebSocket's message and the like: behind the client's own fields, as 1.x has them.
 TEST(RequestWriter, FieldsAndMethodOfTheServersOwn) {
   Request request("GET", "/h/ws");

@@ -178,6 +178,24 @@ TEST(BodyReader, FailureStandsAtTheBadByte) {
   EXPECT_EQ(read_chunked("5\r\nhello\r\nzz\r\n").used, 10u);
 }
 
+TEST(BodyReader, CountsWhatItUsed) {
+  BodyReader reader;
+  reader.start(BodyFraming::kChunked, 0);
+  for (const std::string_view piece : {"5;x=y\r\nhe", "llo\r", "\nzz"}) {
+    for (std::string_view rest = piece; !rest.empty();) {
+      const size_t used = reader.read(rest).used;
+      if (used == 0) break;
+      rest.remove_prefix(used);
+    }
+  }
+  EXPECT_TRUE(reader.failed());
+  EXPECT_EQ(reader.used(), 14u);  // where the bad byte is
+  reader.start(BodyFraming::kLength, 3);
+  EXPECT_EQ(reader.used(), 0u);
+  reader.read("abcdef");
+  EXPECT_EQ(reader.used(), 3u);
+}
+
 TEST(BodyReader, StartsAgainAfterAFailure) {
   BodyReader reader;
   reader.start(BodyFraming::kChunked, 0);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "proto/http/hop_fields.h"
 #include "proto/http/request_parser.h"
 
 namespace m2 {
@@ -16,6 +17,7 @@ namespace {
 struct Options {
   std::string_view peer = "10.1.2.3";
   bool keep_client_xff = false;
+  bool via = false;
   bool peer_is_origin = false;
 };
 
@@ -25,13 +27,24 @@ std::string forward(std::string_view raw, const Options& options = {}) {
   RequestHead head;
   EXPECT_EQ(parser.parse(raw, head), ParseState::kComplete) << parser.reason();
   std::string out = "what an earlier request left";
-  const bool written = write_gateway_request({.head = &head,
-                                              .base = raw.data(),
-                                              .peer = options.peer,
-                                              .peer_is_origin = options.peer_is_origin,
-                                              .keep_client_xff = options.keep_client_xff},
-                                             out);
-  return written ? out : "refused";
+  switch (write_gateway_request({.head = &head,
+                                 .base = raw.data(),
+                                 .peer = options.peer,
+                                 .peer_is_origin = options.peer_is_origin,
+                                 .keep_client_xff = options.keep_client_xff,
+                                 .via = options.via,
+                                 .default_host = "named.here"},
+                                out)) {
+    case GatewayVerdict::kForward:
+      return out;
+    case GatewayVerdict::kAnswerHere:
+      return "answer here";
+    case GatewayVerdict::kTooManyNames:
+      return "too many names";
+    case GatewayVerdict::kBadForwards:
+      return "bad forwards";
+  }
+  return "";
 }
 
 // Keeps X-Forwarded-For out of the way of what a test is about.
@@ -83,7 +96,8 @@ TEST(GatewayRequest, RemovesWhatIsForThisHop) {
                     "Proxy-Connection: keep-alive\r\nTE: trailers\r\nUpgrade: websocket\r\n"
                     "Expect: 100-continue\r\nX-Secrets: 3\r\n\r\n",
                     kPlain),
-            "GET / HTTP/1.1\r\nHost: a\r\nKept: 1\r\nX-Secrets: 3\r\n\r\n");
+            "GET / HTTP/1.1\r\nHost: a\r\nKept: 1\r\nX-Secrets: 3\r\n"
+            "TE: trailers\r\nConnection: TE\r\n\r\n");
 }
 
 TEST(GatewayRequest, SeveralConnectionFieldsAreOneList) {
@@ -115,8 +129,8 @@ TEST(GatewayRequest, BoundsTheSearchForNamesInConnection) {
   const auto head = [](const std::string& list) {
     return "GET / HTTP/1.1\r\nHost: a\r\nConnection: " + list + "\r\n\r\n";
   };
-  EXPECT_NE(forward(head(names)), "refused");
-  EXPECT_EQ(forward(head(names + ", y")), "refused");
+  EXPECT_NE(forward(head(names)), "too many names");
+  EXPECT_EQ(forward(head(names + ", y")), "too many names");
 }
 
 TEST(GatewayRequest, AnnouncesChunkedAnew) {
@@ -139,16 +153,71 @@ TEST(GatewayRequest, AsteriskStaysAndFragmentGoes) {
             "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
-// Its answer goes back unaltered, so the backend must know that the client reads no chunks.
-TEST(GatewayRequest, Http10StaysHttp10) {
+TEST(GatewayRequest, SpeaksForItself) {
   EXPECT_EQ(forward("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", kPlain),
-            "GET /x HTTP/1.0\r\n\r\n");
-  EXPECT_EQ(forward("GET /x HTTP/1.3\r\nHost: a\r\n\r\n", kPlain),
-            "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+            "GET /x HTTP/1.1\r\nHost: named.here\r\n\r\n");
+  const Options via{.keep_client_xff = true, .via = true};
+  EXPECT_EQ(forward("GET /x HTTP/1.0\r\nHost: a\r\n\r\n", via),
+            "GET /x HTTP/1.1\r\nHost: a\r\nVia: 1.0 mongrel2\r\n\r\n");
+  EXPECT_EQ(forward("GET /x HTTP/1.3\r\nHost: a\r\nVia: 1.1 other\r\n\r\n", via),
+            "GET /x HTTP/1.1\r\nHost: a\r\nVia: 1.1 other\r\nVia: 1.1 mongrel2\r\n\r\n");
+}
+
+TEST(GatewayRequest, CountsHopsOfOptions) {
+  const auto with = [](std::string_view method, std::string_view hops) {
+    return std::string(method) + " / HTTP/1.1\r\nHost: a\r\nMax-Forwards: " + std::string(hops) +
+           "\r\n\r\n";
+  };
+  EXPECT_EQ(forward(with("OPTIONS", "7"), kPlain), with("OPTIONS", "6"));
+  EXPECT_EQ(forward(with("OPTIONS", "9223372036854775807"), kPlain),
+            with("OPTIONS", "9223372036854775806"));
+  EXPECT_EQ(forward(with("OPTIONS", "0"), kPlain), "answer here");
+  EXPECT_EQ(forward(with("OPTIONS", "1x"), kPlain), "bad forwards");
+  EXPECT_EQ(forward(with("OPTIONS", "7\r\nMax-Forwards: 7"), kPlain), "bad forwards");
+  EXPECT_EQ(forward(with("GET", "0"), kPlain), with("GET", "0"));
+}
+
+TEST(GatewayRequest, AsksForAWebSocketAndNothingElse) {
+  const auto with = [](std::string_view upgrade) {
+    return "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: " + std::string(upgrade) +
+           "\r\nConnection: x, upgrade\r\nX: 1\r\nSec-WebSocket-Key: k\r\n\r\n";
+  };
+  const std::string kept = "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: k\r\n";
+  EXPECT_EQ(forward(with("WebSocket"), kPlain),
+            kept + "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+  EXPECT_EQ(forward(with("h2c"), kPlain), kept + "\r\n");
+  EXPECT_EQ(forward(with("websocket, h2c"), kPlain), kept + "\r\n");
+  // Not without the option, not with a body, not from a client of HTTP/1.0.
+  EXPECT_EQ(forward("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", kPlain),
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(forward("GET / HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\n"
+                    "Upgrade: websocket\r\n\r\n",
+                    kPlain),
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+TEST(GatewayRequest, PassesExpectAboutABodyAndTheWishForTrailers) {
+  EXPECT_EQ(forward("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n"
+                    "TE: gzip;q=1, Trailers\r\n\r\n",
+                    kPlain),
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n"
+            "TE: trailers\r\nConnection: TE\r\n\r\n");
+}
+
+TEST(GatewayRequest, TrailersThatWouldChangeTheRequestStay) {
+  std::string out = "0\r\n";
+  append_gateway_trailers(
+      "X-Sum: 1\r\nContent-Length: 5\r\nhost: b\r\nTransfer-Encoding: x\r\nCookie: c\r\n"
+      "Authorization: b\r\nX-Forwarded-For: 1\r\nConnection: close\r\nY:2\r\n\r\n",
+      out);
+  EXPECT_EQ(out, "0\r\nX-Sum: 1\r\nY:2\r\n\r\n");
+  out.clear();
+  append_gateway_trailers("\r\n", out);
+  EXPECT_EQ(out, "\r\n");
 }
 
 TEST(GatewayRequest, KnowsIdempotentMethods) {
-  for (const char* method : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
+  for (const char* method : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}) {
     EXPECT_TRUE(is_idempotent(method)) << method;
   }
   for (const char* method : {"POST", "PATCH", "get", "GETS", "LOCK", ""}) {

@@ -26,6 +26,7 @@ class FakeTarget final : public Target, public Responder {
     received = exchange.body();
     waiting = &exchange;
     exchange.set_responder(this);
+    if (pause) exchange.client().set_body_paused(true);
     if (policy_ == BodyPolicy::kStream && exchange.head().framing != BodyFraming::kNone) return;
     if (!hold) answer();
   }
@@ -47,6 +48,7 @@ class FakeTarget final : public Target, public Responder {
   }
 
   bool hold = false;
+  bool pause = false;  // bodies, from the start
   int started = 0, stopped = 0, half_closed = 0;
   std::string request, received;
   Exchange* waiting = nullptr;

@@ -77,6 +77,79 @@ TEST_F(ConnectionTest, ContinueComesOnceTheTargetWantsTheBody) {
   EXPECT_TRUE(heard().starts_with("HTTP/1.1 200 OK"));  // answered without it: no 100
 }
 
+// RFC 9110 10.1.1: not to HTTP/1.0, not when the body is on its way, not behind an answer, and not
+// while the target holds the client back.
+TEST_F(ConnectionTest, ContinueIsSentToNobodyElse) {
+  connect();
+  say("POST /whole HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(heard(), "");
+  say("ok");
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 200 OK"));
+  connect();
+  const std::string head =
+      "POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+  say(head + "o");
+  EXPECT_EQ(heard(), "");
+  say("k");
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 200 OK"));
+  say("POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 51\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 413 "));
+  connect();
+  say("POST /no/route HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 404 "));
+}
+
+TEST_F(ConnectionTest, ContinueWaitsForATargetThatHoldsTheClientBack) {
+  source.stream->pause = true;
+  connect();
+  const std::string head =
+      "POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+  say(head);
+  EXPECT_EQ(heard(), "");
+  source.stream->waiting->client().set_body_paused(false);
+  EXPECT_EQ(heard(), "HTTP/1.1 100 Continue\r\n\r\n");
+  source.stream->waiting->client().set_body_paused(true);
+  source.stream->waiting->client().set_body_paused(false);
+  EXPECT_EQ(heard(), "");  // once
+  say("ok");
+  EXPECT_TRUE(heard().ends_with("POST /stream ok"));
+  say(head);
+  source.stream->answer();  // without the body
+  EXPECT_TRUE(heard().starts_with("HTTP/1.1 200 OK"));
+}
+
+TEST_F(ConnectionTest, TheServerAsAWholeSaysWhatItAllows) {
+  connect();
+  for (int i = 0; i < 2; ++i) {
+    say("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string answer = heard();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, ")) << answer;
+    EXPECT_TRUE(answer.ends_with("\r\n\r\n"));
+    EXPECT_FALSE(has(answer, "Content-Length"));
+  }
+  say("OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n");
+  EXPECT_TRUE(has(heard(), "Connection: close"));
+  EXPECT_TRUE(closed);
+}
+
+// Input that waits for its turn is bounded by one read and what the kernel holds, whoever goes on
+// sending.
+TEST_F(ConnectionTest, WhatIsPipelinedWaitsInTheKernel) {
+  use({{"pipelining", "1"}});
+  source.whole->hold = true;
+  connect();
+  std::string many;
+  while (many.size() < 100'000) many += "GET /whole/x HTTP/1.1\r\nHost: a\r\n\r\n";
+  ssize_t sent = 0, total = 0;
+  while ((sent = ::send(client.get(), many.data(), many.size(), MSG_NOSIGNAL)) > 0) {
+    total += sent;
+    turns();
+    ASSERT_LT(total, 8 << 20);
+  }
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(source.whole->started, 1);
+}
+
 TEST_F(ConnectionTest, APipelinedRequestEndsTheConnectionPolitely) {
   connect();
   say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\nGET /whole HTTP/1.1\r\nHost: a\r\n\r\n");

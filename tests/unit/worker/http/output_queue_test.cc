@@ -36,13 +36,11 @@ class TestFile final : public SentFile {
  public:
   explicit TestFile(OwnedFd file) : file_(std::move(file)) {}
   int fd() const override { return file_.get(); }
-  bool intact() const override { return ++looks_, !changed; }
-  int looks() const { return looks_; }
-  bool changed = false;
+  State state() const override { return now; }
+  State now = State::kSame;
 
  private:
   OwnedFd file_;
-  mutable int looks_ = 0;
 };
 
 std::shared_ptr<TestFile> file_with(const std::string& text) {
@@ -103,10 +101,26 @@ TEST(OutputQueue, AFileThatChangedBreaksTheAnswer) {
   OutputQueue queue;
   queue.add_file(file, 0, 3'000'000);
   ASSERT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
-  file->changed = true;
+  file->now = SentFile::State::kChanged;
   while (!pair.read_some().empty()) continue;
   EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBroken);
   EXPECT_EQ(pair.read_some(), "");
+}
+
+// Goal: while it is doubtful whether a file is the same, an answer does not become complete.
+TEST(OutputQueue, DoubtKeepsTheLastByteBack) {
+  Pair pair;
+  const auto file = file_with("0123456789");
+  OutputQueue queue;
+  queue.add_file(file, 0, 10);
+  queue.add("tail", nullptr);
+  file->now = SentFile::State::kDoubtful;
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
+  EXPECT_EQ(pair.read_some(), "012345678");
+  file->now = SentFile::State::kSame;
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kEmpty);
+  EXPECT_EQ(pair.read_some(), "9tail");
 }
 
 // Goal: no client takes a whole turn of the loop, however fast it reads. Method: a reader that

@@ -9,7 +9,7 @@
 namespace m2 {
 namespace {
 
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok";
 constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view kPost = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
 
@@ -31,10 +31,10 @@ class BackendPoolTest : public ProxyTest {
 };
 
 TEST_F(BackendPoolTest, NamesItsBackend) {
-  row_ = {.id = 1, .addr = "app.local", .port = 81, .addresses = {"::1", "127.0.0.1"}};
+  row_.backends = {{"app.local", 81, {"::1", "127.0.0.1"}}};
   configure();
   EXPECT_EQ(pool().name(), "backend [::1]:81 of app.local");
-  row_.addr = "::1";
+  row_.backends[0].host = "::1";
   configure();
   EXPECT_EQ(pool().name(), "backend [::1]:81");
 }
@@ -71,7 +71,7 @@ TEST_F(BackendPoolTest, LastUsedComesFirst) {
     // Repeated on a new connection, which does not join the others.
     auto again = accept();
     expect(*again, "\r\n\r\n");
-    again->send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+    again->send("HTTP/1.1 200 OK\r\nDate: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
     EXPECT_TRUE(run_until([&] { return clients[0]->closed(); }));
     clients[0] = connect_client();
   }
@@ -90,7 +90,7 @@ TEST_F(BackendPoolTest, IdleConnectionThatTheBackendClosesIsDropped) {
 TEST_F(BackendPoolTest, IdleConnectionThatSpeaksUnaskedIsDropped) {
   configure();
   warm_up();
-  first_->send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+  first_->send("HTTP/1.1 408 Request Timeout\r\nDate: x\r\nContent-Length: 0\r\n\r\n");
   EXPECT_TRUE(run_until([&] { return first_->closed(); }));
   EXPECT_EQ(pool().open_count(), 0u);
   EXPECT_EQ(client_->read(), "");
@@ -102,7 +102,7 @@ TEST_F(BackendPoolTest, BytesBehindAnAnswerReachNobody) {
   client_->send(kGet);
   first_ = accept();
   expect(*first_, "\r\n\r\n");
-  first_->send(std::string(kOk) + "HTTP/1.1 200 OK\r\n");
+  first_->send(std::string(kOk) + "HTTP/1.1 200 OK\r\nDate: x\r\n");
   EXPECT_EQ(expect(*client_, "ok"), kOk);
   EXPECT_TRUE(run_until([&] { return first_->closed(); }));
   EXPECT_EQ(client_->read(), "");

@@ -170,7 +170,7 @@ TEST_F(FolderForms, WithoutRoomFilesAreSentFromTheirDescriptors) {
 
 // Goal: a file that is being sent is given up when it is not the same any more. Method: all that
 // can happen to one between two pieces.
-TEST_F(FolderForms, IntactMeansSameBytes) {
+TEST_F(FolderForms, AFileIsTheSameWhileItsBytesAre) {
   const std::string content(300'000, 'A');
   const auto after = [&](const auto& change) {
     std::filesystem::remove(root + "/www/large");
@@ -178,9 +178,10 @@ TEST_F(FolderForms, IntactMeansSameBytes) {
     set_age("www/large", 100);
     next_turn();
     const auto file = folder->find("large", {}).file;
-    EXPECT_TRUE(file->intact());
+    EXPECT_EQ(file->state(), SentFile::State::kSame);
     change(root + "/www/large");
-    return file->intact();
+    if (file->state() == SentFile::State::kDoubtful) file->doubted_at_ms -= 2000;
+    return file->state() == SentFile::State::kSame;
   };
   EXPECT_TRUE(after([](const std::string&) {}));
   EXPECT_TRUE(after([](const std::string& path) { std::filesystem::remove(path); }));
@@ -193,6 +194,17 @@ TEST_F(FolderForms, IntactMeansSameBytes) {
   EXPECT_FALSE(after([](const std::string& path) {
     std::ofstream(path, std::ios::trunc) << std::string(400'000, 'B');
   }));
+}
+
+// Goal: a write that has set the time but not yet the size is waited for.
+TEST_F(FolderForms, AnAppendThatHasJustBegunIsDoubtful) {
+  write("www/large", std::string(300'000, 'A'));
+  set_age("www/large", 100);
+  const auto file = folder->find("large", {}).file;
+  set_age("www/large", 0);
+  EXPECT_EQ(file->state(), SentFile::State::kDoubtful);
+  std::ofstream(root + "/www/large", std::ios::app) << "more";
+  EXPECT_EQ(file->state(), SentFile::State::kSame);
 }
 
 TEST_F(FolderForms, AFolderWithoutIndexIsListedIfAskedFor) {

@@ -42,7 +42,7 @@ TEST_F(ProxyFailureTest, RefusedConnectionIs502) {
 }
 
 TEST_F(ProxyFailureTest, UnreachableAddressIs502) {
-  row_.addresses = {"255.255.255.255"};  // refused within connect()
+  row_.backends[0].addresses = {"255.255.255.255"};  // refused within connect()
   configure();
   auto client = connect_client();
   client->send(kGet);
@@ -53,7 +53,7 @@ TEST_F(ProxyFailureTest, UnreachableAddressIs502) {
 
 TEST_F(ProxyFailureTest, ConnectTimeoutIs504) {
   backend_ = TestBackend(0);
-  row_.port = backend_.port();
+  row_.backends[0].port = backend_.port();
   limits_.connect_ms = 100;
   // The queue of the listener is full, so that a further connection hangs.
   std::vector<OwnedFd> fillers;
@@ -71,8 +71,8 @@ TEST_F(ProxyFailureTest, ConnectTimeoutIs504) {
 }
 
 TEST_F(ProxyFailureTest, NextAddressIsTriedAndRemembered) {
-  row_.addr = "app.local";
-  row_.addresses = {"255.255.255.255", "127.0.0.77", "127.0.0.1"};
+  row_.backends[0].host = "app.local";
+  row_.backends[0].addresses = {"255.255.255.255", "127.0.0.77", "127.0.0.1"};
   configure();
   auto client = connect_client();
   client->send(kGet);
@@ -84,7 +84,7 @@ TEST_F(ProxyFailureTest, NextAddressIsTriedAndRemembered) {
 }
 
 TEST_F(ProxyFailureTest, AllAddressesRefusedIs502) {
-  row_.addresses = {"127.0.0.77", "127.0.0.78", "255.255.255.255"};
+  row_.backends[0].addresses = {"127.0.0.77", "127.0.0.78", "255.255.255.255"};
   configure();
   auto client = connect_client();
   client->send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
@@ -97,7 +97,7 @@ TEST_F(ProxyFailureTest, SilentBackendIs504) {
   limits_.answer_ms = 100;
   configure();
   begin();
-  backend_peer_->send("HTTP/1.1 200 OK\r\nConten");  // half a head is no answer
+  backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nConten");  // half a head is no answer
   EXPECT_EQ(status(*client_), "504");
   EXPECT_TRUE(run_until([&] { return backend_peer_->closed(); }));
   EXPECT_TRUE(logged(backend_name() + ": silent for 100 ms"));
@@ -107,7 +107,7 @@ TEST_F(ProxyFailureTest, EachByteOfTheBackendMovesItsDeadline) {
   limits_.answer_ms = 1000;
   configure();
   begin();
-  backend_peer_->send("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n");
+  backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 13\r\n\r\n");
   for (int i = 0; i < 12; ++i) {
     run_for(100);
     backend_peer_->send("x");
@@ -130,7 +130,7 @@ TEST_F(ProxyFailureTest, SlowClientIsNotTheBackendsFault) {
     run_for(900);
     client_->send("hi");
     EXPECT_EQ(expect(*backend_peer_, "hi"), "hi");
-    backend_peer_->send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 0\r\n\r\n");
     EXPECT_EQ(status(*client_), "200");
   }
   client_->send(head);
@@ -140,7 +140,7 @@ TEST_F(ProxyFailureTest, SlowClientIsNotTheBackendsFault) {
 
 TEST_F(ProxyFailureTest, ClosingWithoutAnAnswerIs502) {
   configure();
-  for (const std::string_view before : {"", "HTTP/1.1 200 OK\r\nConten", "HTTP/1.1 103 x\r\n\r"}) {
+  for (const std::string_view before : {"", "HTTP/1.1 200 OK\r\nDate: x\r\nConten", "HTTP/1.1 103 x\r\n\r"}) {
     begin();
     backend_peer_->send(before);
     backend_peer_->close();
@@ -161,7 +161,7 @@ TEST_F(ProxyFailureTest, GarbageIs502) {
   configure();
   for (const std::string_view answer :
        {"SSH-2.0-OpenSSH_9.2\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+        "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"}) {
     begin();
     backend_peer_->send(answer);
@@ -172,18 +172,18 @@ TEST_F(ProxyFailureTest, GarbageIs502) {
 }
 
 TEST_F(ProxyFailureTest, TooLongAHeadIs502) {
-  limits_.head_bytes_max = 4096;
+  proxy_limits_.head_bytes_max = 4096;
   configure();
   begin();
-  backend_peer_->send("HTTP/1.1 200 OK\r\nX: " + std::string(5000, 'x'));
+  backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nX: " + std::string(5000, 'x'));
   EXPECT_EQ(status(*client_), "502");
 }
 
 TEST_F(ProxyFailureTest, CutAnswerClosesTheClient) {
   configure();
   for (const std::string_view answer :
-       {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n"}) {
+       {"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 10\r\n\r\nshort",
+        "HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n"}) {
     begin();
     backend_peer_->send(answer);
     backend_peer_->close();
@@ -196,7 +196,7 @@ TEST_F(ProxyFailureTest, CutAnswerClosesTheClient) {
 TEST_F(ProxyFailureTest, BadChunkClosesTheClient) {
   configure();
   begin();
-  backend_peer_->send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n");
+  backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n");
   expect(*client_, "short\r\n");
   backend_peer_->send("x\r\n");
   EXPECT_TRUE(run_until([&] { return client_->closed() && backend_peer_->closed(); }));
@@ -205,7 +205,7 @@ TEST_F(ProxyFailureTest, BadChunkClosesTheClient) {
 TEST_F(ProxyFailureTest, ResetWithinACloseDelimitedAnswerIsNotItsEnd) {
   configure();
   begin();
-  backend_peer_->send("HTTP/1.1 200 OK\r\n\r\npart");
+  backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\n\r\npart");
   expect(*client_, "part");
   backend_peer_->reset();
   EXPECT_TRUE(run_until([&] { return client_->closed(); }));
@@ -215,7 +215,7 @@ TEST_F(ProxyFailureTest, ResetWithinACloseDelimitedAnswerIsNotItsEnd) {
 TEST_F(ProxyFailureTest, AnswerBeforeTheBodyIsPassedOn) {
   configure();
   begin("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhello");
-  const std::string answer = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
+  const std::string answer = "HTTP/1.1 413 Too Large\r\nDate: x\r\nContent-Length: 2\r\n\r\nno";
   backend_peer_->send(answer);
   EXPECT_EQ(expect(*client_, "no"), answer);
   // Neither connection is between two messages.
@@ -231,7 +231,7 @@ TEST_F(ProxyFailureTest, ClientThatLeavesTakesItsBackendConnectionAlong) {
   EXPECT_EQ(pool().open_count(), 0u);
 
   begin();
-  backend_peer_->send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+  backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 100000000\r\n\r\n");
   expect(*client_, "\r\n\r\n");
   client_->reset();
   EXPECT_TRUE(run_until([&] { return backend_peer_->closed(); }));
@@ -266,10 +266,10 @@ TEST_F(ProxyFailureTest, ProxyGoesAwayWithItsLastExchange) {
   auto old_backend = std::move(backend_peer_);
   configure();
   begin();  // of the new one
-  old_backend->send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-  EXPECT_EQ(expect(*old_client, "ok"), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  old_backend->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
+  EXPECT_EQ(expect(*old_client, "ok"), "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
   EXPECT_TRUE(run_until([&] { return old_backend->closed(); }));
-  backend_peer_->send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
   expect(*client_, "ok");
 
   // The same when it ends badly, by its backend or by a deadline.

@@ -60,6 +60,7 @@ class Peer {
     return closed_;
   }
   void close() { fd_.reset(); }
+  void finish() { ::shutdown(fd_.get(), SHUT_WR); }
   void reset() {
     const linger now{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -83,12 +84,15 @@ inline sockaddr_in loopback(const char* address, uint16_t port) {
 // Listens; accepts only when asked to.
 class TestBackend {
  public:
-  explicit TestBackend(int backlog = 64, int receive_buffer = 0)
+  // port 0: any.
+  explicit TestBackend(int backlog = 64, int receive_buffer = 0, uint16_t port = 0)
       : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)) {
     if (receive_buffer > 0) {
       ::setsockopt(listener_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }
-    sockaddr_in where = loopback("127.0.0.1", 0);
+    const int on = 1;
+    ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in where = loopback("127.0.0.1", port);
     socklen_t length = sizeof where;
     auto* raw = reinterpret_cast<sockaddr*>(&where);
     EXPECT_EQ(::bind(listener_.get(), raw, length), 0);
@@ -116,9 +120,11 @@ class ProxyTest : public testing::Test, protected TargetSource {
         access_log_(loop_, OwnedFd()),
         clients_(loop_, deadlines_, access_log_, 1) {
     log_open("test", log_.get(), LogLevel::kDebug);
-    row_ = {.id = 1, .addr = "127.0.0.1", .port = backend_.port(), .addresses = {"127.0.0.1"}};
+    row_ = {1, "127.0.0.1", backend_.port(), {{"127.0.0.1", backend_.port(), {"127.0.0.1"}}}};
     // Long enough that no slow machine gets there; tests of deadlines set their own.
     limits_.connect_ms = limits_.answer_ms = limits_.idle_ms = 60000;
+    backends_.set_ask([this] { ++asked_; });
+    proxy_limits_.via = false;  // out of the way of what a test is about
   }
 
   ~ProxyTest() override { log_redirect(-1); }  // log_ goes away, the log stays
@@ -200,8 +206,8 @@ class ProxyTest : public testing::Test, protected TargetSource {
   void serve(Peer& client, Peer& backend, std::string_view path) {
     client.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_TRUE(expect(backend, "\r\n\r\n").starts_with("GET " + std::string(path) + " HTTP/1.1"));
-    backend.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    EXPECT_EQ(expect(client, "ok"), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    backend.send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
+    EXPECT_EQ(expect(client, "ok"), "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
   }
   bool logged(std::string_view text) {
     std::string all(static_cast<size_t>(::lseek(log_.get(), 0, SEEK_END)), '\0');
@@ -209,7 +215,9 @@ class ProxyTest : public testing::Test, protected TargetSource {
     return all.find(text) != std::string::npos;
   }
   std::string backend_name() const { return "backend 127.0.0.1:" + std::to_string(row_.port); }
-  const BackendPool& pool() const { return proxy_->pool(); }
+  const BackendPool& pool(size_t at = 0) const {
+    return proxy_->balancer().backends().at(at)->pool;
+  }
 
   Result<std::shared_ptr<Target>> directory(const DirRow&,
                                             std::shared_ptr<const MimeTable>) override {
@@ -219,7 +227,12 @@ class ProxyTest : public testing::Test, protected TargetSource {
     return Status::error("no handlers here");
   }
   Result<std::shared_ptr<Target>> proxy(const ProxyRow& row) override {
-    auto made = std::make_shared<Proxy>(loop_, deadlines_, row, limits_);
+    std::vector<std::shared_ptr<Backend>> backends;
+    for (const BackendRow& each : row.backends) {
+      backends.push_back(backends_.backend(each, limits_));
+    }
+    auto made =
+        std::make_shared<Proxy>(loop_, deadlines_, row, std::move(backends), proxy_limits_);
     proxy_ = made.get();
     return std::shared_ptr<Target>(std::move(made));
   }
@@ -227,10 +240,13 @@ class ProxyTest : public testing::Test, protected TargetSource {
   OwnedFd log_;
   TestBackend backend_;
   ProxyRow row_;
-  ProxyLimits limits_;
+  PoolLimits limits_;
+  ProxyLimits proxy_limits_;
   Settings settings_;
   Loop loop_;
   Deadlines deadlines_;
+  Backends backends_{loop_, deadlines_};
+  unsigned asked_ = 0;  // for another look-up
   AccessLog access_log_;
   Clients clients_;
   Proxy* proxy_ = nullptr;  // of the last configuration

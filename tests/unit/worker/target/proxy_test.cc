@@ -29,12 +29,10 @@ TEST_F(ProxyTest, ForwardsTheRequestAndPassesTheAnswerUnaltered) {
   EXPECT_EQ(expect(*backend, "\r\n\r\n"),
             "GET /a%2Fb?c=d HTTP/1.1\r\nHost: Site:1\r\nCookie: x\r\n"
             "X-Forwarded-For: 9.9.9.9, 127.0.0.1\r\n\r\n");
-  const std::string answer =
-      "HTTP/1.1 200 Fine\r\nx-ODD :  spaced  \r\nConnection: keep-alive\r\nKeep-Alive: "
-      "timeout=5\r\n"
-      "Content-Length: 5\r\n\r\nhello";
-  backend->send(answer);
-  EXPECT_EQ(expect(*client, "hello"), answer);
+  const std::string fine = "HTTP/1.1 200 Fine\r\nDate: x\r\nx-ODD:   spaced  \r\n";
+  const std::string rest = "Content-Length: 5\r\n\r\nhello";
+  backend->send(fine + "Connection: keep-alive\r\nKeep-Alive: timeout=5\r\n" + rest);
+  EXPECT_EQ(expect(*client, "hello"), fine + rest);
   EXPECT_EQ(pool().idle_count(), 1u);
 }
 
@@ -55,7 +53,7 @@ TEST_F(ProxyTest, AnswerInSingleBytesIsTheSame) {
   auto backend = accept();
   expect(*backend, "\r\n\r\n");
   const std::string answer =
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
+      "HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
       "5;ext=1\r\nhello\r\n0\r\nX: y\r\n\r\n";
   for (const char byte : answer) {
     backend->send({&byte, 1});
@@ -73,7 +71,7 @@ TEST_F(ProxyTest, BodyByLengthArrivesWholeAndInPieces) {
   client->send(head + "\r\n0123456789");
   auto backend = accept();
   EXPECT_EQ(expect(*backend, "789"), forwarded + "0123456789");
-  backend->send("HTTP/1.1 204 No Content\r\n\r\n");
+  backend->send("HTTP/1.1 204 No Content\r\nDate: x\r\n\r\n");
   expect(*client, "\r\n\r\n");
 
   // The head does not wait for a body that is slow to come.
@@ -83,7 +81,7 @@ TEST_F(ProxyTest, BodyByLengthArrivesWholeAndInPieces) {
   EXPECT_EQ(expect(*backend, "01234"), "01234");
   client->send("56789");
   EXPECT_EQ(expect(*backend, "56789"), "56789");
-  backend->send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  backend->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 0\r\n\r\n");
   expect(*client, "\r\n\r\n");
   EXPECT_EQ(pool().idle_count(), 1u);
 }
@@ -101,7 +99,7 @@ TEST_F(ProxyTest, ChunkedBodyIsFramedAnew) {
   EXPECT_NE(before.find("\r\nTransfer-Encoding: chunked\r\n"), std::string::npos);
   client->send("0\r\nDropped: trailer\r\n\r\n");
   EXPECT_EQ(expect(*backend, "\r\n\r\n"), "0\r\n\r\n");
-  backend->send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  backend->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
   expect(*client, "ok");
   serve(*client, *backend, "/next");
 }
@@ -124,11 +122,11 @@ TEST_F(ProxyTest, AnswersWithoutABodyLeaveTheConnectionInStep) {
   const struct {
     const char* method;
     const char* answer;
-  } kCases[] = {{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"},
-                {"HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
-                {"HEAD", "HTTP/1.1 404 Not Found\r\n\r\n"},
-                {"GET", "HTTP/1.1 204 No Content\r\nX: 1\r\n\r\n"},
-                {"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n"}};
+  } kCases[] = {{"HEAD", "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 1000\r\n\r\n"},
+                {"HEAD", "HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n"},
+                {"HEAD", "HTTP/1.1 404 Not Found\r\nDate: x\r\n\r\n"},
+                {"GET", "HTTP/1.1 204 No Content\r\nDate: x\r\nX: 1\r\n\r\n"},
+                {"GET", "HTTP/1.1 304 Not Modified\r\nDate: x\r\nContent-Length: 1000\r\n\r\n"}};
   for (const auto& c : kCases) {
     client->send(std::string(c.method) + " / HTTP/1.1\r\nHost: a\r\n\r\n");
     if (backend == nullptr) backend = accept();
@@ -148,30 +146,54 @@ TEST_F(ProxyTest, InterimAnswersGoOutAtOnce) {
   const std::string hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
   backend->send(hints);
   EXPECT_EQ(expect(*client, "\r\n\r\n"), hints);
-  backend->send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Le");
+  backend->send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nDate: x\r\nContent-Le");
   run_for(10);
   backend->send("ngth: 2\r\n\r\nok");
   EXPECT_EQ(expect(*client, "ok"),
-            "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
   serve(*client, *backend, "/next");
 }
 
-TEST_F(ProxyTest, Http10ClientGetsNoInterimAnswerAndIsClosed) {
+TEST_F(ProxyTest, Http10ClientGetsNoInterimAnswer) {
+  configure();
+  std::unique_ptr<Peer> backend;
+  for (const size_t step : {1000, 30, 1}) {
+    auto client = connect_client();
+    client->send("GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    if (backend == nullptr) backend = accept();
+    EXPECT_EQ(expect(*backend, "\r\n\r\n"),
+              "GET /old HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n");
+    const std::string all =
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok";
+    for (size_t at = 0; at < all.size(); at += step) {
+      backend->send(std::string_view(all).substr(at, step));
+      loop_.run_once();
+    }
+    EXPECT_EQ(expect(*client, "ok"),
+              "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok");
+  }
+}
+
+// A client of HTTP/1.0 knows no chunks: it gets the content, up to the end of the connection.
+TEST_F(ProxyTest, Http10ClientGetsChunksUnpacked) {
   configure();
   for (const size_t step : {1000, 30, 1}) {
     auto client = connect_client();
     client->send("GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     auto backend = accept();
-    EXPECT_EQ(expect(*backend, "\r\n\r\n"),
-              "GET /old HTTP/1.0\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n");
-    const std::string final = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    const std::string all = "HTTP/1.1 103 Early Hints\r\n\r\n" + final;
+    expect(*backend, "\r\n\r\n");
+    const std::string all =
+        "HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nX: y\r\n\r\n";
     for (size_t at = 0; at < all.size(); at += step) {
       backend->send(std::string_view(all).substr(at, step));
       loop_.run_once();
     }
-    EXPECT_TRUE(run_until([&] { return client->closed() && backend->closed(); }));
-    EXPECT_EQ(client->take(), final);
+    EXPECT_TRUE(run_until([&] { return client->closed(); }));
+    EXPECT_EQ(client->take(),
+              "HTTP/1.1 200 OK\r\nDate: x\r\nConnection: close\r\n\r\nhello world");
+    backend->close();
+    EXPECT_TRUE(run_until([&] { return pool().idle_count() == 0; }));
   }
 }
 
@@ -181,26 +203,28 @@ TEST_F(ProxyTest, CloseDelimitedAnswerEndsWithTheConnection) {
   client->send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   auto backend = accept();
   expect(*backend, "\r\n\r\n");
-  backend->send("HTTP/1.1 200 OK\r\n\r\nfirst ");
-  EXPECT_EQ(expect(*client, "first "), "HTTP/1.1 200 OK\r\n\r\nfirst ");
+  backend->send("HTTP/1.1 200 OK\r\nDate: x\r\n\r\nfirst ");
+  EXPECT_EQ(expect(*client, "first "),
+            "HTTP/1.1 200 OK\r\nDate: x\r\nConnection: close\r\n\r\nfirst ");
   backend->send("last");
   backend->close();
   EXPECT_TRUE(run_until([&] { return client->closed(); }));
   EXPECT_EQ(client->take(), "last");
 }
 
-TEST_F(ProxyTest, ConnectionCloseOfTheBackendHoldsForTheClientToo) {
+TEST_F(ProxyTest, ConnectionCloseOfTheBackendIsForThatHopOnly) {
   configure();
-  for (const std::string answer :
-       {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
-        "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"}) {
-    auto client = connect_client();
+  auto client = connect_client();
+  for (const std::string first_lines : {"1.1 200 OK\r\nConnection: close", "1.0 200 OK\r\nX: y"}) {
     client->send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     auto backend = accept();
     expect(*backend, "\r\n\r\n");
-    backend->send(answer);
-    EXPECT_TRUE(run_until([&] { return client->closed() && backend->closed(); }));
-    EXPECT_EQ(client->take(), answer);
+    backend->send("HTTP/" + first_lines + "\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
+    const std::string answer = expect(*client, "ok");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << answer;
+    EXPECT_EQ(answer.find("Connection"), std::string::npos) << answer;
+    EXPECT_TRUE(run_until([&] { return backend->closed(); }));
+    EXPECT_FALSE(client->closed());
   }
 }
 
@@ -210,7 +234,7 @@ TEST_F(ProxyTest, ClientsOwnCloseLeavesTheBackendOpen) {
   client->send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   auto backend = accept();
   EXPECT_EQ(expect(*backend, "\r\n\r\n").find("close"), std::string::npos);
-  backend->send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  backend->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
   EXPECT_TRUE(run_until([&] { return client->closed(); }));
   EXPECT_FALSE(backend->closed());
   auto second = connect_client();
@@ -230,7 +254,7 @@ TEST_F(ProxyTest, PipelinedRequestsGoOneAfterTheOther) {
     EXPECT_NE(request.find(std::string("/") + number + " HTTP/1.1"), std::string::npos) << request;
     run_for(20);
     EXPECT_EQ(backend->take(), "");
-    backend->send(std::string("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n") + number);
+    backend->send(std::string("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 1\r\n\r\n") + number);
   }
   EXPECT_TRUE(run_until([&] { return client->has("\n3"); }));
   EXPECT_EQ(pool().open_count(), 1u);
@@ -239,7 +263,7 @@ TEST_F(ProxyTest, PipelinedRequestsGoOneAfterTheOther) {
 // A backend that takes nothing stops the client, not the server's memory.
 TEST_F(ProxyTest, SlowBackendSlowsTheClient) {
   backend_ = TestBackend(64, 32 * 1024);
-  row_.port = backend_.port();
+  row_.backends[0].port = backend_.port();
   configure();
   for (const bool chunked : {false, true}) {
     auto client = connect_client(64 * 1024);
@@ -271,7 +295,7 @@ TEST_F(ProxyTest, SlowBackendSlowsTheClient) {
       }
       EXPECT_EQ(plain == body.substr(9, data), true);
     }
-    backend->send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    backend->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
     expect(*client, "ok");
     client->close();
     backend->close();
@@ -287,7 +311,7 @@ TEST_F(ProxyTest, SlowClientSlowsTheBackend) {
   expect(*backend, "\r\n\r\n");
   const std::string body = noise(32 << 20);
   const std::string answer =
-      "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+      "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   size_t sent = send_until_stuck(*backend, answer);
   EXPECT_LT(sent, size_t{20} << 20);
   std::string got;
@@ -309,7 +333,7 @@ TEST_F(ProxyTest, BothDirectionsAtOnce) {
   client->send("POST / HTTP/1.1\r\nHost: a\r\n" + length);
   auto backend = accept();
   expect(*backend, "\r\n\r\n");
-  backend->send("HTTP/1.1 200 OK\r\n" + length);
+  backend->send("HTTP/1.1 200 OK\r\nDate: x\r\n" + length);
   size_t sent = 0;
   std::string echo, got;
   EXPECT_TRUE(run_until([&] {
@@ -319,7 +343,10 @@ TEST_F(ProxyTest, BothDirectionsAtOnce) {
     if (sent > body.size() / 2) got += (client->read(), client->take());
     return got.ends_with(body.substr(body.size() - 100));
   }));
-  EXPECT_EQ(got == "HTTP/1.1 200 OK\r\n" + length + body, true);
+  // An answer that begins before its request has ended says that it is the last one.
+  const std::string head =
+      "HTTP/1.1 200 OK\r\nDate: x\r\n" + length.substr(0, length.size() - 2);
+  EXPECT_EQ(got == head + "Connection: close\r\n\r\n" + body, true);
 }
 
 }  // namespace
