@@ -77,6 +77,7 @@ void Connection::request_refused(std::string_view why, int status) {
 }
 
 void Connection::touch() {
+  if (state_ == State::kSwitched) return exchange_->responder_->kept_alive();
   if (state_ == State::kIdle) return clients_.deadlines().set(*this, clients_.limits().idle_ms);
   // Nobody will ask again, but the answer may take longer.
   if (state_ == State::kAnswering && half_closed_ && exchange_->output.empty()) {

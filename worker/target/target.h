@@ -61,6 +61,8 @@ class Responder {
   // message would be. False: there is nothing to which it could belong.
   virtual void add_credits(uint64_t) {}
   virtual bool send_file(std::string_view) { return false; }
+  // A handler wants the connection to stay: silence until now does not count.
+  virtual void kept_alive() {}
   // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
   // none; false.
   virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
