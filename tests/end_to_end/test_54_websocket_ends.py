@@ -13,7 +13,7 @@ from lib.waiting import wait_until
 from lib.websocket import CLOSE, PING, PONG, TEXT, close_payload
 from lib.websocket_site import WebSocketSite
 
-QUICK = {"websocket.close_ms": 300, "handler.wait_ms": 300}
+QUICK = {"websocket.close_ms": 300, "handler.wait_ms": 1000}
 
 
 @pytest.fixture(params=["messages", "frames"])
@@ -31,6 +31,7 @@ def place(deployment, workers, contract):
         deployment.configure(routes, settings=settings)
         server = Server(deployment, workers=workers)
         made.append(Handler(deployment))
+        wait_until(server.has_handlers, "the handler is connected")
         return WebSocketSite(deployment, server, made[0], contract)
     yield start
     for on in made:
@@ -103,25 +104,34 @@ def test_close_unanswered(place):
 
 
 # Goal: a WebSocket on which nothing passes is closed; what passes in either direction counts.
-def test_idle(place):
-    site = place({"websocket.idle_ms": 1500, "websocket.ping_ms": 0})
-    quiet, spoken_to = site.client(), site.client()
+# What speaks has ten times the time it needs: under load a test may stand still for a while.
+def test_idle(deployment, contract):
+    deployment.configure({"/": dir_(), "/ws": handler(websocket=contract)},
+                         settings={"websocket.idle_ms": 4000, "websocket.ping_ms": 0})
+    with Server(deployment, workers=1) as server, Handler(deployment) as on:
+        idle(WebSocketSite(deployment, server, on, contract))
+
+
+def idle(site):
+    quiet, spoken_to, kept = site.client(), site.client(), site.client()
     while quiet.is_quiet():
         site.send(spoken_to, "tick")
         assert spoken_to.text() == "tick"
+        site.on.send_extended(kept.id, b"27:3:ctl,17:10:keep-alive,0:,}]")
         time.sleep(0.1)
     answer_close(quiet, 1001)
     assert site.told_of_the_end(quiet)
-    site.send(spoken_to, "still there")
-    assert spoken_to.text() == "still there"
+    for client in (spoken_to, kept):
+        site.send(client, "still there")
+        assert client.text() == "still there"
 
 
 # Goal: with 'messages' a silent client is pinged; its pong keeps it, silence ends it.
-def test_ping_and_pong(deployment, workers):
+def test_ping_and_pong(deployment):
     deployment.configure({"/": dir_(), "/ws": handler(websocket="messages")},
-                         settings={"websocket.ping_ms": 300, "websocket.pong_ms": 600,
+                         settings={"websocket.ping_ms": 300, "websocket.pong_ms": 3000,
                                    "websocket.idle_ms": 0})
-    with Server(deployment, workers=workers) as server, Handler(deployment) as on:
+    with Server(deployment, workers=1) as server, Handler(deployment) as on:
         site = WebSocketSite(deployment, server, on)
         client = site.client()
         for _ in range(3):
@@ -193,6 +203,7 @@ def test_handler_does_not_close(deployment, workers):
     deployment.configure({"/": dir_(), "/ws": handler()}, settings=QUICK)
     with Server(deployment, workers=workers) as server, Handler(deployment) as on:
         site = WebSocketSite(deployment, server, on, "frames")
+        wait_until(server.has_handlers, "the handler is connected")
         client = site.client()
         client.send_frame(close_payload(1000), opcode=CLOSE)
         assert site.message() == (CLOSE, close_payload(1000))

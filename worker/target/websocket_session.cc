@@ -142,7 +142,7 @@ void WebSocketSession::too_slow() {
 
 void WebSocketSession::stop() { delete this; }
 
-void WebSocketSession::draining() { close(CloseCode::kGoingAway, "the server stops"); }
+void WebSocketSession::draining() { close(CloseCode::kGoingAway, "going away"); }
 
 void WebSocketSession::generation_changed(const Generation& generation) {
   const HandlerRow& mine = target_->row();

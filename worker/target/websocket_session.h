@@ -23,6 +23,7 @@ class WebSocketSession : public Responder, private RoomWaiter {
   void body(std::string_view bytes, bool last) final;
   void refused(std::string_view why, int status) final;
   void woken() final;
+  void keep_alive() final { spoke(); }
   void generation_changed(const Generation& generation) final;
   bool outlives_generation() const final { return row_stays_; }
   void draining() final;
