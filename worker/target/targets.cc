@@ -36,7 +36,7 @@ void Targets::begin(const Config& config, uint32_t workers) {
   proxy_limits_.balance.health.eject_after = number("proxy.eject_after");
   proxy_limits_.balance.health.eject_ms = number("proxy.eject_ms");
   backends_.begin(number("proxy.resolve_ms"));
-  links_.begin(workers, settings);
+  links_.begin(workers, settings, config.curve);
   std::erase_if(writers_, [](const auto& item) { return item.second.expired(); });
 }
 
