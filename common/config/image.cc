@@ -417,6 +417,11 @@ std::string write_image(const Config& config) {
   put_rows(json, "proxies", config.proxies, write_proxy);
   put_rows(json, "handlers", config.handlers, write_handler);
   put_rows(json, "mimetypes", config.mimetypes, write_mimetype);
+  put(json, "curve_secret", config.curve.secret);
+  json.key("curve_clients");
+  json.begin_array();
+  for (const std::string& key : config.curve.clients) json.text(key);
+  json.end_array();
   write_settings(json, config.settings);
   json.end_object();
   return json.take();
@@ -441,6 +446,8 @@ Result<Config> read_image(std::string_view bytes) {
   config.proxies = members.rows("proxies", read_proxy);
   config.handlers = members.rows("handlers", read_handler);
   config.mimetypes = members.rows("mimetypes", read_mimetype);
+  config.curve.secret = members.text("curve_secret");
+  config.curve.clients = members.rows("curve_clients", read_address);
   config.settings = read_settings(members.member("settings"), status);
   if (status.ok()) status = check_references(config);
   if (!status.ok()) return status;

@@ -111,6 +111,13 @@ struct ServerRow {
   bool proxy_protocol = false;  // on bind_addr and port
 };
 
+// CURVE on tcp endpoints of handlers (curve.key_file, curve.clients_file): keys as 40 characters.
+struct CurveKeys {
+  std::string secret;                // of the server; "": no CURVE
+  std::vector<std::string> clients;  // public keys of who may connect
+  bool operator==(const CurveKeys&) const = default;
+};
+
 struct Config {
   ServerRow server;
   std::vector<ListenerRow> listeners;
@@ -120,6 +127,7 @@ struct Config {
   std::vector<ProxyRow> proxies;
   std::vector<HandlerRow> handlers;
   std::vector<MimeRow> mimetypes;
+  CurveKeys curve;
   Settings settings;
 };
 

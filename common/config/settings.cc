@@ -141,6 +141,11 @@ constexpr SettingSpec kSpecs[] = {
            "0MQ high-water mark towards each handler: what a hung handler can hold back."),
     number("handler.recv_mark", 1000, 1, 1048576, "messages",
            "0MQ high-water mark of the replies from each handler."),
+    text("curve.key_file", "",
+         "File with the server's secret CURVE key: with it, only holders of a key in "
+         "curve.clients_file connect to tcp endpoints of handlers."),
+    text("curve.clients_file", "",
+         "File with the public CURVE keys of handlers that may connect, one a line."),
     number(
         "handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
         "A client that has not taken more than this of earlier messages is too slow for the next: "

@@ -15,6 +15,7 @@ from typing import Any, Dict, Iterable, Optional, Union, overload
 
 import zmq
 
+from mongrel2.keys import Curve
 from mongrel2.request import Request, json_or
 from mongrel2.response import Body, as_bytes, http_response, join_idents
 from mongrel2.websocket import WebSocketReplies
@@ -43,13 +44,16 @@ class Connection(WebSocketReplies):
     """Receives from sub_addr (send_spec of a handler row), answers to pub_addr (its recv_spec)."""
 
     def __init__(self, sender_id: Text, sub_addr: str, pub_addr: str,
-                 context: Optional[zmq.Context] = None) -> None:
+                 context: Optional[zmq.Context] = None, *, replies: str = "sub",
+                 curve: Optional[Curve] = None) -> None:
+        """replies: that column of the handler row, "sub" or "pull". curve: keys (mongrel2.keys)
+        for a server that has one itself."""
         self.sender_id = sender_id
         # A context of one's own can be ended with the connection; a given one is its owner's.
         self._own_context: Optional[zmq.Context] = None
         if context is None:
             context = self._own_context = zmq.Context()
-        self.resp = context.socket(zmq.PUB)
+        self.resp = context.socket(zmq.PUSH if replies == "pull" else zmq.PUB)
         self.resp.setsockopt(zmq.SNDHWM, SEND_HWM)
         self.resp.setsockopt(zmq.LINGER, LINGER_MS)
         if sender_id:
@@ -57,6 +61,9 @@ class Connection(WebSocketReplies):
         self.reqs = self._pull_socket(context)
         self.reqs.setsockopt(zmq.RCVHWM, RECV_HWM)
         self.reqs.setsockopt(zmq.LINGER, 0)
+        if curve is not None:
+            curve.apply(self.resp)
+            curve.apply(self.reqs)
         # PUB before PULL: a PUB socket drops what it sends before the server's subscription has
         # come in. The first request cannot arrive before PULL is there, so the way back has a head
         # start, and the server sends nothing to a handler that it cannot hear yet.

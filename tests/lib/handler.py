@@ -58,13 +58,15 @@ class Handler:
     """replies_only: it takes no share of the requests."""
 
     def __init__(self, deployment, name="h", ident=IDENT, specs=None, tnetstring=False,
-                 replies_only=False, replies="sub"):
+                 replies_only=False, replies="sub", curve=None):
         send_spec, recv_spec = specs or (f"ipc://run/{name}-q", f"ipc://run/{name}-r")
         self.ident = ident
         self.tnetstring = tnetstring
         self.context = zmq.Context()
         self.context.linger = 0
         self.requests = self.context.socket(zmq.PULL)
+        if curve is not None:
+            curve.apply(self.requests)
         if not replies_only:
             self.requests.connect(deployment.endpoint(send_spec))
         if replies == "none":
@@ -72,6 +74,8 @@ class Handler:
             return
         self.replies = self.context.socket(zmq.PUSH if replies == "pull" else zmq.PUB)
         self.replies.setsockopt(zmq.IDENTITY, ident.encode())
+        if curve is not None:
+            curve.apply(self.replies)
         self.replies.connect(deployment.endpoint(recv_spec))
 
     def __enter__(self):

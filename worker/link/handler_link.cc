@@ -41,6 +41,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
         send_spec_(options.send_spec),
         recv_spec_(options.recv_spec),
         replies_(options.replies),
+        curve_secret_(options.curve_secret),
         worker_id_(options.worker_id),
         ledger_(loop, *this) {}
 
@@ -63,6 +64,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void commit_move() override;
   void abort_move() override { next_.reset(); }
   Replies replies() const override { return replies_; }
+  const std::string& curve_secret() const override { return curve_secret_; }
   bool behind_relay() const override { return now_->behind_relay(); }
   const std::string& send_spec() const override { return send_spec_; }
   const std::string& recv_spec() const override { return recv_spec_; }
@@ -91,6 +93,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   const std::string send_spec_;
   const std::string recv_spec_;
   const Replies replies_;
+  const std::string curve_secret_;
   const ConnectionId worker_id_;
   std::unique_ptr<LinkPlace> now_;
   std::unique_ptr<LinkPlace> next_;  // prepared by a reload

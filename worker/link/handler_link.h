@@ -58,13 +58,14 @@ struct HandlerLinkOptions {
   std::string replies_endpoint;
   OwnedFd replies_fd;
   Replies replies = Replies::kSub;  // how handlers send them; kNone: no replies_fd
-  std::string recv_ident;      // subscription prefix; "" : everything. The relay subscribes for us
-  uint32_t send_mark = 64;     // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
-  uint32_t recv_mark = 1000;   // ZMQ_RCVHWM of the reply socket
-  uint32_t queue_max = 1000;   // requests waiting here
-  uint32_t wait_ms = 5000;     // how long one may wait
-  uint32_t timeout_ms = 0;     // from submit() to the first bytes of the answer; 0: no limit
-  uint32_t grace_ms = 2000;    // for handlers that are gone to come back and answer; 0: for ever
+  std::string recv_ident;  // subscription prefix; "" : everything. The relay subscribes for us
+  std::string curve_secret = {};  // for endpoints on tcp; "": no CURVE. Private ones have none
+  uint32_t send_mark = 64;        // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
+  uint32_t recv_mark = 1000;      // ZMQ_RCVHWM of the reply socket
+  uint32_t queue_max = 1000;      // requests waiting here
+  uint32_t wait_ms = 5000;        // how long one may wait
+  uint32_t timeout_ms = 0;        // from submit() to the first bytes of the answer; 0: no limit
+  uint32_t grace_ms = 2000;       // for handlers that are gone to come back and answer; 0: for ever
   ConnectionId worker_id = 0;  // behind the relay: any id that only this worker can have given out
 };
 
@@ -127,6 +128,7 @@ class HandlerLink {
   virtual void abort_move() = 0;
   virtual bool behind_relay() const = 0;
   virtual Replies replies() const = 0;
+  virtual const std::string& curve_secret() const = 0;
 
   virtual const std::string& send_spec() const = 0;
   virtual const std::string& recv_spec() const = 0;

@@ -2,9 +2,18 @@
 
 #include <algorithm>
 
+#include "common/log.h"
 #include "common/treaty/plan.h"
+#include "worker/link/private_endpoint.h"
 
 namespace m2 {
+namespace {
+
+bool on_tcp(const HandlerRow& row) {
+  return row.send_spec.starts_with(kTcpScheme) || row.recv_spec.starts_with(kTcpScheme);
+}
+
+}  // namespace
 
 HandlerLinks::HandlerLinks(Loop& loop, HandlerLinkUser& user, Place place)
     : loop_(loop), user_(user), place_(std::move(place)) {}
@@ -15,13 +24,20 @@ void HandlerLinks::offer(const std::string& key, OwnedFd socket) {
   offers_[key] = std::move(socket);
 }
 
-void HandlerLinks::begin(uint32_t workers, const Settings& settings) {
+void HandlerLinks::begin(uint32_t workers, const Settings& settings, const CurveKeys& curve) {
   const auto number = [&settings](std::string_view key) {
     return static_cast<uint32_t>(settings.number(key));
   };
   // 0MQ's threads begin with the first generation; a later change of their number needs a restart.
   if (!context_)
     context_ = std::make_unique<ZmqContext>(static_cast<int>(number("zeromq.threads")));
+  if (!zap_) open_zap();
+  // Handlers of both generations may come while the new one is prepared.
+  allowed_next_ = curve.clients;
+  std::vector<std::string> both = allowed_;
+  both.insert(both.end(), allowed_next_.begin(), allowed_next_.end());
+  if (zap_) zap_->allow(std::move(both));
+  marks_.curve_secret = curve.secret;
   behind_relay_ = workers > 1;
   marks_.send_mark = number("handler.send_mark");
   marks_.recv_mark = number("handler.recv_mark");
@@ -44,6 +60,10 @@ Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
     if (!opened.ok()) return std::move(opened).status();
     link = std::move(opened).value();
     entry.link = link;
+  } else if (link->curve_secret() != marks_.curve_secret && on_tcp(row)) {
+    return Status::error("handler pair " + row.send_spec +
+                         ": the server's CURVE key cannot change while the pair is open; restart "
+                         "the server");
   } else if (link->replies() != row.replies) {
     return Status::error("handler pair " + row.send_spec +
                          ": replies cannot change while the pair is open; change an endpoint "
@@ -56,6 +76,13 @@ Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
   if (!entry.wanted) idents_.emplace_back(link, row.recv_ident);
   entry.wanted = true;
   return link;
+}
+
+// Without it everybody is let in on plain endpoints, and nobody on those with CURVE.
+void HandlerLinks::open_zap() {
+  auto opened = ZapHandler::open(loop_, *context_);
+  if (!opened.ok()) return log_error("authentication of handlers: " + opened.message());
+  zap_ = std::move(opened).value();
 }
 
 std::string HandlerLinks::key_of(const HandlerRow& row) const {
@@ -73,6 +100,7 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   options.queue_max = marks_.queue_max;
   options.wait_ms = marks_.wait_ms;
   options.timeout_ms = marks_.timeout_ms;
+  options.curve_secret = marks_.curve_secret;
   options.grace_ms = marks_.grace_ms;
   if (behind_relay_) {
     options.worker_id = first_connection_id(place_.slot, place_.incarnation);
@@ -97,6 +125,8 @@ OwnedFd HandlerLinks::take_offer(const std::string& endpoint) {
 }
 
 void HandlerLinks::commit() {
+  allowed_ = std::move(allowed_next_);
+  if (zap_) zap_->allow(allowed_);
   for (const auto& [link, ident] : idents_) {
     link->commit_move();
     link->set_recv_ident(ident);
@@ -116,6 +146,7 @@ void HandlerLinks::commit() {
 }
 
 void HandlerLinks::abort() {
+  if (zap_) zap_->allow(allowed_);
   idents_.clear();
   offers_.clear();
   std::erase_if(entries_, [](const auto& item) { return item.second.link.expired(); });

@@ -14,6 +14,7 @@
 #include "common/owned_fd.h"
 #include "common/status.h"
 #include "worker/link/handler_link.h"
+#include "worker/link/zap_handler.h"
 #include "worker/link/zmq_context.h"
 
 namespace m2 {
@@ -36,7 +37,8 @@ class HandlerLinks {
   ZmqContext& context() { return *context_; }
 
   // One generation being built: begin, a link for each row, then commit or abort.
-  void begin(uint32_t workers, const Settings& settings);
+  // curve: for endpoints on tcp; who may connect changes at the commit.
+  void begin(uint32_t workers, const Settings& settings, const CurveKeys& curve);
   Result<std::shared_ptr<HandlerLink>> link(const HandlerRow& row);
   // Subscriptions change to those of the new generation; pairs it does not name take no new
   // handlers.
@@ -48,6 +50,7 @@ class HandlerLinks {
     std::weak_ptr<HandlerLink> link;
     bool wanted = false;  // by the generation being built
   };
+  void open_zap();
   std::string key_of(const HandlerRow& row) const;
   HandlerLinkOptions options_for(const HandlerRow& row);
   OwnedFd take_offer(const std::string& endpoint);
@@ -56,6 +59,8 @@ class HandlerLinks {
   HandlerLinkUser& user_;
   const Place place_;
   std::unique_ptr<ZmqContext> context_;
+  std::unique_ptr<ZapHandler> zap_;
+  std::vector<std::string> allowed_, allowed_next_;  // public keys: now, and after the commit
   std::map<std::string, OwnedFd> offers_;
   std::map<std::string, Entry> entries_;
   bool behind_relay_ = false;

@@ -41,10 +41,15 @@ Result<std::unique_ptr<LinkPlace>> LinkPlace::open(Loop& loop, ZmqContext& conte
 
 Status LinkPlace::open_sockets(ZmqContext& context, const HandlerLinkOptions& options,
                                bool behind_relay) {
+  const auto curve = [&options](const std::string& endpoint) {
+    return endpoint.starts_with(kTcpScheme) ? options.curve_secret : std::string();
+  };
   auto requests = ZmqSocket::open(loop_, context, ZmqKind::kPush,
                                   {.send_mark = static_cast<int>(options.send_mark),
                                    .message_max = kPushIncomingMax,
-                                   .linger_ms = kPushLingerMs},
+                                   .linger_ms = kPushLingerMs,
+                                   .guarded = !behind_relay,
+                                   .curve_secret = curve(options.requests_endpoint)},
                                   *this);
   if (!requests.ok()) return std::move(requests).status();
   requests_ = std::move(requests).value();
@@ -53,9 +58,12 @@ Status LinkPlace::open_sockets(ZmqContext& context, const HandlerLinkOptions& op
   // mark for subscriptions: one that finds no room would be dropped.
   if (behind_relay || options.replies != Replies::kNone) {
     subscribes_ = !behind_relay && options.replies == Replies::kSub;
-    auto replies =
-        ZmqSocket::open(loop_, context, subscribes_ ? ZmqKind::kSub : ZmqKind::kPull,
-                        {.send_mark = 0, .recv_mark = static_cast<int>(options.recv_mark)}, *this);
+    auto replies = ZmqSocket::open(loop_, context, subscribes_ ? ZmqKind::kSub : ZmqKind::kPull,
+                                   {.send_mark = 0,
+                                    .recv_mark = static_cast<int>(options.recv_mark),
+                                    .guarded = !behind_relay,
+                                    .curve_secret = curve(options.replies_endpoint)},
+                                   *this);
     if (!replies.ok()) return std::move(replies).status();
     replies_ = std::move(replies).value();
   }

@@ -12,6 +12,7 @@
 namespace m2 {
 
 inline constexpr std::string_view kIpcScheme = "ipc://";
+inline constexpr std::string_view kTcpScheme = "tcp://";  // the one that CURVE is for
 
 class PrivateEndpoint {
  public:

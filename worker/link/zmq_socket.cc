@@ -23,6 +23,8 @@ constexpr int kKeepaliveProbes = 3;
 constexpr int kUnacknowledgedMs = 30'000;
 constexpr int kHandshakeMs = 10'000;
 
+constexpr const char* kZapDomain = "mongrel2";
+
 Status zmq_error(std::string_view what) {
   return Status::error(std::string(what) + ": " + zmq_strerror(zmq_errno()));
 }
@@ -53,6 +55,12 @@ Result<std::unique_ptr<ZmqSocket>> ZmqSocket::open(Loop& loop, ZmqContext& conte
     socket.set(zmq::sockopt::tcp_keepalive_intvl, kKeepaliveIntervalS);
     socket.set(zmq::sockopt::tcp_keepalive_cnt, kKeepaliveProbes);
     socket.set(zmq::sockopt::tcp_maxrt, kUnacknowledgedMs);
+    if (options.guarded) socket.set(zmq::sockopt::zap_domain, kZapDomain);
+    if (!options.curve_secret.empty()) {
+      socket.set(zmq::sockopt::curve_server, true);
+      socket.set(zmq::sockopt::curve_secretkey, options.curve_secret);
+    }
+    self->parts_ = options.parts;
     self->descriptor_.start<&ZmqSocket::on_descriptor>(loop, socket.get(zmq::sockopt::fd), EV_READ,
                                                        self.get());
     return self;
@@ -80,6 +88,11 @@ Status ZmqSocket::adopt(const std::string& endpoint, OwnedFd listening) {
   CHECK(zmq_setsockopt(raw(), ZMQ_USE_FD, &kNone, sizeof kNone) == 0);
   if (status.ok()) listening.release();
   return status;
+}
+
+Status ZmqSocket::bind(const std::string& endpoint) {
+  if (zmq_bind(raw(), endpoint.c_str()) == 0) return {};
+  return zmq_error("0MQ endpoint " + endpoint);
 }
 
 Status ZmqSocket::connect(const std::string& endpoint) {
@@ -155,13 +168,33 @@ bool ZmqSocket::receive(ZmqMessage& message, bool& multipart) {
     if (zmq_errno() != EINTR) return false;
   }
   multipart = message.more();
-  if (multipart) {  // all its parts are here already
+  if (multipart && !parts_) {  // all its parts are here already
     ZmqMessage part;
     do {
       while (zmq_msg_recv(part.handle(), raw(), ZMQ_DONTWAIT) < 0) CHECK(zmq_errno() == EINTR);
     } while (part.more());
   }
   return true;
+}
+
+// All its parts are here already.
+void ZmqSocket::receive_rest(ZmqMessage& first) {
+  std::vector<ZmqMessage> parts;
+  parts.push_back(std::move(first));
+  while (parts.back().more()) {
+    ZmqMessage part;
+    while (zmq_msg_recv(part.handle(), raw(), ZMQ_DONTWAIT) < 0) CHECK(zmq_errno() == EINTR);
+    parts.push_back(std::move(part));
+  }
+  user_.zmq_parts(*this, parts);
+}
+
+void ZmqSocket::send_parts(std::initializer_list<std::string_view> parts) {
+  size_t left = parts.size();
+  for (const std::string_view part : parts) {
+    const int flags = ZMQ_DONTWAIT | (--left > 0 ? ZMQ_SNDMORE : 0);
+    while (zmq_send(raw(), part.data(), part.size(), flags) < 0) CHECK(zmq_errno() == EINTR);
+  }
 }
 
 void ZmqSocket::step() {
@@ -185,6 +218,12 @@ void ZmqSocket::drain() {
     if (received_in_turn_ == kMessagesPerTurn) return step_next_turn();
     bool multipart = false;
     if (!receive(*message_, multipart)) break;
+    if (parts_) {
+      receive_rest(*message_);
+      if (*gone) return;
+      message_->rebuild();
+      continue;
+    }
     // Out of the object for the call, so that the bytes outlive it.
     std::shared_ptr<ZmqMessage> message = std::move(message_);
     user_.zmq_message(*this, message, multipart);

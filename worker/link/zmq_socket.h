@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 #include <zmq.hpp>
 
 #include "common/loop.h"
@@ -27,6 +28,8 @@ class ZmqSocketUser {
   // socket may be destroyed in the call.
   virtual void zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& message,
                            bool multipart) = 0;
+  // The same for a socket with the option parts: all parts of one message.
+  virtual void zmq_parts(ZmqSocket&, std::vector<ZmqMessage>&) {}
   // A send that found no room may succeed now.
   virtual void zmq_writable(ZmqSocket&) {}
 
@@ -49,7 +52,11 @@ struct ZmqSocketOptions {
   int send_mark = 1;  // messages that one peer may owe us a reading of; 0: no limit
   int recv_mark = 1;  // messages of one peer that wait for us; 0: no limit
   int64_t message_max = kZmqMessageMax;
-  int linger_ms = 0;  // how long closing may go on to deliver
+  int linger_ms = 0;   // how long closing may go on to deliver
+  bool parts = false;  // its user takes messages of several parts
+  // Handlers connect here from outside: the ZapHandler of this context is asked about each.
+  bool guarded = false;
+  std::string curve_secret = {};  // of the server, 40 characters; "": no CURVE
 };
 
 class ZmqSocket {
@@ -65,6 +72,7 @@ class ZmqSocket {
 
   // Accepts peers on a socket that listens already; the endpoint is its name in messages.
   Status adopt(const std::string& endpoint, OwnedFd listening);
+  Status bind(const std::string& endpoint);
   Status connect(const std::string& endpoint);
   // What the peer has sent and we have not received yet is lost.
   void disconnect(const std::string& endpoint);
@@ -74,6 +82,8 @@ class ZmqSocket {
   // True: libzmq has taken the message, which is empty now. False: no peer or no room; the message
   // is untouched and zmq_writable will be called.
   bool send(ZmqMessage& message);
+  // For REP, which always has room for its answer.
+  void send_parts(std::initializer_list<std::string_view> parts);
   // A send would succeed now.
   bool writable();
   void set_reading(bool reading);
@@ -92,6 +102,7 @@ class ZmqSocket {
   void attend(int ready);
   bool try_send(ZmqMessage& message);
   bool receive(ZmqMessage& message, bool& multipart);
+  void receive_rest(ZmqMessage& first);
   void on_descriptor(int) { step(); }
   void step();
   void drain();
@@ -111,6 +122,7 @@ class ZmqSocket {
   IdleWatcher idle_;
   CheckWatcher check_;
   std::shared_ptr<ZmqMessage> message_;  // the next one is received into it
+  bool parts_ = false;
   bool reading_ = false;
   bool wants_to_send_ = false;
   unsigned sent_in_turn_ = 0;  // the last turn that sent

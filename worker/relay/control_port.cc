@@ -5,15 +5,22 @@
 #include <utility>
 
 #include "common/log.h"
+#include "worker/link/private_endpoint.h"
 
 namespace m2 {
 
 Result<std::unique_ptr<ControlPort>> ControlPort::open(Loop& loop, ZmqContext& context,
                                                        const std::string& endpoint,
-                                                       OwnedFd listening, ControlPortUser& user) {
+                                                       OwnedFd listening,
+                                                       const std::string& curve_secret,
+                                                       ControlPortUser& user) {
   std::unique_ptr<ControlPort> self(new ControlPort(loop, endpoint, user));
-  const ZmqSocketOptions options{
-      .send_mark = kMark, .recv_mark = kMark, .message_max = kCommandBytesMax};
+  const bool tcp = endpoint.starts_with(kTcpScheme);
+  const ZmqSocketOptions options{.send_mark = kMark,
+                                 .recv_mark = kMark,
+                                 .message_max = kCommandBytesMax,
+                                 .guarded = tcp,
+                                 .curve_secret = tcp ? curve_secret : std::string()};
   auto socket = ZmqSocket::open(loop, context, ZmqKind::kRep, options, *self);
   if (!socket.ok()) return std::move(socket).status().in("control port");
   self->socket_ = std::move(socket).value();

@@ -32,9 +32,10 @@ class ControlPortUser {
 
 class ControlPort final : ZmqSocketUser {
  public:
-  // The loop, the context and the user outlive it.
+  // The loop, the context and the user outlive it. curve_secret: for an endpoint on tcp.
   static Result<std::unique_ptr<ControlPort>> open(Loop& loop, ZmqContext& context,
                                                    const std::string& endpoint, OwnedFd listening,
+                                                   const std::string& curve_secret,
                                                    ControlPortUser& user);
   const std::string& endpoint() const { return endpoint_; }
 

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "proto/handler/reply_parser.h"
 #include "proto/handler/request_writer.h"
+#include "worker/link/private_endpoint.h"
 #include "worker/link/relay_words.h"
 #include "worker/relay/message_heads.h"
 
@@ -46,17 +47,25 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
     socket = std::move(opened).value();
     return {};
   };
+  const auto curve = [this](const std::string& spec) {
+    return spec.starts_with(kTcpScheme) ? options_.curve_secret : std::string();
+  };
   Status status = open(ZmqKind::kPush,
                        {.send_mark = static_cast<int>(options_.send_mark),
                         .message_max = kHandlerIncomingMax,
-                        .linger_ms = kHandlerLingerMs},
+                        .linger_ms = kHandlerLingerMs,
+                        .guarded = true,
+                        .curve_secret = curve(options_.send_spec)},
                        to_handlers_);
   if (!status.ok()) return status;
   const bool subscribes = options_.replies == Replies::kSub;
   if (options_.replies != Replies::kNone) {
-    status =
-        open(subscribes ? ZmqKind::kSub : ZmqKind::kPull,
-             {.send_mark = 0, .recv_mark = static_cast<int>(options_.recv_mark)}, from_handlers_);
+    status = open(subscribes ? ZmqKind::kSub : ZmqKind::kPull,
+                  {.send_mark = 0,
+                   .recv_mark = static_cast<int>(options_.recv_mark),
+                   .guarded = true,
+                   .curve_secret = curve(options_.recv_spec)},
+                  from_handlers_);
   }
   if (!status.ok()) return status;
   status = open(ZmqKind::kPull, {.recv_mark = kWorkerMark}, from_workers_);

@@ -24,6 +24,7 @@ struct HandlerPairOptions {
   std::string send_ident;  // of the pair's first row: in notices that the relay writes itself
   std::string recv_ident;
   Replies replies = Replies::kSub;
+  std::string curve_secret = {};  // for endpoints on tcp
   HeaderFormat protocol = HeaderFormat::kJson;
   uint32_t targets_max = 128;
   uint32_t send_mark = 64;

@@ -40,6 +40,7 @@ std::vector<HandlerPairOptions> distinct_pairs(const Config& config) {
                     .send_ident = handler.send_ident,
                     .recv_ident = handler.recv_ident,
                     .replies = handler.replies,
+                    .curve_secret = config.curve.secret,
                     .protocol = handler.protocol,
                     .targets_max = number("limits.handler_targets"),
                     .send_mark = number("handler.send_mark"),
@@ -128,7 +129,9 @@ Status Relay::prepare(Message& message) {
         static_cast<int>(config.value().settings.number("zeromq.threads")));
   }
 
+  if (Status guarded = guard(config.value().curve); !guarded.ok()) return guarded;
   auto next = std::make_unique<Generation>();
+  next->curve = config.value().curve;
   next->number = message.generation;
   next->log_level = static_cast<LogLevel>(config.value().server.error_log_level);
   next->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
@@ -141,12 +144,28 @@ Status Relay::prepare(Message& message) {
       next->pairs.push_back(std::move(pair).value());
     }
   }
-  auto control = control_for(config.value().server.control_port);
+  auto control = control_for(config.value().server.control_port, config.value().curve.secret);
   if (!control.ok()) return std::move(control).status();
   next->control = std::move(control).value();
   next->info = info_of(config.value().server);
   offers_.clear();
   next_ = std::move(next);
+  return {};
+}
+
+// Handlers of both generations may come while the new one is prepared.
+Status Relay::guard(const CurveKeys& curve) {
+  if (!zap_) {
+    auto opened = ZapHandler::open(loop_, *context_);
+    if (!opened.ok()) return std::move(opened).status().in("authentication of handlers");
+    zap_ = std::move(opened).value();
+  }
+  std::vector<std::string> both = curve.clients;
+  if (current_) {
+    const std::vector<std::string>& before = current_->curve.clients;
+    both.insert(both.end(), before.begin(), before.end());
+  }
+  zap_->allow(std::move(both));
   return {};
 }
 
@@ -177,7 +196,8 @@ Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& r
   return pair;
 }
 
-Result<std::shared_ptr<ControlPort>> Relay::control_for(const std::string& endpoint) {
+Result<std::shared_ptr<ControlPort>> Relay::control_for(const std::string& endpoint,
+                                                        const std::string& curve_secret) {
   if (endpoint.empty()) return std::shared_ptr<ControlPort>();
   if (current_ && current_->control && current_->control->endpoint() == endpoint) {
     return current_->control;
@@ -185,7 +205,8 @@ Result<std::shared_ptr<ControlPort>> Relay::control_for(const std::string& endpo
   OwnedFd listening = offered(control_key(endpoint));
   if (!listening.valid())
     return Status::error("control port " + endpoint + ": no socket was offered");
-  auto opened = ControlPort::open(loop_, *context_, endpoint, std::move(listening), *this);
+  auto opened =
+      ControlPort::open(loop_, *context_, endpoint, std::move(listening), curve_secret, *this);
   if (!opened.ok()) return std::move(opened).status();
   return std::shared_ptr<ControlPort>(std::move(opened).value());
 }
@@ -207,6 +228,7 @@ void Relay::commit(uint64_t generation) {
   std::erase_if(retired_, [this](const Retired& retired) {
     return std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
   });
+  zap_->allow(current_->curve.clients);
   log_set_level(current_->log_level);
   heartbeat_.set(current_->heartbeat_ms);
   answer(MessageType::kSwapped, generation);
@@ -226,6 +248,7 @@ void Relay::retire_others(const std::vector<std::shared_ptr<HandlerPair>>& befor
 }
 
 void Relay::abort() {
+  if (zap_ && current_) zap_->allow(current_->curve.clients);
   next_.reset();
   offers_.clear();
 }

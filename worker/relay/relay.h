@@ -14,6 +14,7 @@
 #include "common/treaty/channel.h"
 #include "common/treaty/child.h"
 #include "common/treaty/heartbeat.h"
+#include "worker/link/zap_handler.h"
 #include "worker/link/zmq_context.h"
 #include "worker/relay/control_port.h"
 #include "worker/relay/handler_pair.h"
@@ -37,6 +38,7 @@ class Relay final : ChannelUser, ControlPortUser {
     std::vector<std::shared_ptr<HandlerPair>> pairs;  // in the order of rows; none with one worker
     std::shared_ptr<ControlPort> control;
     ControlInfo info;
+    CurveKeys curve;
   };
   // A pair that the current generation does not have, until nobody needs it.
   struct Retired {
@@ -56,7 +58,9 @@ class Relay final : ChannelUser, ControlPortUser {
   void take_offer(Message message);
   Status prepare(Message& message);
   Result<std::shared_ptr<HandlerPair>> pair_for(const HandlerPairOptions& row);
-  Result<std::shared_ptr<ControlPort>> control_for(const std::string& endpoint);
+  Status guard(const CurveKeys& curve);
+  Result<std::shared_ptr<ControlPort>> control_for(const std::string& endpoint,
+                                                   const std::string& curve_secret);
   OwnedFd offered(const std::string& key);
   void commit(uint64_t generation);
   void abort();
@@ -75,6 +79,7 @@ class Relay final : ChannelUser, ControlPortUser {
   OwnedFd error_log_;
   const std::string run_directory_;
   std::unique_ptr<ZmqContext> context_;  // from the first generation on
+  std::unique_ptr<ZapHandler> zap_;
   std::map<std::string, OwnedFd> offers_;
   std::vector<WorkerName> workers_;
   WorkerQueries queries_{loop_};

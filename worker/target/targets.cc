@@ -37,7 +37,7 @@ void Targets::begin(const Config& config, uint32_t workers) {
   proxy_limits_.balance.health.eject_after = number("proxy.eject_after");
   proxy_limits_.balance.health.eject_ms = number("proxy.eject_ms");
   backends_.begin(number("proxy.resolve_ms"));
-  links_.begin(workers, settings);
+  links_.begin(workers, settings, config.curve);
   uploads_.prepare(UploadLimits(settings));
   sendfile_ = {settings.text("handler.sendfile"), resolver_};
   if (!sendfile_.base.empty() && !sendfile_.base.ends_with('/')) sendfile_.base += '/';

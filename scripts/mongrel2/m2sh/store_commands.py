@@ -111,6 +111,23 @@ def _log(options: Options) -> int:
     return 0
 
 
+def _keys(options: Options) -> int:
+    try:
+        from mongrel2 import keys
+    except ImportError:
+        raise UsageError("m2sh keys needs pyzmq: install python3-zmq.") from None
+    public, secret = keys.make()
+    if options.out is None:
+        print(f"public {public}\nsecret {secret}")
+        return 0
+    try:
+        keys.write(options.out, public, secret)
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    print(f"{options.out}.key holds the secret key, {options.out}.pub the public one: {public}")
+    return 0
+
+
 def _uuid(options: Options) -> int:
     made = uuid.uuid4()
     print(made.hex if options.hex else made)
@@ -173,6 +190,8 @@ COMMANDS = [
             _commit),
     Command("log", "Prints the history of a database, oldest first.",
             [DB, value("count", "how many of the last entries, 20 if not given")], _log),
+    Command("keys", "Makes a pair of CURVE keys, for the server or for a handler.",
+            [value("out", "make the files X.key and X.pub instead of printing")], _keys),
     Command("uuid", "Prints a new random UUID.", [flag("hex", "without dashes")], _uuid),
     Command("version", "Prints the version.", [], _version),
 ]

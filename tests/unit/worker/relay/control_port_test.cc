@@ -31,7 +31,7 @@ class ControlPortTest : public testing::Test, protected ControlPortUser {
     test::Listener listener = test::listen_ipc(directory.ipc("control"));
     ControlPortUser& user = *this;
     auto opened = ControlPort::open(turns.loop, turns.context, listener.endpoint,
-                                    std::move(listener.fd), user);
+                                    std::move(listener.fd), "", user);
     ASSERT_TRUE(opened.ok()) << opened.message();
     port = std::move(opened).value();
     client.set(zmq::sockopt::linger, 0);
