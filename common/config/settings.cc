@@ -147,9 +147,10 @@ constexpr SettingSpec kSpecs[] = {
         "slow_clients of the handler's row says what happens then."),
     flag("download.flow_control", false,
          "Tell handlers with credits how many bytes of long answers their clients have taken."),
-    text("handler.sendfile", "./",
-         "Folder, relative to the chroot, whose files handlers may name in sendfile messages; empty "
-         "means none."),
+    text(
+        "handler.sendfile", "./",
+        "Folder, relative to the chroot, whose files handlers may name in sendfile messages; empty "
+        "means none."),
 
     // WebSockets (docs/websockets.md).
     number("websocket.message_bytes", 1048576, 125, 1073741824, "bytes",
@@ -157,8 +158,9 @@ constexpr SettingSpec kSpecs[] = {
     number("websocket.idle_ms", 120000, 0, kDayMs, "ms",
            "A WebSocket on which nothing has passed, no pong either, is closed with 1001 then; 0: "
            "never."),
-    number("websocket.ping_ms", 30000, 0, kDayMs, "ms",
-           "With websocket='messages': a client that was silent for this long is pinged; 0: never."),
+    number(
+        "websocket.ping_ms", 30000, 0, kDayMs, "ms",
+        "With websocket='messages': a client that was silent for this long is pinged; 0: never."),
     time_ms("websocket.pong_ms", 20000, "How long a pinged client may stay silent."),
     time_ms("websocket.close_ms", 5000,
             "How long the other side may take to answer a close frame."),

@@ -150,7 +150,6 @@ void Connection::linger() {
   state_ = State::kLingering;
   body_paused_ = false;
   ::shutdown(socket_.get(), SHUT_WR);
-  tell_handlers();
   watch_as_needed();
   clients_.deadlines().set(*this, kLingerMs);
 }
