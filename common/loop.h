@@ -123,6 +123,35 @@ class SignalWatcher {
   struct ev_loop* loop_ = nullptr;
 };
 
+// A call from another thread: Method runs once, or more, in a turn after send().
+class AsyncWatcher {
+ public:
+  AsyncWatcher() { ev_init(&async_, nullptr); }
+  ~AsyncWatcher() { stop(); }
+  AsyncWatcher(const AsyncWatcher&) = delete;
+  AsyncWatcher& operator=(const AsyncWatcher&) = delete;
+
+  template <auto Method, typename T>
+  void start(Loop& loop, T* self) {
+    stop();
+    loop_ = loop.raw();
+    constexpr auto call = [](struct ev_loop*, ev_async* w, int) {
+      (static_cast<T*>(w->data)->*Method)();
+    };
+    ev_async_init(&async_, call);
+    async_.data = self;
+    ::ev_async_start(loop_, &async_);
+  }
+  void send() { ::ev_async_send(loop_, &async_); }  // from any thread, between start and stop
+  void stop() {
+    if (loop_ != nullptr) ::ev_async_stop(loop_, &async_);
+  }
+
+ private:
+  ev_async async_;
+  struct ev_loop* loop_ = nullptr;
+};
+
 // prepare runs just before a turn waits, check just after; idle makes the turn not wait at all.
 template <typename EvType, void (*Start)(struct ev_loop*, EvType*),
           void (*Stop)(struct ev_loop*, EvType*)>

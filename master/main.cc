@@ -13,8 +13,8 @@
 #include "master/arguments.h"
 #include "master/config_child.h"
 #include "master/config_reader.h"
-#include "master/pid_file.h"
 #include "master/name_resolver_child.h"
+#include "master/pid_file.h"
 #include "master/supervisor.h"
 
 namespace m2 {

@@ -49,7 +49,7 @@ class NameResolver final : private ChannelUser {
   const Body body_;
   const std::vector<int> keep_;
   NameResolverUser& user_;
-  pid_t pid_ = -1;  // -1: none
+  pid_t pid_ = -1;      // -1: none
   unsigned polls_ = 0;  // for its end
   double started_at_s_ = 0;
   TimerWatcher limit_;

@@ -1,5 +1,6 @@
 // What runs in the resolver: back to the original root, where the resolver's files are, down to the
-// user of the server, then look the names of the configuration up. name_resolver.h is the master's end.
+// user of the server, then look the names of the configuration up. name_resolver.h is the master's
+// end.
 #pragma once
 
 #include "common/jail.h"

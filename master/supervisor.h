@@ -17,18 +17,20 @@
 #include "master/heartbeat_watch.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
+#include "master/name_resolver.h"
 #include "master/notify.h"
 #include "master/planned_generation.h"
 #include "master/privileges.h"
 #include "master/reload.h"
-#include "master/name_resolver.h"
 #include "master/signals.h"
 #include "master/spawn.h"
 #include "master/verdict_file.h"
 
 namespace m2 {
 
-class Supervisor final : public SignalUser, public ChildrenUser, public ReadingUser,
+class Supervisor final : public SignalUser,
+                         public ChildrenUser,
+                         public ReadingUser,
                          private NameResolverUser {
  public:
   // What main has put in place.

@@ -67,14 +67,24 @@ Limits::Limits(const Settings& settings)
       connections(number32(settings, "limits.connections")),
       connections_per_address(number32(settings, "limits.connections_per_address")),
       handler_targets(number32(settings, "limits.handler_targets")),
+      flow_control(settings.flag("download.flow_control")),
       pipelining(settings.flag("pipelining")),
       close_after_answer(settings.flag("close_after_answer")),
       keep_client_xff(settings.flag("no_clobber_xff")),
-      tcp_keepalive(settings.flag("net.tcp_keepalive")) {
+      tcp_keepalive(settings.flag("net.tcp_keepalive")),
+      uploads(settings) {
   parser.head_bytes = number32(settings, "limits.buffer_size");
   parser.header_count = number32(settings, "limits.header_count");
   parser.path_bytes = number32(settings, "limits.url_path");
   parser.relaxed = settings.flag("request.relaxed");
+  websocket.message_bytes = static_cast<uint64_t>(settings.number("websocket.message_bytes"));
+  websocket.idle_ms = number32(settings, "websocket.idle_ms");
+  websocket.ping_ms = number32(settings, "websocket.ping_ms");
+  websocket.pong_ms = number32(settings, "websocket.pong_ms");
+  websocket.close_ms = number32(settings, "websocket.close_ms");
+  if (settings.flag("websocket.deflate")) {
+    websocket.deflate_bits = static_cast<uint8_t>(settings.number("websocket.deflate_bits"));
+  }
 }
 
 Generation::Generation(uint64_t number, const Settings& settings)
@@ -92,6 +102,9 @@ Result<std::shared_ptr<const Generation>> Generation::build(uint64_t number, con
     auto made = make_targets(config, kind, source);
     if (!made.ok()) return std::move(made).status();
     targets[static_cast<size_t>(kind)] = std::move(made).value();
+  }
+  for (const HandlerRow& row : config.handlers) {
+    generation->handlers_.try_emplace({row.send_spec, row.recv_spec}, row);
   }
   for (const HostRow& row : config.hosts) {
     auto host = std::make_unique<Host>();
@@ -116,6 +129,12 @@ Result<std::shared_ptr<const Generation>> Generation::build(uint64_t number, con
 const Host& Generation::host(std::string_view host_value) const {
   const uint32_t found = host_map_.find(host_value);
   return *hosts_[found == HostMap::kNone ? default_host_ : found];
+}
+
+const HandlerRow* Generation::handler(const std::string& send_spec,
+                                      const std::string& recv_spec) const {
+  const auto found = handlers_.find({send_spec, recv_spec});
+  return found == handlers_.end() ? nullptr : &found->second;
 }
 
 const Route* Generation::route(const Host& host, std::string_view path) {

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/config/model.h"
@@ -15,6 +17,7 @@
 #include "proto/http/request_parser.h"
 #include "proto/route/route_map.h"
 #include "worker/target/target.h"
+#include "worker/target/upload_limits.h"
 
 namespace m2 {
 
@@ -32,6 +35,16 @@ struct Host {
   std::vector<Route> routes;
 };
 
+// Settings of WebSockets.
+struct WebSocketLimits {
+  uint64_t message_bytes = 0;
+  uint32_t idle_ms = 0;
+  uint32_t ping_ms = 0;
+  uint32_t pong_ms = 0;
+  uint32_t close_ms = 0;
+  uint8_t deflate_bits = 0;  // 0: no compression
+};
+
 // Settings that every request looks at, copied out once.
 struct Limits {
   ParserLimits parser;
@@ -46,10 +59,13 @@ struct Limits {
   uint32_t connections = 0;
   uint32_t connections_per_address = 0;  // 0: no limit
   uint32_t handler_targets = 0;
+  bool flow_control = false;
   bool pipelining = false;
   bool close_after_answer = true;
   bool keep_client_xff = false;
   bool tcp_keepalive = false;
+  UploadLimits uploads;
+  WebSocketLimits websocket;
   explicit Limits(const Settings& settings);
 };
 
@@ -81,6 +97,9 @@ class Generation {
   // nullptr: no route of this host matches.
   static const Route* route(const Host& host, std::string_view path);
 
+  // The row of this handler pair; nullptr: it has none.
+  const HandlerRow* handler(const std::string& send_spec, const std::string& recv_spec) const;
+
   uint64_t number() const { return number_; }
   const Limits& limits() const { return limits_; }
   const Trust& trust() const { return trust_; }
@@ -95,6 +114,7 @@ class Generation {
   Trust trust_;
   uint32_t access_log_flush_ms_;
   bool access_logging_;
+  std::map<std::pair<std::string, std::string>, HandlerRow> handlers_;  // by send_spec, recv_spec
   HostMap host_map_;
   std::vector<std::unique_ptr<Host>> hosts_;
   uint32_t default_host_ = 0;

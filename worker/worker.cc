@@ -16,14 +16,15 @@ Worker::Worker(ChildStart start)
       access_log_(loop_, std::move(start.access_log)),
       links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
       backends_(loop_, deadlines_),
+      uploads_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
-      replies_(loop_, clients_),
+      replies_(clients_),
       report_(clients_),
       query_endpoint_(query_endpoint(start.run_directory, start.slot, start.incarnation)),
-      targets_(loop_, deadlines_, links_, backends_),
+      targets_(loop_, deadlines_, links_, backends_, uploads_),
       channel_(loop_, std::move(start.channel), *this),
       heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
-  replies_.set_notices(targets_);
+  replies_.set_pairs(targets_);
   backends_.set_ask([this] { answer(MessageType::kLookUp, 0); });
 }
 

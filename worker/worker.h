@@ -23,6 +23,7 @@
 #include "worker/target/backends.h"
 #include "worker/target/handler_replies.h"
 #include "worker/target/targets.h"
+#include "worker/target/upload.h"
 
 namespace m2 {
 
@@ -62,6 +63,7 @@ class Worker final : private ChannelUser, private Successors {
   HandlerLinks
       links_;  // outlives all that may hold a link: its 0MQ context ends when the last is closed
   Backends backends_;  // outlives all that may hold one
+  Uploads uploads_;    // what clients leave behind is removed before it ends
   Clients clients_;
   HandlerReplies replies_;
   ClientReport report_;

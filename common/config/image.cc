@@ -24,7 +24,9 @@ constexpr int64_t kFormat = 1;
 constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};              // by TargetKind
 constexpr std::string_view kBalances[] = {"round_robin", "least_connections"};  // by Balance
 constexpr std::string_view kFormats[] = {"json", "tnetstring"};                 // by HeaderFormat
-constexpr std::string_view kReplies[] = {"sub", "pull", "none"};                // by Replies
+constexpr std::string_view kSlowClients[] = {"close", "drop_newest", "drop_oldest"};
+constexpr std::string_view kReplies[] = {"sub", "pull", "none"};   // by Replies
+constexpr std::string_view kContracts[] = {"frames", "messages"};  // by WebSocketContract
 
 // ---- writing
 
@@ -130,7 +132,9 @@ void write_handler(JsonWriter& json, const HandlerRow& row) {
   put(json, "recv_ident", row.recv_ident);
   put_flag(json, "raw_payload", row.raw_payload);
   put(json, "protocol", kFormats[static_cast<size_t>(row.protocol)]);
+  put(json, "slow_clients", kSlowClients[static_cast<size_t>(row.slow_clients)]);
   put(json, "replies", kReplies[static_cast<size_t>(row.replies)]);
+  put(json, "websocket", kContracts[static_cast<size_t>(row.websocket)]);
 }
 
 void write_mimetype(JsonWriter& json, const MimeRow& row) {
@@ -336,7 +340,9 @@ HandlerRow read_handler(element from, Status& status) {
   row.recv_ident = members.text("recv_ident");
   row.raw_payload = members.boolean("raw_payload");
   row.protocol = static_cast<HeaderFormat>(members.choice("protocol", kFormats));
+  row.slow_clients = static_cast<SlowClients>(members.choice("slow_clients", kSlowClients));
   row.replies = static_cast<Replies>(members.choice("replies", kReplies));
+  row.websocket = static_cast<WebSocketContract>(members.choice("websocket", kContracts));
   return row;
 }
 

@@ -15,6 +15,10 @@ enum class TargetKind : uint8_t { kDir, kProxy, kHandler };
 // handler.replies: on what socket answers come. kNone: none; another pair's handlers answer.
 enum class Replies : uint8_t { kSub, kPull, kNone };
 enum class HeaderFormat : uint8_t { kJson, kTnetstring };  // handler.protocol
+// handler.websocket: the handler sees and writes frames, or whole messages (docs/websockets.md).
+enum class WebSocketContract : uint8_t { kFrames, kMessages };
+
+enum class SlowClients : uint8_t { kClose, kDropNewest, kDropOldest };  // handler.slow_clients
 
 struct DirRow {
   int64_t id = 0;
@@ -56,7 +60,9 @@ struct HandlerRow {
   std::string recv_ident;
   bool raw_payload = false;
   HeaderFormat protocol = HeaderFormat::kJson;
+  SlowClients slow_clients = SlowClients::kClose;
   Replies replies = Replies::kSub;
+  WebSocketContract websocket = WebSocketContract::kFrames;
   bool operator==(const HandlerRow&) const = default;
 };
 

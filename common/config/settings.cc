@@ -67,16 +67,16 @@ constexpr SettingSpec kSpecs[] = {
            "A worker or relay that has done nothing for so long, because it spins, is stopped or "
            "waits "
            "for a disk, is killed and replaced."),
-    number(
-        "superpoll.max_fd", 10240, 0, 1048576, "descriptors",
-        "Open files that each process may have (RLIMIT_NOFILE); what is below 256 counts as 256."),
+    number("superpoll.max_fd", 10240, 0, 1048576, "descriptors",
+           "Open files that each process may have: RLIMIT_NOFILE is raised to it, never lowered."),
     number("zeromq.threads", 1, 1, 64, "threads", "0MQ I/O threads of each process that uses 0MQ."),
 
     // Clients.
     number("limits.buffer_size", 4096, 64, 16777216, "bytes",
            "Request line and headers of one request together (431 beyond)."),
     number("limits.content_length", 20480, 0, 2147483647, "bytes",
-           "Longest request body; a longer one is refused with 413."),
+           "Longest request body that a handler gets in one message; a longer one is an upload "
+           "(upload.temp_store, upload.stream) or refused with 413."),
     number("limits.url_path", 2048, 1, 16777216, "bytes",
            "Longest path of a request, without its query (414 beyond)."),
     number("limits.header_count", 1280, 1, 1048576, "headers",
@@ -157,7 +157,48 @@ constexpr SettingSpec kSpecs[] = {
          "File with the public CURVE keys of handlers that may connect, one a line."),
     number(
         "handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
-        "A client that has not taken more than this of earlier messages is cut off at the next."),
+        "A client that has not taken more than this of earlier messages is too slow for the next: "
+        "slow_clients of the handler's row says what happens then."),
+    flag("download.flow_control", false,
+         "Tell handlers with credits how many bytes of long answers their clients have taken."),
+    text(
+        "handler.sendfile", "./",
+        "Folder, relative to the chroot, whose files handlers may name in sendfile messages; empty "
+        "means none."),
+
+    // WebSockets (docs/websockets.md).
+    number("websocket.message_bytes", 1048576, 125, 1073741824, "bytes",
+           "Longest message of a WebSocket client; a longer one closes it with 1009."),
+    number("websocket.idle_ms", 120000, 0, kDayMs, "ms",
+           "A WebSocket on which nothing has passed, no pong either, is closed with 1001 then; 0: "
+           "never."),
+    number(
+        "websocket.ping_ms", 30000, 0, kDayMs, "ms",
+        "With websocket='messages': a client that was silent for this long is pinged; 0: never."),
+    time_ms("websocket.pong_ms", 20000, "How long a pinged client may stay silent."),
+    time_ms("websocket.close_ms", 5000,
+            "How long the other side may take to answer a close frame."),
+    flag("websocket.deflate", false,
+         "With websocket='messages': compress messages (permessage-deflate) for clients that offer "
+         "it."),
+    number("websocket.deflate_bits", 15, 9, 15, "bits",
+           "Window of that compression; a deflater takes 2^(bits+2) bytes and 128 KB, one for each "
+           "handler pair."),
+
+    // Uploads to handlers: bodies above limits.content_length.
+    text("upload.temp_store", "",
+         "Where they are stored: a path ending in XXXXXX, in whose place each file has letters of "
+         "its own. Not set: they are refused with 413."),
+    text("upload.temp_store_mode", "0600",
+         "Mode of these files: octal with a leading 0, at least 0600, at most 0777."),
+    flag("upload.stream", false,
+         "Pass them on in pieces, as fast as the handler gives credits, instead of storing them."),
+    number("upload.max_bytes", int64_t{64} << 30, 1, int64_t{1} << 53, "bytes",
+           "Longest upload (413 beyond)."),
+    number("upload.files", 256, 1, 65536, "files",
+           "Uploads that each worker stores at a time; one more is answered 503."),
+    time_ms("upload.disk_ms", 60000,
+            "An upload whose disk takes longer than this for one step is answered 503."),
 
     // Proxy.
     time_ms("proxy.connect_ms", 5000, "Time for a connection to a backend (504 beyond)."),
@@ -201,10 +242,6 @@ constexpr SettingSpec kSpecs[] = {
            "A MIME extension must be shorter than this."),
 
     // Known from Mongrel2 1.x, without effect.
-    no_effect(text("upload.temp_store", "", "Large bodies are refused (limits.content_length).")),
-    no_effect(text("upload.temp_store_mode", "0600", "There are no upload files.")),
-    no_effect(flag("upload.stream", false, "Large bodies are refused (limits.content_length).")),
-    no_effect(flag("download.flow_control", false, "Handlers get no credits.")),
     old_number("limits.client_read_retries", 5, "reads",
                "A request may come in any number of pieces; limits.head_ms bounds its time."),
     old_number("limits.proxy_read_retries", 100, "reads",

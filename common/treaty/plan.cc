@@ -213,8 +213,7 @@ Plan make_plan(const Config& config) {
     plan.endpoints.push_back(handler.send_spec);
     if (handler.replies != Replies::kNone) plan.endpoints.push_back(handler.recv_spec);
   }
-  // A process needs some whatever 1.x was told; so many, the settings page says.
-  plan.file_limit = std::max<uint32_t>(small("superpoll.max_fd"), 256);
+  plan.file_limit = small("superpoll.max_fd");
   plan.heartbeat_ms = small("heartbeat_ms");
   return plan;
 }

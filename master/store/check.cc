@@ -117,6 +117,7 @@ void check_config(const Config& config, bool as_root, Findings& findings) {
   for (const DirRow& dir : config.dirs) check_directory(config, dir, as_root, findings);
   check_trust(config, findings);
   check_endpoints(config, findings);
+  check_uploads(config, findings);
 }
 
 }  // namespace m2

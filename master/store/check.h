@@ -17,6 +17,12 @@ void check_config(const Config& config, bool as_root, Findings& findings);
 void check_hosts(const Config& config, Findings& findings);      // check_hosts.cc: hosts, routes
 void check_endpoints(const Config& config, Findings& findings);  // check_endpoints.cc: handlers
 
+void check_uploads(const Config& config, Findings& findings);  // check_uploads.cc: settings
+
+// Whether the folder of upload.temp_store is there and takes files. Looks at the file system from
+// outside of the chroot.
+void check_upload_folder(const Config& config, bool as_root, Findings& findings);
+
 // True: may stand in a header field, on one line without control characters.
 bool is_header_text(std::string_view text);
 

@@ -273,6 +273,7 @@ Loaded load_config(const std::string& db_path, const std::string& server, bool a
     check_config(*config, as_root, findings);
     read_curve_keys(config->settings, config->curve, findings);
     read_ipc_access(config->settings, config->ipc, findings);
+    check_upload_folder(*config, as_root, findings);
     resolve_proxies(config->proxies, kResolveMs, findings);
   }
   if (findings.has_error()) config.reset();

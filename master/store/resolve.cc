@@ -132,8 +132,8 @@ void resolve_proxies(std::vector<ProxyRow>& proxies, int limit_ms, Findings& fin
       } else if (const auto known = found.find(backend.host); known != found.end()) {
         backend.addresses = known->second;
       } else {
-        missing += (missing.empty() ? "" : "; ") + in_quotes(backend.host) + ": " +
-                   failures[backend.host];
+        missing +=
+            (missing.empty() ? "" : "; ") + in_quotes(backend.host) + ": " + failures[backend.host];
       }
       usable |= !backend.addresses.empty();
     }

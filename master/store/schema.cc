@@ -80,7 +80,9 @@ constexpr Column kHandler[] = {
     text("recv_ident"),
     later(number("raw_payload", "0")),
     later(text("protocol", "json")),
+    later(text("slow_clients", "close")),
     later(text("replies", "sub")),
+    later(text("websocket", "frames")),
 };
 
 constexpr Column kSetting[] = {number("id", kNone), text("key"), text("value")};

@@ -66,6 +66,23 @@ void load_proxies(ReadContext& context, Index& index, std::vector<ProxyRow>& pro
   }
 }
 
+std::string_view name_of(SlowClients policy) {
+  constexpr std::string_view kNames[] = {"close", "drop_newest", "drop_oldest"};
+  return kNames[static_cast<size_t>(policy)];
+}
+
+SlowClients read_slow_clients(RowReader& row, Findings& findings) {
+  const std::string text = row.text("slow_clients");
+  for (const SlowClients policy : {SlowClients::kDropNewest, SlowClients::kDropOldest}) {
+    if (text == name_of(policy)) return policy;
+  }
+  if (text != name_of(SlowClients::kClose) && !text.empty()) {
+    findings.error(row.place("slow_clients"),
+                   "must be \"close\", \"drop_newest\" or \"drop_oldest\"");
+  }
+  return SlowClients::kClose;
+}
+
 std::string_view name_of(Replies replies) {
   constexpr std::string_view kNames[] = {"sub", "pull", "none"};
   return kNames[static_cast<size_t>(replies)];
@@ -100,6 +117,13 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
   } else if (protocol != "json" && !protocol.empty()) {
     findings.warn(row.place("protocol"), "counts as \"json\"; write \"json\" or \"tnetstring\"");
   }
+  handler.slow_clients = read_slow_clients(row, findings);
+  const std::string websocket = row.text("websocket");
+  if (websocket == "messages") {
+    handler.websocket = WebSocketContract::kMessages;
+  } else if (websocket != "frames" && !websocket.empty()) {
+    findings.error(row.place("websocket"), "must be \"frames\" or \"messages\"");
+  }
   return handler;
 }
 
@@ -108,6 +132,9 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
 void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings& findings) {
   const auto format = [](const HandlerRow& row) {
     return row.protocol == HeaderFormat::kJson ? "json" : "tnetstring";
+  };
+  const auto contract = [](const HandlerRow& row) {
+    return row.websocket == WebSocketContract::kFrames ? "frames" : "messages";
   };
   const auto raw = [](const HandlerRow& row) { return row.raw_payload ? "1" : "0"; };
   const auto compare = [&](std::string_view column, std::string_view a, std::string_view b) {
@@ -123,7 +150,9 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
          compare("recv_ident", first.recv_ident, second.recv_ident) &&
          compare("raw_payload", raw(first), raw(second)) &&
          compare("protocol", format(first), format(second)) &&
-         compare("replies", name_of(first.replies), name_of(second.replies)));
+         compare("slow_clients", name_of(first.slow_clients), name_of(second.slow_clients)) &&
+         compare("replies", name_of(first.replies), name_of(second.replies)) &&
+         compare("websocket", contract(first), contract(second)));
 }
 
 void load_handlers(ReadContext& context, Index& index, std::vector<HandlerRow>& handlers) {

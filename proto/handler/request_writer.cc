@@ -321,18 +321,65 @@ RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, 
   return write_as<JsonBlock>(request, parts, ',', out);
 }
 
-void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,
-                      std::string& out) {
+void write_piece_head(const HandlerPiece& piece, HeaderFormat format, std::string& out) {
+  std::string block;
+  for (const ExtraField& key : piece.keys) {
+    if (format == HeaderFormat::kTnetstring) {
+      append_netstring(block, key.name);
+      append_netstring(block, key.value);
+    } else {
+      block.append(block.empty() ? "{\"" : ",\"").append(key.name).append("\":\"");
+      block.append(key.value).append("\"");
+    }
+  }
+  if (format == HeaderFormat::kJson) block += '}';
+  out.assign(piece.send_ident);
+  out += ' ';
+  append_decimal(out, piece.id);
+  out += ' ';
+  out += piece.path;
+  out += ' ';
+  append_netstring(out, block, format == HeaderFormat::kTnetstring ? '}' : ',');
+  append_decimal(out, piece.body_bytes);
+  out += ':';
+}
+
+namespace {
+
+void begin_notice(std::string_view send_ident, ConnectionId id, std::string& out) {
   out.assign(send_ident);
   out.push_back(' ');
   append_decimal(out, id);
   out.append(" @* ");
+}
+
+}  // namespace
+
+void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,
+                      std::string& out) {
+  begin_notice(send_ident, id, out);
   if (format == HeaderFormat::kTnetstring) {
     append_netstring(out, "6:METHOD,4:JSON,", '}');
   } else {
     append_netstring(out, "{\"METHOD\":\"JSON\"}");
   }
   append_netstring(out, "{\"type\":\"disconnect\"}");
+}
+
+void write_credits(std::string_view send_ident, ConnectionId id, uint64_t bytes,
+                   HeaderFormat format, std::string& out) {
+  std::string number;
+  append_decimal(number, bytes);
+  begin_notice(send_ident, id, out);
+  if (format == HeaderFormat::kTnetstring) {
+    std::string block = "16:DOWNLOAD_CREDITS,";
+    append_netstring(block, number);
+    block += "6:METHOD,4:JSON,";
+    append_netstring(out, block, '}');
+  } else {
+    append_netstring(out, "{\"METHOD\":\"JSON\",\"DOWNLOAD_CREDITS\":\"" + number + "\"}");
+  }
+  append_netstring(out, "{\"type\":\"credits\"}");
 }
 
 }  // namespace m2

@@ -29,7 +29,7 @@ struct HandlerRequest {
   std::string_view pattern;  // the route as configured
   std::string_view remote_addr;
   std::string_view scheme = "http";
-  std::string_view body;
+  std::string_view body = {};
   bool keep_client_xff = false;  // no_clobber_xff
   std::string_view method;       // instead of the client's; "": the client's
   std::span<const ExtraField> extra;
@@ -50,8 +50,25 @@ struct RequestPlaces {
 // client sent; names that only the server may set (x-mongrel2-*) are left out.
 RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, std::string& out);
 
+// A message of an exchange whose headers were told before: these keys alone, and a piece of its
+// body (upload.stream). At least one key; values need no escape either. Writes up to where the body
+// begins; behind that the caller puts its bytes and a comma.
+struct HandlerPiece {
+  std::string_view send_ident;
+  ConnectionId id = 0;
+  std::string_view path;
+  std::span<const ExtraField> keys;
+  size_t body_bytes = 0;
+};
+void write_piece_head(const HandlerPiece& piece, HeaderFormat format, std::string& out);
+
 // "UUID ID @* 17:{"METHOD":"JSON"},21:{"type":"disconnect"},"
 void write_disconnect(std::string_view send_ident, ConnectionId id, HeaderFormat format,
                       std::string& out);
+
+// "UUID ID @* 41:{"METHOD":"JSON","DOWNLOAD_CREDITS":"43"},18:{"type":"credits"},": so many bytes
+// have left for the client (1.10, setting download.flow_control).
+void write_credits(std::string_view send_ident, ConnectionId id, uint64_t bytes,
+                   HeaderFormat format, std::string& out);
 
 }  // namespace m2

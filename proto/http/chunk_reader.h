@@ -58,9 +58,7 @@ class ChunkReader {
   void take_size(char c);
   void take_extension(char c);
   void take_trailer(char c);
-  bool in_trailers() const {
-    return state_ >= State::kTrailerStart && state_ <= State::kEndLf;
-  }
+  bool in_trailers() const { return state_ >= State::kTrailerStart && state_ <= State::kEndLf; }
   void expect(char c, char wanted, State next, std::string_view otherwise);
   void fail(std::string_view reason);
 };

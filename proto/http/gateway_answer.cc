@@ -36,16 +36,13 @@ struct Field {
 
 // False: the line is no field.
 bool split_field(std::string_view line, Field& field) {
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return false;
-  field.name = line.substr(0, colon);
-  while (!field.name.empty() && is_blank(field.name.back())) field.name.remove_suffix(1);
-  field.usual = field.name.size() == colon;
-  field.value = trim_blanks(line.substr(colon + 1));
-  if (field.name.empty()) return false;
-  for (const char c : field.name) {
-    if (!is(c, kTokenChar)) return false;
-  }
+  size_t at = 0;
+  while (at < line.size() && is(line[at], kTokenChar)) ++at;
+  field.name = line.substr(0, at);
+  while (at < line.size() && is_blank(line[at])) ++at;
+  if (field.name.empty() || at == line.size() || line[at] != ':') return false;
+  field.usual = field.name.size() == at;
+  field.value = trim_blanks(line.substr(at + 1));
   return true;
 }
 
@@ -60,7 +57,8 @@ class AnswerHead {
     bare_lf_ = line.bare_lf;
     status_ = static_cast<unsigned>((status_line_[9] - '0') * 100 + (status_line_[10] - '0') * 10 +
                                     (status_line_[11] - '0'));
-    // RFC 9112 6.1, RFC 9110 8.6: these have no body and no length. A client of 1.0 knows no coding.
+    // RFC 9112 6.1, RFC 9110 8.6: these have no body and no length. A client of 1.0 knows no
+    // coding.
     bodiless_ = status_ < 200 || status_ == 204;
     switches_ = status_ == 101 || status_ == 426;
   }
@@ -84,10 +82,33 @@ class AnswerHead {
       unusual_ |= !field.usual;
       if (const std::string_view wrong = note(field); !wrong.empty()) return bad(wrong);
     }
-    return {must_change() ? Kind::kWritten : Kind::kAsItIs, !options_.empty()};
+    bare_lf_ |= line.bare_lf;
+    const bool changes = must_edit() || must_add();
+    return {changes ? Kind::kWritten : Kind::kAsItIs, !options_.empty()};
   }
 
   void write(std::string& out) const {
+    if (must_edit()) {
+      edit(out);
+    } else {
+      out.assign(answer_.head.substr(0, answer_.head.size() - 2));
+    }
+    if (switches_ && has_upgrade_) {
+      out.append("Connection: ");
+      out.append(answer_.connection.find("close") == std::string_view::npos ? "" : "close, ");
+      out.append("Upgrade\r\n");
+    } else if (status_ >= 200) {
+      out.append(answer_.connection);
+    }
+    if (adds_date()) out.append("Date: ").append(answer_.date).append("\r\n");
+    out.append("\r\n");
+  }
+
+ private:
+  static GatewayAnswerResult bad(std::string_view reason) { return {Kind::kBad, false, reason}; }
+
+  // The status line and the fields that stay.
+  void edit(std::string& out) const {
     out.assign("HTTP/1.1").append(status_line_.substr(8)).append("\r\n");
     std::string_view rest = fields_;
     Line line;
@@ -110,19 +131,7 @@ class AnswerHead {
         out.append(field.name).append(": ").append(field.value).append("\r\n");
       }
     }
-    if (switches_ && has_upgrade_) {
-      out.append("Connection: ");
-      out.append(answer_.connection.find("close") == std::string_view::npos ? "" : "close, ");
-      out.append("Upgrade\r\n");
-    } else if (status_ >= 200) {
-      out.append(answer_.connection);
-    }
-    if (adds_date()) out.append("Date: ").append(answer_.date).append("\r\n");
-    out.append("\r\n");
   }
-
- private:
-  static GatewayAnswerResult bad(std::string_view reason) { return {Kind::kBad, false, reason}; }
 
   // What is wrong with it; "": nothing.
   std::string_view note(const Field& field) {
@@ -165,9 +174,10 @@ class AnswerHead {
 
   bool adds_date() const { return status_ >= 200 && !has_date_ && !answer_.date.empty(); }
 
-  bool must_change() const {
-    return hop_ || bare_lf_ || folded_ || unusual_ || lengths_ > 1 || adds_date() ||
-           status_line_[7] != '1' || (status_ >= 200 && !answer_.connection.empty()) ||
+  bool must_add() const { return adds_date() || (status_ >= 200 && !answer_.connection.empty()); }
+
+  bool must_edit() const {
+    return hop_ || bare_lf_ || folded_ || unusual_ || lengths_ > 1 || status_line_[7] != '1' ||
            (coded_ && (answer_.drop_coding || bodiless_)) || (lengths_ > 0 && bodiless_);
   }
 
@@ -193,7 +203,7 @@ class AnswerHead {
   bool has_upgrade_ = false;
   bool has_date_ = false;
   bool coded_ = false;
-  bool hop_ = false;      // a field for this hop only is there
+  bool hop_ = false;  // a field for this hop only is there
   bool bare_lf_ = false;
   bool folded_ = false;
   bool unusual_ = false;  // a blank before a colon (RFC 9112 5.1)

@@ -24,17 +24,16 @@ struct GatewayRequest {
 
 enum class GatewayVerdict : uint8_t {
   kForward,
-  kAnswerHere,    // OPTIONS with Max-Forwards: 0: this server is the last (RFC 9110 7.6.2)
+  kAnswerHere,    // TRACE or OPTIONS with Max-Forwards: 0: we are the last (RFC 9110 7.6.2)
   kTooManyNames,  // the Connection fields list more than kConnectionOptionsMax names: 400
-  kBadForwards    // Max-Forwards of an OPTIONS is not one number: 400
+  kBadForwards    // Max-Forwards of a TRACE or OPTIONS is not one number: 400
 };
 
 // Writes request line and fields, with their blank line, into out (what was there is replaced; but
 // for kForward it means nothing). The version is ours, HTTP/1.1. Content-Length stays, chunked is
 // announced anew: the caller frames the body accordingly. An Upgrade to websocket is asked for
 // again, any other is not.
-[[nodiscard]] GatewayVerdict write_gateway_request(const GatewayRequest& request,
-                                                   std::string& out);
+[[nodiscard]] GatewayVerdict write_gateway_request(const GatewayRequest& request, std::string& out);
 
 // Whether this head asks for what write_gateway_request() passes on as an Upgrade.
 bool forwards_upgrade(const RequestHead& head, const char* base);

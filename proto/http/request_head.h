@@ -34,6 +34,7 @@ struct RequestHead {
   bool has_query = false;
   bool has_fragment = false;
   bool has_host = false;
+  bool is_https = false;         // an absolute target of this scheme
   bool keep_alive = true;        // Connection and version, by RFC 9112 9.3
   bool expect_continue = false;  // Expect: 100-continue, from an HTTP/1.1 client
   bool expect_other = false;     // any other expectation: 417

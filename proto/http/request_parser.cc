@@ -117,7 +117,7 @@ bool RequestParser::take_method(const char* base, size_t end, RequestHead& head)
   if (method == "CONNECT") {
     return refuse(501, "CONNECT: this server is not a tunnel (RFC 9110 9.3.6)", position_);
   }
-  // It would send back what only the client and its targets may see (RFC 9110 17.10).
+  // It would send back what only the client and its targets may see (RFC 9110 9.3.8).
   if (method == "TRACE") return refuse(501, "TRACE is not answered (RFC 9110 9.3.8)", position_);
   return true;
 }
@@ -252,10 +252,12 @@ bool RequestParser::take_transfer_encoding(const char* base, Slice value, Reques
     if (coding.empty() || !is(coding.front(), kTokenChar)) {
       return refuse(400, "Transfer-Encoding is not a list of codings (RFC 9112 6.1)", value.offset);
     }
-    if (!equals_ignore_case(coding, "chunked")) {
-      return refuse(501, "transfer coding other than chunked (RFC 9112 6.1)", value.offset);
+    if (equals_ignore_case(coding, "chunked")) {
+      seen_ |= kChunkedCoding;
+    } else if (!sees(kOtherCoding)) {
+      seen_ |= kOtherCoding;
+      other_coding_ = value.offset;
     }
-    seen_ |= kChunkedCoding;
   }
   head.framing = BodyFraming::kChunked;
   return true;
@@ -283,6 +285,12 @@ void RequestParser::take_connection(std::string_view value) {
 bool RequestParser::finish(RequestHead& head) {
   if (!sees(kHostField) && head.minor_version > 0) {
     return refuse(400, "HTTP/1.1 without a Host field (RFC 9112 3.2)", position_);
+  }
+  if (sees(kOtherCoding) && !sees(kChunkedCoding)) {
+    return refuse(400, "chunked is not the last transfer coding (RFC 9112 6.3)", other_coding_);
+  }
+  if (sees(kOtherCoding)) {
+    return refuse(501, "transfer coding other than chunked (RFC 9112 6.1)", other_coding_);
   }
   head.keep_alive = !sees(kCloseOption) && (head.minor_version > 0 || sees(kKeepAliveOption));
   head.upgrade = sees(kUpgradeOption) && sees(kUpgradeField) && head.minor_version > 0;

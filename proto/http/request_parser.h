@@ -52,13 +52,15 @@ class RequestParser {
     kUpgradeField = 8,
     kCloseOption = 16,
     kKeepAliveOption = 32,
-    kUpgradeOption = 64
+    kUpgradeOption = 64,
+    kOtherCoding = 128
   };
 
   ParserLimits limits_;
   size_t position_ = 0;  // start of the first line not yet taken
   size_t searched_ = 0;  // up to here there is no end of that line
   std::string_view reason_;
+  uint32_t other_coding_ = 0;  // where the first one stands
   uint16_t status_ = 0;
   Stage stage_ = Stage::kRequestLine;
   uint8_t blank_lines_ = 0;  // before the request line

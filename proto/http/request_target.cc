@@ -83,6 +83,7 @@ TargetFault parse_target(const char* base, bool relaxed, RequestHead& head) {
   }
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (equals_ignore_case(target.substr(0, scheme.size()), scheme)) {
+      head.is_https = scheme.size() == 8;
       return parse_absolute(base, begin + scheme.size(), end, relaxed, head);
     }
   }

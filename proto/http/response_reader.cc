@@ -265,6 +265,17 @@ size_t ResponseReader::feed_chunked(std::string_view bytes, std::string* data) {
   return used;
 }
 
+bool ResponseReader::pass_over(uint64_t bytes) {
+  if (state_ == State::kUntilClose) {
+    body_bytes_ += bytes;
+    return true;
+  }
+  if (state_ != State::kBody || chunked_ || bytes > content_length_ - body_bytes_) return false;
+  body_bytes_ += bytes;
+  if (body_bytes_ == content_length_) state_ = State::kComplete;
+  return true;
+}
+
 bool ResponseReader::end_of_input() {
   switch (state_) {
     case State::kUntilClose:

@@ -41,6 +41,9 @@ class ResponseReader {
   size_t feed_body(std::string_view bytes, std::string* data = nullptr);
   // Of the caller of the steps, once it has what it needs of head(): the copy goes back.
   void drop_head();
+  // Bytes of the body that take another way than feed(). False: so many do not belong to the answer
+  // here, or it is chunked; nothing has changed.
+  bool pass_over(uint64_t bytes);
   // The sender has closed. True: the answer is complete by that. False: it is cut off, kBroken.
   bool end_of_input();
 
@@ -52,8 +55,8 @@ class ResponseReader {
   bool has_length() const { return has_length_; }
   uint64_t content_length() const { return content_length_; }
   uint64_t body_bytes() const { return body_bytes_; }  // without chunk framing, so far
-  // The complete final head with its blank line, until the next feed(); it is in the bytes that were fed, or in a copy if it came in pieces.
-  // Interim answers before it are not part of it.
+  // The complete final head with its blank line, until the next feed(); it is in the bytes that
+  // were fed, or in a copy if it came in pieces. Interim answers before it are not part of it.
   std::string_view head() const { return head_; }
   // The complete head of the interim answer that feed_head() just took, likewise; "": none.
   std::string_view interim() const { return interim_; }

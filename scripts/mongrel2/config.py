@@ -120,7 +120,9 @@ class Handler(_Row):
     recv_ident: str = ""
     raw_payload: int = 0
     protocol: str = "json"
+    slow_clients: str = "close"
     replies: str = "sub"
+    websocket: str = "frames"
     _title = "send_spec"
 
 

@@ -32,7 +32,8 @@ _DEFAULTS: Dict[str, Row] = {
                       listing=0, precompressed=0),
     "proxy": dict(addr="", port=0, balance="round_robin"),
     "handler": dict(send_spec="", send_ident="", recv_spec="", recv_ident="", raw_payload=0,
-                    protocol="json", replies="sub"),
+                    protocol="json", replies="sub", slow_clients="close",
+                    websocket="frames"),
     "setting": dict(key="", value=""),
     "log": dict(who="", what="", location="", happened_at="", how="", why=""),
 }
@@ -165,7 +166,7 @@ class _Writer:
             config.Dir: ("dir", "base index_file default_ctype cache_ttl listing precompressed"),
             config.Proxy: ("proxy", "addr port balance"),
             config.Handler: ("handler", "send_spec send_ident recv_spec recv_ident raw_payload "
-                             "protocol replies"),
+                             "protocol replies slow_clients websocket"),
         }[type(target)]
         if id(target) not in self._targets:
             self._targets[id(target)] = self._insert(TARGET_TABLES[kind], target, columns)

@@ -17,7 +17,8 @@ import zmq
 
 from mongrel2.keys import Curve
 from mongrel2.request import Request, json_or
-from mongrel2.response import Body, as_bytes, http_response, join_idents, websocket_frame
+from mongrel2.response import Body, as_bytes, http_response, join_idents
+from mongrel2.websocket import WebSocketReplies
 
 # A message may name up to limits.handler_targets browsers, 128 by default. deliver() sends longer
 # lists as several messages.
@@ -39,7 +40,7 @@ Ident = Union[str, int]
 Text = Union[str, bytes]
 
 
-class Connection:
+class Connection(WebSocketReplies):
     """Receives from sub_addr (send_spec of a handler row), answers to pub_addr (its recv_spec)."""
 
     def __init__(self, sender_id: Text, sub_addr: str, pub_addr: str,
@@ -125,9 +126,12 @@ class Connection:
             answer = answer[: answer.index(b"\r\n\r\n") + 4]
         self.reply(req, answer)
 
-    def reply_websocket(self, req: Request, body: Body, opcode: int = 1, rsvd: int = 0) -> None:
-        """Answers with one WebSocket frame: opcode 1 is text, 2 binary, 8 close, 10 pong."""
-        self.reply(req, websocket_frame(body, opcode, rsvd))
+    def grant(self, req: Request, count: int) -> None:
+        """Lets the server send so many bytes more of a body that comes in pieces."""
+        number = b"%d" % count
+        credits = b"7:credits,%d:%s#" % (len(number), number)
+        value = b"3:ctl,%d:%s}" % (len(credits), credits)
+        self.send(req.sender, f"X {req.conn_id}", b"%d:%s]" % (len(value), value))
 
     def close(self, req: Request) -> None:
         """Has the server close the browser's connection once all is sent: an empty message."""
@@ -147,10 +151,6 @@ class Connection:
     def deliver_http(self, uuid: Text, idents: Iterable[Ident], body: Body, code: int = 200,
                      status: str = "OK", headers: Optional[Dict[str, Any]] = None) -> None:
         self.deliver(uuid, idents, http_response(body, code, status, headers))
-
-    def deliver_websocket(self, uuid: Text, idents: Iterable[Ident], body: Body, opcode: int = 1,
-                          rsvd: int = 0) -> None:
-        self.deliver(uuid, idents, websocket_frame(body, opcode, rsvd))
 
     def deliver_close(self, uuid: Text, idents: Iterable[Ident]) -> None:
         self.deliver(uuid, idents, b"")

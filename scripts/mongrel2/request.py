@@ -7,7 +7,7 @@ handler row says so, a tnetstring. Made by handler.Connection; knows no socket.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Union
+from typing import Any, Dict, List, Optional, Union
 
 from mongrel2 import tnetstrings
 
@@ -15,7 +15,7 @@ from mongrel2 import tnetstrings
 # `method: JSON` must not pass for the server's own METHOD.
 SERVER_KEYS = frozenset([
     "PATH", "METHOD", "VERSION", "URI", "QUERY", "FRAGMENT", "PATTERN", "URL_SCHEME",
-    "REMOTE_ADDR", "FLAGS", "PEER_CERT_SHA1", "DOWNLOAD_CREDITS", "UPLOAD_STREAM",
+    "REMOTE_ADDR", "FLAGS", "EVENT", "PEER_CERT_SHA1", "DOWNLOAD_CREDITS", "UPLOAD_STREAM",
     "UPLOAD_STREAM_DONE",
 ])
 
@@ -106,6 +106,47 @@ class Request:
         if self.headers.get("METHOD") != "JSON" or not isinstance(self.data, dict):
             return False
         return bool(self.data.get("type") == "disconnect")
+
+    def is_upload_start(self) -> bool:
+        """Whether a large body is on its way into the file `upload_path`: do not answer yet, or
+        refuse it by an error answer and an empty message."""
+        return self.upload_path is not None and "x-mongrel2-upload-done" not in self.headers
+
+    def is_upload_done(self) -> bool:
+        """Whether the body is in the file `upload_path`, which is the handler's from now on."""
+        done = self.headers.get("x-mongrel2-upload-done")
+        return done is not None and done == self.upload_path
+
+    @property
+    def upload_path(self) -> Optional[str]:
+        """The file of a large body as the server names it: relative to its folder (or, in a
+        chroot, with that as `/`). None: the body is in `body`."""
+        path = self.headers.get("x-mongrel2-upload-start")
+        return path if isinstance(path, str) else None
+
+    @property
+    def upload_offset(self) -> Optional[int]:
+        """Where `body` stands in a body that comes in pieces (upload.stream). None: it does not."""
+        offset = self.headers.get("UPLOAD_STREAM")
+        return int(offset) if offset is not None else None
+
+    def is_last_piece(self) -> bool:
+        """Whether a body that comes in pieces is complete with this one."""
+        return self.headers.get("UPLOAD_STREAM_DONE") == "1"
+
+    @property
+    def event(self) -> str:
+        """What a WebSocket with websocket='messages' did: open, text, binary, close. Else ""."""
+        if self.headers.get("METHOD") != "WEBSOCKET":
+            return ""
+        return str(self.headers.get("EVENT", ""))
+
+    @property
+    def opcode(self) -> int:
+        """Of a frame of a WebSocket that the handler writes frames to; 0 if it is none."""
+        if self.headers.get("METHOD") != "WEBSOCKET":
+            return 0
+        return int(self.headers.get("FLAGS", "0x0"), 16) & 15
 
     def should_close(self) -> bool:
         """Whether the browser expects its connection to be closed after the answer."""

@@ -45,7 +45,9 @@ TABLES = {
         recv_ident TEXT,
         raw_payload INTEGER DEFAULT 0,
         protocol TEXT DEFAULT 'json',
-        replies TEXT DEFAULT 'sub'""",
+        replies TEXT DEFAULT 'sub',
+        slow_clients TEXT DEFAULT 'close',
+        websocket TEXT DEFAULT 'frames'""",
     "proxy": """
         id INTEGER PRIMARY KEY,
         addr TEXT,

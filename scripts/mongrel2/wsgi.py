@@ -160,7 +160,7 @@ class Bridge:
             request = self.connection.recv(timeout=0.2)
             if request is None or request.headers.get("METHOD") in ("JSON", "XML"):
                 continue
-            if request.headers.get("x-mongrel2-upload-start") and not upload_path(request):
+            if request.is_upload_start():
                 continue  # the body is still coming; there will be another message
             self.work.put(request)
         for _ in self.threads:
@@ -185,7 +185,7 @@ class Bridge:
                 self.connection.reply(request, data)
 
         answer = Answer(request, send)
-        path = upload_path(request)
+        path = request.upload_path if request.is_upload_done() else None
         result: Any = None
         try:
             body = open(path, "rb") if path else io.BytesIO(request.body)
@@ -206,13 +206,6 @@ class Bridge:
                 result.close()
             if path:
                 os.unlink(path)
-
-
-def upload_path(request: Request) -> Optional[str]:
-    """Where the server put a large body; None if it did not."""
-    start = request.headers.get("x-mongrel2-upload-start")
-    done = request.headers.get("x-mongrel2-upload-done")
-    return done if done and done == start else None
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

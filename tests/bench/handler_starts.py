@@ -28,7 +28,11 @@ def main(starts, workers):
                 try:
                     answer = client.request(path="/h")
                     answered += (answer.status, answer.body) == (200, f"by {number}".encode())
+                except AssertionError:
+                    print(server.log()[-2000:])
+                    raise
                 finally:
+                    process.kill()
                     process.wait(30)
                 wait_until(lambda: not server.has_handlers(), "the server to see that it has ended")
     seconds = time.monotonic() - began

@@ -30,7 +30,8 @@ def addr(*ports):
 # a reload in between forgets nothing. Method: who answers, and what the log says.
 def test_one_of_two_goes_and_comes_back(deployment):
     settings = {"proxy.eject_after": 2, "proxy.eject_ms": 200}
-    with Named(b"one") as one, Named(b"two") as two:
+    two = Named(b"two")
+    with Named(b"one") as one:
         deployment.configure({"/": proxy(9, addr(one.port, two.port))}, settings=settings)
         with Server(deployment, workers=1) as server, server.client() as client:
             answers = [client.request().body for _ in range(10)]

@@ -61,7 +61,8 @@ def test_rows(folder):
     assert rows(folder, "SELECT path, host_id, target_type, target_id, reversed FROM route") == [
         ("/", 1, "dir", 1, 0), ("/", 2, "dir", 2, 0), ("/z", 3, "handler", 1, 0),
         ("/a", 3, "handler", 1, 0), ("/p", 3, "proxy", 1, 0), ("@chat", 3, "handler", 1, 0)]
-    assert rows(folder, "SELECT * FROM handler") == [
+    columns = "id, send_spec, send_ident, recv_spec, recv_ident, raw_payload, protocol"
+    assert rows(folder, f"SELECT {columns} FROM handler") == [
         (1, "tcp://127.0.0.1:9999", "ident", "tcp://127.0.0.1:9998", "", 0, "tnetstring")]
     assert rows(folder, "SELECT key, value FROM setting") == [("zeromq.threads", "2")]
     assert rows(folder, "SELECT count(*), count(DISTINCT extension) FROM mimetype") == [(858, 858)]

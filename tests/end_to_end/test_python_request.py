@@ -25,6 +25,21 @@ def test_all_parts_are_taken_apart():
     assert not req.is_disconnect()
 
 
+def test_uploads_are_told_apart():
+    start, done = "x-mongrel2-upload-start", "x-mongrel2-upload-done"
+    req = Request.parse(message({"METHOD": "POST", start: "tmp/b.1"}))
+    assert req.is_upload_start() and not req.is_upload_done() and req.upload_path == "tmp/b.1"
+    req = Request.parse(message({"METHOD": "POST", start: "tmp/b.1", done: "tmp/b.1"}))
+    assert req.is_upload_done() and not req.is_upload_start() and req.upload_path == "tmp/b.1"
+    for odd in ({done: "tmp/b.1"}, {start: "tmp/b.1", done: "tmp/b.2"}, {}):
+        req = Request.parse(message({"METHOD": "POST", **odd}))
+        assert not req.is_upload_done() and not req.is_upload_start()
+    req = Request.parse(message({"UPLOAD_STREAM": "5000"}, b"piece"))
+    assert req.upload_offset == 5000 and not req.is_last_piece()
+    assert Request.parse(message({"UPLOAD_STREAM": "0", "UPLOAD_STREAM_DONE": "1"})).is_last_piece()
+    assert Request.parse(message({"upload_stream": "0"})).upload_offset is None
+
+
 def test_headers_are_found_in_any_spelling():
     headers = Request.parse(message({"content-length": "3", "killme": "1", "X-Old": "2",
                                      "x-dup": ["a", "b"]})).headers

@@ -104,6 +104,9 @@ class Handler:
     def send(self, ids, body):
         self.replies.send(reply_message([ids] if isinstance(ids, str) else ids, body, self.ident))
 
+    def send_extended(self, ids, body):
+        self.send(" ".join(["X"] + ([ids] if isinstance(ids, str) else ids)), body)
+
     def reply(self, request, body, **more):
         self.send(request.id, http(body, **more))
 

@@ -110,9 +110,9 @@ class Server:
             del environment["NOTIFY_SOCKET"]
         with open(self.stderr, "ab") as output:
             self.process = subprocess.Popen(
-                self.prefix + command(*self.arguments, as_root=self.as_root), stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output, env=environment, cwd=self.deployment.folder,
-                start_new_session=True, **more)
+                self.prefix + command(*self.arguments, as_root=self.as_root),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
+                cwd=self.deployment.folder, start_new_session=True, **more)
         self.pid = self.process.pid
         self.known.add(self.pid)
         return self

@@ -15,8 +15,8 @@
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
 #include "worker/http/admission.h"
-#include "worker/http/client_peer.h"
 #include "worker/http/client_notes.h"
+#include "worker/http/client_peer.h"
 #include "worker/http/connection_table.h"
 
 namespace m2 {
@@ -91,6 +91,8 @@ class Clients {
   std::unique_ptr<Exchange> acquire_exchange();
   void release_exchange(std::unique_ptr<Exchange> exchange);
   void arrive(Connection& connection);
+  // Of messages that slow clients did not get; returns how many there were so far.
+  uint64_t count_dropped(uint64_t messages) { return dropped_messages_ += messages; }
   // The connection is closed; it is deleted at the end of this turn, when nobody is inside it.
   void bury(Connection& connection);
   // To be ended at the end of this turn: its socket failed while a target was using it.
@@ -128,6 +130,7 @@ class Clients {
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;
   uint64_t refused_ = 0;
+  uint64_t dropped_messages_ = 0;
   Admission admission_;
   bool counting_ = false;  // limits.connections_per_address is set
   enum class Leaving : uint8_t { kNo, kRetiring, kDraining };

@@ -83,9 +83,10 @@ void Connection::input_ended() {
   half_closed_ = true;
   watch_as_needed();
   if (!exchange_->write_watched) clients_.deadlines().set(*this, clients_.limits().write_ms);
-  std::erase_if(told_, [this](const auto& weak) {
-    const auto handler = weak.lock();
-    return handler == nullptr || handler->client_half_closed(id_);
+  const bool owed = exchange_->responder_ != nullptr && exchange_->responder_->owes_request();
+  std::erase_if(told_, [this, owed](const Told& told) {
+    const auto handler = told.handler.lock();
+    return handler == nullptr || (!owed && handler->client_half_closed(id_));
   });
   if (exchange_->responder_ != nullptr) exchange_->responder_->client_half_closed();
 }
@@ -186,6 +187,11 @@ std::string_view Connection::dispatch(std::string_view rest) {
   AccessLog::request_fields(exchange.method(), exchange.path(), exchange.is_http10(),
                             exchange.log_request_);
   if (!find_client()) return {};
+  // RFC 9110 7.4: only who is trusted to have spoken TLS with the client may ask for such a URI.
+  if (head.is_https && !exchange.generation_->trust().forwarded.contains(peer_ip_)) {
+    refuse(421, "an https URI, but no TLS and no trusted network (RFC 9110 7.4)");
+    return {};
+  }
   if (head.expect_other) {
     refuse(417, "Expect: only 100-continue is known (RFC 9110 10.1.1)");
     return {};
@@ -252,12 +258,14 @@ std::string_view Connection::begin_body(BodyPolicy policy, std::string_view rest
   }
   exchange.body_reader.start(head.framing, head.content_length);
   if (policy == BodyPolicy::kWhole) {
-    retain_head();
+    exchange.keep_head();
     state_ = State::kBody;
   } else {
+    if (by_length) exchange.body_ = rest.substr(0, head.content_length);
     state_ = State::kBody;
     start_target();
     if (state_ != State::kBody) return {};  // answered without its body
+    exchange_->body_ = {};
   }
   const bool waits = exchange_->head_.expect_continue && rest.empty();
   exchange_->owes_continue = waits && !exchange_->continue_left_;
@@ -319,6 +327,7 @@ void Connection::refuse_body() {
 bool Connection::keep_body(std::string_view piece) {
   const uint64_t limit = clients_.limits().content_length;
   if (exchange_->body_buffer_.size() + piece.size() > limit) {
+    if (exchange_->route_->target->takes_larger(*exchange_)) return stream_from_here(piece);
     refuse(413, "a chunked body is above limits.content_length=" + std::to_string(limit));
     return false;
   }
@@ -326,15 +335,19 @@ bool Connection::keep_body(std::string_view piece) {
   return true;
 }
 
-// The head must outlive the read it came with.
-void Connection::retain_head() {
-  Exchange& exchange = *exchange_;
-  if (exchange.input.empty()) {
-    exchange.input.assign(exchange.base_, exchange.parser.head_bytes());
-  } else {
-    exchange.input.resize(exchange.parser.head_bytes());
+// A chunked body has outgrown one message.
+bool Connection::stream_from_here(std::string_view piece) {
+  start_target();
+  const auto pass_on = [this](std::string_view bytes) {
+    if (state_ == State::kBody) exchange_->responder_->body(bytes, false);
+  };
+  if (state_ == State::kBody) {
+    const std::string so_far = std::move(exchange_->body_buffer_);
+    exchange_->body_buffer_.clear();
+    pass_on(so_far);
+    pass_on(piece);
   }
-  exchange.base_ = exchange.input.data();
+  return state_ == State::kBody;
 }
 
 // A second request that is here before the first is answered (RFC 9112, 9.3.2 allows to close

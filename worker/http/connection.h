@@ -1,8 +1,8 @@
 // One client's connection speaking HTTP/1.x: the state machine between its socket and the targets.
 // The file to read first in this room. connection.cc takes requests in, connection_output.cc lets
 // answers out, connection_client.cc finds out whose they are, connection_deadlines.cc is for the
-// slow, connection_messages.cc for message sockets, connection_switched.cc for those that left HTTP.
-// An idle connection is this object and nothing else: no buffer, no exchange.
+// slow, connection_messages.cc for message sockets, connection_switched.cc for those that left
+// HTTP. An idle connection is this object and nothing else: no buffer, no exchange.
 #pragma once
 
 #include <array>
@@ -23,6 +23,7 @@ namespace m2 {
 
 class Clients;
 class HandlerMessage;
+struct HandlerRow;
 enum class BodyPolicy : uint8_t;
 
 class Connection final : private ClientStream, private Deadline {
@@ -31,10 +32,18 @@ class Connection final : private ClientStream, private Deadline {
   Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer);
   ~Connection() override;
 
-  // A handler's message for this client. False: nothing here waits for it; it was dropped.
-  bool handler_reply(std::string_view body, HandlerMessage& message);
-  // The request in flight was submitted to a link and gets no answer.
-  void request_refused(std::string_view why, int status);
+  // A message for this client that came through this handler's pair. False: nothing here waits for
+  // it; it was dropped.
+  bool handler_reply(std::string_view body, HandlerMessage& message, const HandlerRow& handler);
+  // What else handlers may say of a client (worker/target/extended_reply.h): nullptr when no
+  // handler's answer is awaited.
+  Responder* responder() { return exchange_ == nullptr ? nullptr : exchange_->responder_; }
+  // A handler wants it to stay: it begins to be idle anew.
+  void touch();
+  // Handlers of this pair asked for its end, and need no notice of it.
+  void forget_handler(const void* pair);
+  // The request in flight was submitted to this pair and gets no answer.
+  void request_refused(const void* pair, std::string_view why, int status);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
   // Between two requests: another worker takes the client over.
@@ -78,7 +87,7 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view begin_body(BodyPolicy policy, std::string_view rest);
   std::string_view take_body(std::string_view bytes);
   bool keep_body(std::string_view piece);
-  void retain_head();
+  bool stream_from_here(std::string_view piece);
   void note_pipelined(std::string_view rest);
   void ask_for_body();
   void refuse_body();
@@ -101,12 +110,17 @@ class Connection final : private ClientStream, private Deadline {
                     uint64_t length) override;
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
+  void abandon(std::string_view why) override;
   void set_body_paused(bool paused) override;
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
+  bool is_told(const void* pair) const override;
+  void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) override;
   std::string_view date() override;
   void flush();
+  void give_credits(uint64_t bytes);
+  void report_dropped();
   void exchange_ended();
   void linger();
   void write_access_log();
@@ -118,6 +132,7 @@ class Connection final : private ClientStream, private Deadline {
   // connection_deadlines.cc
   void deadline_passed() override;
   void set_body_deadline(size_t bytes);  // that have come since the last call
+  void look_at_paused();
   void output_waits();
   int64_t bytes_in_kernel() const;
   uint64_t earned_write_ms();
@@ -127,11 +142,12 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view take_message(std::string_view bytes);
   void dispatch_message(std::string_view text);
   void message_ended();
-  bool answer_message(std::string_view body);
+  bool answer_message(std::string_view body, HandlerMessage& message, const HandlerRow& handler);
 
   // connection_switched.cc
   void switch_protocols() override;
   void wake_after(uint64_t ms) override;
+  double now() const override;
   void deliver_early_input();
   void set_switched_deadline();
   void switched_deadline_passed();
@@ -159,7 +175,11 @@ class Connection final : private ClientStream, private Deadline {
   IoWatcher io_;
   ConnectionId id_ = 0;
   std::unique_ptr<Exchange> exchange_;
-  std::vector<std::weak_ptr<ToldHandler>> told_;  // handlers that will hear of the end
+  struct Told {
+    std::weak_ptr<ToldHandler> handler;
+    bool had_request = false;  // one before the latest was handed over
+  };
+  std::vector<Told> told_;  // handlers that will hear of the end
 };
 
 }  // namespace m2

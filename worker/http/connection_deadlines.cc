@@ -2,7 +2,9 @@
 // it counts as too slow. Rates cost nothing while a client keeps up: time is earned by bytes, and
 // looked at only when a deadline passes or a body comes in pieces.
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -12,6 +14,11 @@
 #include "worker/target/target.h"
 
 namespace m2 {
+namespace {
+
+constexpr uint64_t kLookAtPausedMs = 1000;
+
+}  // namespace
 
 void Connection::deadline_passed() {
   if (exchange_ != nullptr && exchange_->write_watched && state_ != State::kSwitched) {
@@ -31,6 +38,7 @@ void Connection::deadline_passed() {
     case State::kMessage:
       return close("no complete message within limits.head_ms");
     case State::kBody:
+      if (body_paused_) return look_at_paused();
       return refuse(408,
                     "no part of the body within limits.body_ms, or below limits.min_read_rate");
     case State::kAnswering:
@@ -48,14 +56,34 @@ void Connection::deadline_passed() {
 // A body may pause for limits.body_ms. That time is used up by each pause, and given back by each
 // byte at limits.min_read_rate, so that a byte now and then does not keep a connection for ever.
 void Connection::set_body_deadline(size_t bytes) {
-  if (body_paused_) return clients_.deadlines().clear(*this);  // we keep it from sending
+  // We keep it from sending: it is not late, but may be gone.
+  if (body_paused_) return clients_.deadlines().set(*this, kLookAtPausedMs);
   const double now = Deadlines::seconds();
   const double most = now + clients_.limits().body_ms / 1000.0;
   const double rate = clients_.limits().min_read_rate;
   double& until = exchange_->body_until;
   until =
       until == 0 || rate == 0 ? most : std::min(until + static_cast<double>(bytes) / rate, most);
-  clients_.deadlines().set(*this, static_cast<uint64_t>(std::max(until - now, 0.0) * 1000.0));
+  // The wheel is coarser than some pieces are apart: it would be moved on for ever.
+  if (until <= now) return deadline_passed();
+  clients_.deadlines().set(*this, static_cast<uint64_t>((until - now) * 1000.0));
+}
+
+// While nobody reads, nothing says that a client has left. One that has shut down its sending side
+// behind a complete body stays: what is missing lies in the socket. (Of a chunked body nobody knows
+// how much that is.)
+void Connection::look_at_paused() {
+  pollfd look{socket_.get(), POLLRDHUP, 0};
+  ::poll(&look, 1, 0);
+  const BodyReader& body = exchange_->body_reader;
+  int here = 0;
+  ::ioctl(socket_.get(), FIONREAD, &here);
+  const bool incomplete = !body.chunked() && static_cast<uint64_t>(here) < body.remaining();
+  if ((look.revents & (POLLHUP | POLLERR)) != 0 ||
+      ((look.revents & POLLRDHUP) != 0 && incomplete)) {
+    return close("the client closed within a request");
+  }
+  clients_.deadlines().set(*this, kLookAtPausedMs);
 }
 
 // Something is owed to the client that it does not take at once.

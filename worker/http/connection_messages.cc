@@ -1,11 +1,13 @@
 // JSSockets and XML sockets (manual 5.1.4): messages ended by a NUL on the connection where HTTP is
 // spoken too. A message is answered at any time or never, by any number of answers, so an exchange
 // exists only while a message comes in or an answer has not left.
+#include "common/config/model.h"
 #include "common/log.h"
 #include "proto/message_socket/socket_message.h"
 #include "worker/generation.h"
 #include "worker/http/clients.h"
 #include "worker/http/connection.h"
+#include "worker/link/handler_link.h"
 #include "worker/target/target.h"
 
 namespace m2 {
@@ -81,22 +83,27 @@ void Connection::message_ended() {
   state_ = State::kFlushing;
 }
 
-bool Connection::answer_message(std::string_view body) {
+bool Connection::answer_message(std::string_view body, HandlerMessage& message,
+                                const HandlerRow& handler) {
   if (state_ == State::kLingering || state_ == State::kClosed) return false;
   if (exchange_ == nullptr) {
     begin_exchange(State::kAnswering);
     exchange_->generation_ = clients_.generation();
-  } else if (exchange_->unsent() > clients_.limits().handler_output_bytes) {
-    log_info("closing " + std::string(peer_address()) + ": it has not taken " +
-             std::to_string(exchange_->unsent()) + " bytes, above handler.output_bytes=" +
-             std::to_string(clients_.limits().handler_output_bytes));
-    close("too slow");
-    return true;
   }
-  if (raw_answers_) {
-    exchange_->send(body);
-  } else {
-    exchange_->send(encode_socket_answer(body));
+  const std::string encoded = raw_answers_ ? std::string() : encode_socket_answer(body);
+  const std::string_view answer = raw_answers_ ? body : encoded;
+  const bool held = raw_answers_;
+  switch (exchange_->room_for(handler, answer.size(), true)) {
+    case Exchange::Room::kThere:
+      exchange_->send_message(answer, true, [&message, held] {
+        return held ? message.hold() : std::shared_ptr<const void>();
+      });
+      break;
+    case Exchange::Room::kDrop:
+      break;
+    case Exchange::Room::kNone:
+      abandon(exchange_->too_slow());
+      return true;
   }
   if (state_ == State::kAnswering) message_ended();
   return true;

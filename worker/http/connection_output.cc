@@ -1,6 +1,7 @@
 // The output side of a connection: answers to the socket, and what happens when one has ended.
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -20,15 +21,19 @@ constexpr uint64_t kSilentMs = 1000;
 }  // namespace
 
 size_t Connection::send_now(std::string_view bytes) {
-  if (doomed_ || state_ == State::kClosed) return bytes.size();  // nobody there to take it
-  if (!exchange_->output.empty()) return 0;
-  const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (sent >= 0) {
-    traffic_.note_written(clients_.loop().now(), static_cast<uint64_t>(sent));
-    return static_cast<size_t>(sent);
+  if (state_ == State::kClosed) return bytes.size();  // nobody there to take it
+  if (!doomed_) {
+    if (!exchange_->output.empty()) return 0;
+    const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent >= 0) {
+      traffic_.note_written(clients_.loop().now(), static_cast<uint64_t>(sent));
+      if (exchange_->credits_to_ != nullptr) give_credits(static_cast<uint64_t>(sent));
+      return static_cast<size_t>(sent);
+    }
+    if (errno == EAGAIN || errno == EINTR) return 0;
+    socket_failed();
   }
-  if (errno == EAGAIN || errno == EINTR) return 0;
-  socket_failed();
+  exchange_->lost_bytes_ += bytes.size();
   return bytes.size();
 }
 
@@ -40,7 +45,11 @@ void Connection::enqueue(std::string_view bytes, std::shared_ptr<const void> own
 
 void Connection::enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
                               uint64_t length) {
-  if (doomed_ || state_ == State::kClosed) return;
+  if (state_ == State::kClosed) return;
+  if (doomed_) {
+    exchange_->lost_bytes_ += length;
+    return;
+  }
   exchange_->output.add_file(std::move(file), offset, length);
   output_waits();
 }
@@ -63,7 +72,9 @@ void Connection::flush() {
   if (exchange_ == nullptr) return watch_as_needed();
   const uint64_t before = exchange_->output.bytes();
   const OutputQueue::Flush flushed = exchange_->output.flush(socket_.get());
-  traffic_.note_written(clients_.loop().now(), before - exchange_->output.bytes());
+  const uint64_t left = before - exchange_->output.bytes();
+  traffic_.note_written(clients_.loop().now(), left);
+  if (exchange_->credits_to_ != nullptr) give_credits(left);
   switch (flushed) {
     case OutputQueue::Flush::kBroken:
       return close("the client is gone, or a file was truncated");
@@ -97,11 +108,15 @@ void Connection::answer_complete() {
     unread_input_ = true;
   }
   exchange_->responder_ = nullptr;
-  write_access_log();
   state_ = State::kFlushing;
   if (doomed_) return;
   if (!exchange_->output.empty()) return flush();
   exchange_ended();
+}
+
+void Connection::abandon(std::string_view why) {
+  log_info("closing " + std::string(peer_address()) + ": " + std::string(why));
+  close("");
 }
 
 void Connection::answer_broken(std::string_view why) {
@@ -116,6 +131,7 @@ void Connection::answer_broken(std::string_view why) {
 void Connection::exchange_ended() {
   const bool keep =
       exchange_->keep_alive_ && !close_after_ && !half_closed_ && !clients_.draining();
+  write_access_log();
   if (!keep) return unread_input_ && !half_closed_ ? linger() : close("");
   const std::string later = std::move(exchange_->later);
   clients_.release_exchange(std::move(exchange_));
@@ -134,6 +150,7 @@ void Connection::linger() {
   state_ = State::kLingering;
   body_paused_ = false;
   ::shutdown(socket_.get(), SHUT_WR);
+  tell_handlers();
   watch_as_needed();
   clients_.deadlines().set(*this, kLingerMs);
 }
@@ -152,11 +169,6 @@ void Connection::note(int status, std::string_view line) {
   if ((status >= 500 ? clients_.faults() : clients_.notes()).admits()) log_info(line);
 }
 
-ConnectionId Connection::id() {
-  if (id_ == 0) id_ = clients_.give_id(*this);
-  return id_;
-}
-
 int Connection::kind() const {
   if (state_ == State::kSwitched) return 3;
   if (message_socket_) return 2;
@@ -164,45 +176,6 @@ int Connection::kind() const {
 }
 
 std::string_view Connection::date() { return clients_.date(); }
-
-void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
-  for (auto& weak : told_) {
-    const auto told = weak.lock();
-    if (told != nullptr && told->pair() != handler->pair()) continue;
-    weak = handler;  // the same pair, in its latest configuration; or the place of one that is gone
-    return;
-  }
-  told_.push_back(std::move(handler));
-}
-
-void Connection::tell_handlers() {
-  for (const auto& weak : std::exchange(told_, {})) {
-    if (const auto handler = weak.lock()) handler->client_left(id_);
-  }
-}
-
-bool Connection::handler_reply(std::string_view body, HandlerMessage& message) {
-  if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
-    return exchange_->responder_->handler_reply(body, message);
-  }
-  if (message_socket_ && !body.empty()) return answer_message(body);
-  if (!body.empty()) return false;
-  // The zero-length message that closes, behind an answer that was already complete.
-  close_after_ = true;
-  if (state_ == State::kIdle) close("");
-  return true;
-}
-
-void Connection::request_refused(std::string_view why, int status) {
-  if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
-    exchange_->responder_->refused(why, status);
-  } else if (message_socket_) {
-    // It cannot be told in any other way that its message is lost.
-    log_info("closing " + std::string(peer_address()) +
-             ": its message is lost: " + std::string(why));
-    close("its message is lost");
-  }
-}
 
 void Connection::retire() {
   if (state_ == State::kSwitched) return exchange_->responder_->draining();
@@ -242,10 +215,11 @@ void Connection::close(std::string_view why) {
     log_debug("closing " + std::string(peer_address()) + ": " + std::string(why));
   }
   if (exchange_ != nullptr) {
-    if (exchange_->responder_ != nullptr) {
-      std::exchange(exchange_->responder_, nullptr)->stop();
-      write_access_log();
-    }
+    const bool begun = exchange_->responder_ != nullptr || state_ == State::kAnswering ||
+                       state_ == State::kFlushing || state_ == State::kSwitched;
+    if (exchange_->responder_ != nullptr) std::exchange(exchange_->responder_, nullptr)->stop();
+    if (begun) write_access_log();
+    report_dropped();
     clients_.release_exchange(std::move(exchange_));
   }
   state_ = State::kClosed;
@@ -256,13 +230,20 @@ void Connection::close(std::string_view why) {
   clients_.bury(*this);
 }
 
+// When the last byte has left or the connection ends, so that the line says what left. The body
+// goes out last: what did not leave is taken off it.
 void Connection::write_access_log() {
+  report_dropped();
+  if (exchange_->log_request_.empty()) return;  // a message of a socket, or it is written already
+  const uint64_t unsent = exchange_->output.bytes() + exchange_->lost_bytes_;
+  const uint64_t body = exchange_->answer_body_bytes_;
   clients_.access_log().add({.host = exchange_->host_name_,
                              .peer = exchange_->client_address(),
                              .peer_port = exchange_->is_forwarded() ? uint16_t{0} : peer_port_,
                              .request = exchange_->log_request_,
                              .status = exchange_->status_,
-                             .bytes = exchange_->answer_body_bytes_});
+                             .bytes = body - std::min(body, unsent)});
+  exchange_->log_request_.clear();
 }
 
 }  // namespace m2

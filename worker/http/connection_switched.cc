@@ -56,9 +56,17 @@ void Connection::switched_deadline_passed() {
   exchange_->responder_->woken();
 }
 
+double Connection::now() const { return clients_.loop().now(); }
+
 void Connection::generation_changed(const Generation& generation) {
   if (exchange_ == nullptr || exchange_->responder_ == nullptr) return;
   exchange_->responder_->generation_changed(generation);
+  // It may last for days: it must not keep every configuration that it has seen.
+  if (state_ != State::kSwitched || !exchange_->responder_->outlives_generation()) return;
+  exchange_->host_copy_ = exchange_->host_name_;
+  exchange_->host_name_ = exchange_->host_copy_;
+  exchange_->route_ = nullptr;
+  exchange_->generation_ = clients_.generation();
 }
 
 }  // namespace m2

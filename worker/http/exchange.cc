@@ -1,5 +1,6 @@
 #include "worker/http/exchange.h"
 
+#include "common/config/model.h"
 #include "proto/handler/netstring.h"
 #include "proto/http/status_text.h"
 #include "worker/generation.h"
@@ -9,6 +10,9 @@ namespace {
 
 // Memory that a pooled exchange may keep for the next request.
 constexpr size_t kKeptBytes = 16 * 1024;
+
+// And one that waits for a handler's answer.
+constexpr size_t kHeldBytes = 512;
 
 void clear_buffer(std::string& buffer) {
   buffer.clear();
@@ -25,6 +29,15 @@ std::string_view Exchange::field(std::string_view lower_case_name) const {
 std::string_view Exchange::connection_field() const {
   if (!keep_alive_) return "Connection: close\r\n";
   return is_http10() ? "Connection: keep-alive\r\n" : "";
+}
+
+void Exchange::keep_head() {
+  if (input.empty()) {
+    input.assign(base_, parser.head_bytes());
+  } else {
+    input.resize(parser.head_bytes());
+  }
+  base_ = input.data();
 }
 
 void Exchange::answer_status(int status, std::string_view why, std::string_view fields) {
@@ -52,6 +65,38 @@ void Exchange::answer_status(int status, std::string_view why, std::string_view 
   complete();
 }
 
+Exchange::Room Exchange::room_for(const HandlerRow& handler, uint64_t message_bytes,
+                                  bool may_drop) {
+  // One message may be of any size; who has not taken the ones before is too slow for another.
+  const uint64_t limit = generation_->limits().handler_output_bytes;
+  if (output.memory_bytes() <= limit) return Room::kThere;
+  if (!may_drop || handler.slow_clients == SlowClients::kClose) return Room::kNone;
+  if (handler.slow_clients == SlowClients::kDropOldest) {
+    const OutputQueue::Dropped dropped = output.drop_oldest(limit);
+    if (dropped.messages != 0) client_->note_dropped(handler, dropped);
+    if (output.memory_bytes() <= limit) return Room::kThere;
+  }
+  client_->note_dropped(handler, {1, message_bytes});
+  return Room::kDrop;
+}
+
+std::string Exchange::too_slow() const {
+  return "it has not taken " + std::to_string(output.memory_bytes()) +
+         " bytes, above handler.output_bytes=" +
+         std::to_string(generation_->limits().handler_output_bytes);
+}
+
+void Exchange::forget_request() {
+  const auto give_back = [](std::string& buffer) {
+    if (buffer.capacity() > kHeldBytes) std::string().swap(buffer);
+  };
+  give_back(input);
+  give_back(body_buffer_);
+  body_ = {};
+  base_ = nullptr;
+  if (head_.fields.capacity() * sizeof(HeaderField) > kHeldBytes) head_.fields = {};
+}
+
 void Exchange::reset() {
   parser.reset();
   body_reader.start(BodyFraming::kNone, 0);
@@ -71,9 +116,12 @@ void Exchange::reset() {
   clear_buffer(trailers_);
   log_request_.clear();
   host_name_ = {};
+  answer_body_bytes_ = lost_bytes_ = credits_due_ = 0;
+  credits_to_.reset();
+  dropped_ = {};
+  dropped_by_.clear();
   counted_key_ = 0;
   client_length_ = 0;
-  answer_body_bytes_ = 0;
   status_ = 0;
   is_head_ = false;
   keep_alive_ = true;

@@ -21,6 +21,7 @@ namespace m2 {
 class Generation;
 class Responder;
 class ToldHandler;
+struct HandlerRow;
 struct Route;
 
 // The client's side of an exchange.
@@ -34,6 +35,9 @@ class ClientStream {
                             uint64_t length) = 0;
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
+  // Ends it at once; what has not left is lost. Not within Target::start(), and by a responder only
+  // when it is none any more.
+  virtual void abandon(std::string_view why) = 0;
   virtual void set_body_paused(bool paused) = 0;
   // The connection is no longer HTTP (a 101 answer, RFC 9110 15.2.2): all that the client sends
   // from now on, and what it has sent behind its request, goes to Responder::body(), never within
@@ -42,6 +46,8 @@ class ClientStream {
   // After switch_protocols(): Responder::woken() is called once, ms from now (100 ms steps); 0: not
   // at all. A client that takes nothing of what it is owed is closed by limits.write_ms as always.
   virtual void wake_after(uint64_t ms) = 0;
+  // Seconds of the loop's clock, to compare with each other.
+  virtual double now() const = 0;
   // The id handlers know this client by; given out at the first call.
   virtual ConnectionId id() = 0;
   virtual std::string_view peer_address() const = 0;
@@ -49,6 +55,10 @@ class ClientStream {
   virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
   // A line for the error log about what came of this exchange, if there is room for one.
   virtual void note(int status, std::string_view line) = 0;
+  // It will be.
+  virtual bool is_told(const void* pair) const = 0;
+  // Messages of this handler were dropped because the client does not take what it is owed.
+  virtual void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) = 0;
   // This second, as HTTP writes it.
   virtual std::string_view date() = 0;
 
@@ -66,7 +76,13 @@ class Exchange {
   std::string_view method() const { return head_.method.in(base_); }
   std::string_view path() const { return head_.path.in(base_); }
   std::string_view field(std::string_view lower_case_name) const;  // "" : not there
-  std::string_view body() const { return body_; }                  // BodyPolicy::kWhole
+  // BodyPolicy::kWhole: all of it. kStream, in start(): of a body with a length, what came with the
+  // head; Responder::body() brings it again.
+  std::string_view body() const { return body_; }
+  // In start(): Responder::body() will bring it.
+  bool body_follows() const { return !body_reader.done(); }
+  // Within start(): head() and base() stay valid until the exchange ends.
+  void keep_head();
   // Who asks: the peer of the connection, or the client for whom a trusted peer asks.
   std::string_view client_address() const {
     return client_length_ == 0 ? client_->peer_address()
@@ -107,10 +123,36 @@ class Exchange {
     const size_t sent = client_->send_now(bytes);
     if (sent < bytes.size()) client_->enqueue(bytes.substr(sent), owner());
   }
+  // One message of a stream. may_drop: it is whole, and the stream can go on without it.
+  template <typename Owner>
+  void send_message(std::string_view bytes, bool may_drop, Owner&& owner) {
+    const size_t sent = client_->send_now(bytes);
+    if (sent == bytes.size()) return;
+    client_->enqueue(bytes.substr(sent), owner());
+    if (may_drop && sent == 0) output.let_last_drop();
+  }
+  // A small message that goes before all that has not begun and may be dropped.
+  void send_urgent(std::string_view bytes) {
+    if (!output.empty()) return output.add_urgent(bytes);
+    send(bytes);
+  }
+  // Whether a message of this handler may be sent now (send_message), when the client has not taken
+  // earlier ones. handler.output_bytes is the bound, the row says what happens beyond it.
+  enum class Room : uint8_t {
+    kThere,
+    kDrop,  // not this one; counted and logged already
+    kNone   // this client is too slow; the stream cannot go on
+  };
+  std::string too_slow() const;  // why it ends then
+  Room room_for(const HandlerRow& handler, uint64_t message_bytes, bool may_drop);
   void send_file(std::shared_ptr<const SentFile> file, uint64_t offset, uint64_t length) {
     client_->enqueue_file(std::move(file), offset, length);
   }
   uint64_t unsent() const { return output.bytes(); }
+  // Handlers hear how many bytes have left (download.flow_control).
+  void give_credits_to(std::shared_ptr<ToldHandler> handler) { credits_to_ = std::move(handler); }
+  // The answer is awaited for long and nobody will look at the request again: gives back memory.
+  void forget_request();
   // The whole answer was handed to send(); the exchange must not be touched afterwards.
   void complete() { client_->answer_complete(); }
   // No good end is possible any more: what was sent leaves, then the connection is closed.
@@ -153,10 +195,16 @@ class Exchange {
   std::shared_ptr<const Generation> generation_;  // the one the request began with
   std::string body_buffer_;
   std::string trailers_;
-  std::string log_request_;  // method, path, version, as the access log wants them
+  std::string log_request_;  // method, path, version, as the access log wants them; "": no line due
   std::string_view host_name_;
+  std::string host_copy_;  // host_name_, once the generation may go before the exchange
   uint64_t answer_body_bytes_ = 0;
-  uint64_t counted_key_ = 0;  // not 0: counts as one of this address (admission.h)
+  uint64_t lost_bytes_ = 0;  // were to be sent when the client was gone
+  std::shared_ptr<ToldHandler> credits_to_;
+  uint64_t credits_due_ = 0;
+  OutputQueue::Dropped dropped_;  // since its client became too slow
+  std::string dropped_by_;        // whose messages: for the log
+  uint64_t counted_key_ = 0;      // not 0: counts as one of this address (admission.h)
   std::array<char, kIpTextMax> client_address_;
   uint8_t client_length_ = 0;  // 0: the peer's address is the client's
   int status_ = 0;

@@ -17,24 +17,27 @@ constexpr size_t kGather = 16;  // pieces of memory in one system call
 constexpr uint64_t kBytesPerTurn = 256 * 1024;
 constexpr size_t kKeptSegments = 8;
 
+std::shared_ptr<const void> copy_of(std::string_view& bytes) {
+  std::shared_ptr<char[]> copy(new char[bytes.size()]);
+  std::memcpy(copy.get(), bytes.data(), bytes.size());
+  bytes = {copy.get(), bytes.size()};
+  return copy;
+}
+
 }  // namespace
 
 void OutputQueue::add(std::string_view bytes, std::shared_ptr<const void> owner) {
   if (bytes.empty()) return;
-  const char* data = bytes.data();
-  if (owner == nullptr) {
-    std::shared_ptr<char[]> copy(new char[bytes.size()]);
-    std::memcpy(copy.get(), bytes.data(), bytes.size());
-    data = copy.get();
-    owner = std::move(copy);
-  }
+  if (owner == nullptr) owner = copy_of(bytes);
   bytes_ += bytes.size();
-  segments_.push_back({data, bytes.size(), 0, nullptr, std::move(owner)});
+  segments_.push_back({bytes.data(), bytes.size(), 0, nullptr, std::move(owner)});
 }
 
 void OutputQueue::add_file(std::shared_ptr<const SentFile> file, uint64_t offset, uint64_t length) {
   if (length == 0) return;
   bytes_ += length;
+  file_bytes_ += length;
+  ++files_;
   const SentFile* raw = file.get();
   segments_.push_back({nullptr, length, offset, raw, std::move(file)});
 }
@@ -72,6 +75,7 @@ OutputQueue::Flush OutputQueue::flush_memory(int socket, uint64_t& budget) {
     const uint64_t taken = std::min(left, segment.length);
     segment.data += taken;
     segment.length -= taken;
+    segment.may_drop = false;
     left -= taken;
     if (segment.length == 0) drop_first();
   }
@@ -98,6 +102,7 @@ OutputQueue::Flush OutputQueue::flush_file(int socket, uint64_t& budget) {
     segment.offset += static_cast<uint64_t>(sent);
     segment.length -= static_cast<uint64_t>(sent);
     bytes_ -= static_cast<uint64_t>(sent);
+    file_bytes_ -= static_cast<uint64_t>(sent);
     budget -= std::min(budget, static_cast<uint64_t>(sent));
   }
   drop_first();
@@ -105,6 +110,7 @@ OutputQueue::Flush OutputQueue::flush_file(int socket, uint64_t& budget) {
 }
 
 void OutputQueue::drop_first() {
+  if (segments_[first_].data == nullptr) --files_;
   segments_[first_].owner.reset();
   ++first_;
   // A long stream must not grow the list by what has left already.
@@ -118,7 +124,35 @@ void OutputQueue::clear() {
   segments_.clear();
   if (segments_.capacity() > kKeptSegments) segments_.shrink_to_fit();
   first_ = 0;
-  bytes_ = 0;
+  bytes_ = file_bytes_ = files_ = 0;
+}
+
+void OutputQueue::let_last_drop() {
+  if (!empty()) segments_.back().may_drop = true;
+}
+
+void OutputQueue::add_urgent(std::string_view bytes) {
+  auto at = segments_.begin() + static_cast<ptrdiff_t>(first_);
+  while (at != segments_.end() && !at->may_drop) ++at;
+  bytes_ += bytes.size();
+  const size_t size = bytes.size();
+  auto owner = copy_of(bytes);
+  segments_.insert(at, {bytes.data(), size, 0, nullptr, std::move(owner)});
+}
+
+OutputQueue::Dropped OutputQueue::drop_oldest(uint64_t memory_bytes_max) {
+  Dropped dropped;
+  const auto begin = segments_.begin() + static_cast<ptrdiff_t>(first_);
+  const auto rest = std::remove_if(begin, segments_.end(), [&](const Segment& segment) {
+    if (!segment.may_drop || memory_bytes() <= memory_bytes_max) return false;
+    bytes_ -= segment.length;
+    dropped.bytes += segment.length;
+    ++dropped.messages;
+    return true;
+  });
+  segments_.erase(rest, segments_.end());
+  if (empty()) clear();
+  return dropped;
 }
 
 }  // namespace m2

@@ -26,6 +26,13 @@ void Owed::answer_began() {
   Ledger::append(ledger_->begun_, *this);
 }
 
+void Owed::begin_anew() {
+  if (ledger_ == nullptr || begun_) return;
+  since_ = ledger_->loop_.now();
+  unlink();
+  Ledger::append(ledger_->waiting_, *this);
+}
+
 Ledger::~Ledger() {
   if (destroyed_ != nullptr) *destroyed_ = true;
   for (Owed* list : {&waiting_, &begun_}) {

@@ -27,6 +27,8 @@ class Owed {
   // Some of the answer is here: handler.timeout means nothing to it any more.
   void answer_began();
   bool has_begun() const { return begun_; }
+  // Its handler asks for more time: handler.timeout begins anew.
+  void begin_anew();
   // It has not been passed on yet (number 0); now it is, as the number-th message of the link.
   void handed_over(uint64_t number) { number_ = number; }
 

@@ -47,7 +47,8 @@ Result<std::unique_ptr<ZmqSocket>> ZmqSocket::open(Loop& loop, ZmqContext& conte
     socket.set(zmq::sockopt::rcvhwm, options.recv_mark);
     socket.set(zmq::sockopt::maxmsgsize, options.message_max);
     socket.set(zmq::sockopt::linger, options.linger_ms);
-    socket.set(zmq::sockopt::immediate, true);
+    // Only what sends: a receiver with it loses what came last when its peer leaves (libzmq 4.3.4).
+    socket.set(zmq::sockopt::immediate, kind != ZmqKind::kPull && kind != ZmqKind::kSub);
     socket.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
     socket.set(zmq::sockopt::tcp_keepalive, 1);
     socket.set(zmq::sockopt::tcp_keepalive_idle, kKeepaliveIdleS);

@@ -223,6 +223,7 @@ void HandlerPair::reply(ZmqMessage& message) {
   const Result<Reply> parsed = parse_reply(bytes_of(message), options_.targets_max);
   if (!parsed.ok()) return bad_reply(parsed.message());
   const Reply& reply = parsed.value();
+  const bool ends = asks_for_the_end(reply);
   std::array<WorkerHop*, kSlotsMax> hops;
   size_t count = 0;
   std::string_view ids = reply.ids;
@@ -232,8 +233,12 @@ void HandlerPair::reply(ZmqMessage& message) {
     WorkerHop* hop = owner_of(id);
     if (hop == nullptr) {
       if (!reply.body.empty() && !reply.extended) unknown_connection(id);
-    } else if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
-               count < hops.size()) {
+      continue;
+    }
+    // Who closes a connection need not be told that it is closed.
+    if (ends) hop->told().erase(id);
+    if (std::find(hops.begin(), hops.begin() + count, hop) == hops.begin() + count &&
+        count < hops.size()) {
       hops[count++] = hop;
     }
   }

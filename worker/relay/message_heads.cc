@@ -1,5 +1,7 @@
 #include "worker/relay/message_heads.h"
 
+#include "proto/handler/extended_reply.h"
+
 namespace m2 {
 
 RequestHeadFacts read_request_head(std::string_view message) {
@@ -11,6 +13,12 @@ RequestHeadFacts read_request_head(std::string_view message) {
   if (id_end == std::string_view::npos) return {};
   return {parse_connection_id(message.substr(id_at, id_end - id_at)),
           message.substr(id_end + 1).starts_with(kNoticePath) && message.ends_with(kNoticeBody)};
+}
+
+bool asks_for_the_end(const Reply& reply) {
+  if (!reply.extended) return reply.body.empty();
+  const Result<ExtendedReply> extended = parse_extended_reply(reply.body);
+  return extended.ok() && extended.value().cancel;
 }
 
 }  // namespace m2

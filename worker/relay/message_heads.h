@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "proto/handler/connection_id.h"
+#include "proto/handler/reply_parser.h"
 
 namespace m2 {
 
@@ -15,5 +16,8 @@ struct RequestHeadFacts {
 
 // "UUID ID PATH SIZE:HEADERS,SIZE:BODY,"
 RequestHeadFacts read_request_head(std::string_view message);
+
+// A message that closes the connections it names: of zero length, or an extended "cancel".
+bool asks_for_the_end(const Reply& reply);
 
 }  // namespace m2

@@ -240,7 +240,7 @@ void Relay::retire_others(const std::vector<std::shared_ptr<HandlerPair>>& befor
     const bool moved =
         std::any_of(current_->rows.begin(), current_->rows.end(),
                     [&pair](const HandlerPairOptions& row) { return same_specs(*pair, row); });
-    retired_.push_back({pair, loop_.now(), moved});
+    retired_.push_back({pair, loop_.now(), 0, moved});
   }
   if (!retired_.empty() && !look_around_.active()) {
     look_around_.start<&Relay::look_around>(loop_, kLookAroundS, kLookAroundS, this);
@@ -307,7 +307,7 @@ void Relay::drain(uint64_t limit_ms) {
 }
 
 void Relay::look_around() {
-  std::erase_if(retired_, [this](const Retired& retired) { return finished(retired); });
+  std::erase_if(retired_, [this](Retired& retired) { return finished(retired); });
   if (ends_at_ != 0) {
     if (may_end() || loop_.now() >= ends_at_) loop_.stop();
   } else if (retired_.empty()) {
@@ -315,9 +315,15 @@ void Relay::look_around() {
   }
 }
 
-bool Relay::finished(const Retired& retired) const {
+bool Relay::finished(Retired& retired) const {
   const double age = loop_.now() - retired.since;
-  if (!retired.moved) return retired.pair->worker_peers() == 0 || age > kRemovedS;
+  if (!retired.moved) {
+    // The last notices of a worker may come behind the word that it has gone.
+    if (retired.pair->worker_peers() != 0) retired.deserted = 0;
+    if (retired.pair->worker_peers() == 0 && retired.deserted == 0) retired.deserted = loop_.now();
+    const bool deserted = retired.deserted != 0 && loop_.now() - retired.deserted > kMovedQuietS;
+    return (deserted && retired.pair->waiting() == 0) || age > kRemovedS;
+  }
   const double quiet = std::min(age, loop_.now() - retired.pair->last_message());
   return (quiet > kMovedQuietS && retired.pair->waiting() == 0) || age > kMovedS;
 }

@@ -44,6 +44,7 @@ class Relay final : ChannelUser, ControlPortUser {
   struct Retired {
     std::shared_ptr<HandlerPair> pair;
     double since;
+    double deserted = 0;  // when the last worker had left it
     bool moved;  // its endpoints belong to the worker now, so handlers should come there soon
   };
 
@@ -69,7 +70,7 @@ class Relay final : ChannelUser, ControlPortUser {
   void worker_down(WorkerName worker);
   void drain(uint64_t limit_ms);
   void look_around();
-  bool finished(const Retired& retired) const;
+  bool finished(Retired& retired) const;
   bool may_end() const;
   std::vector<HandlerPair*> all_pairs() const;
   void answer(MessageType type, uint64_t generation, std::string text = {});

@@ -43,11 +43,10 @@ bool BackendConnection::connect_next(BackendEnd& end) {
   for (;;) {
     const BackendAddress& to = address();
     --tries_left_;
-    socket_.reset(::socket(to.socket_address.ss_family,
-                           SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    socket_.reset(::socket(to.socket_address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                           IPPROTO_TCP));
     if (!socket_.valid()) {
-      end = {.cause = Cause::kExhausted,
-             .why = to.name + ": no socket: " + std::strerror(errno)};
+      end = {.cause = Cause::kExhausted, .why = to.name + ": no socket: " + std::strerror(errno)};
       return false;
     }
     const int on = 1;

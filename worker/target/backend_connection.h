@@ -28,17 +28,16 @@ struct BackendEnd {
     kExhausted     // no descriptors, or as many connections as allowed
   };
   Cause cause = Cause::kClosed;
-  bool reused = false;    // it had served before
-  bool received = false;  // since then, or since it was opened, the backend has sent something
-  std::string why = {};   // names the backend
+  bool reused = false;      // it had served before
+  bool received = false;    // since then, or since it was opened, the backend has sent something
+  std::string why = {};     // names the backend
   std::string unsent = {};  // never_connected(): all that was sent; nobody has seen it
 
   // The backend may have closed it, idle as it was, before the request came.
   bool is_stale() const { return reused && !received && is_end(); }
   bool is_end() const { return cause == Cause::kClosed || cause == Cause::kFailed; }
   bool never_connected() const {
-    return cause == Cause::kUnreachable || cause == Cause::kNoConnect ||
-           cause == Cause::kExhausted;
+    return cause == Cause::kUnreachable || cause == Cause::kNoConnect || cause == Cause::kExhausted;
   }
 };
 

@@ -8,8 +8,8 @@
 namespace m2 {
 
 struct HealthLimits {
-  uint32_t eject_after = 3;     // failures in a row
-  uint32_t eject_ms = 1000;     // the first pause
+  uint32_t eject_after = 3;  // failures in a row
+  uint32_t eject_ms = 1000;  // the first pause
   bool operator==(const HealthLimits&) const = default;
 };
 
@@ -62,7 +62,7 @@ class BackendHealth {
   bool out_ = false;
   uint32_t failures_ = 0;
   uint64_t pause_ms_ = 0;
-  uint64_t since_ms_ = 0;      // this pause
+  uint64_t since_ms_ = 0;  // this pause
   uint64_t until_ms_ = 0;
   uint64_t out_since_ms_ = 0;  // the first pause
 };

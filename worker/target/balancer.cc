@@ -30,9 +30,7 @@ Balancer::Balancer(Loop& loop, std::vector<std::shared_ptr<Backend>> backends, B
   CHECK(!backends_.empty() && backends_.size() <= kBackendsMax);
 }
 
-void Balancer::request_begins() {
-  credit_ = std::min(credit_ + limits_.retry_percent, kCreditMax);
-}
+void Balancer::request_begins() { credit_ = std::min(credit_ + limits_.retry_percent, kCreditMax); }
 
 Backend& Balancer::take(size_t index, Visited& visited) {
   visited |= Visited{1} << index;
@@ -43,8 +41,7 @@ Backend& Balancer::take(size_t index, Visited& visited) {
 
 // Both are eligible.
 bool Balancer::is_better(const Backend& one, const Backend& other) const {
-  return balance_ == Balance::kLeastConnections &&
-         one.pool.busy_count() < other.pool.busy_count();
+  return balance_ == Balance::kLeastConnections && one.pool.busy_count() < other.pool.busy_count();
 }
 
 Backend& Balancer::pick(Visited& visited) {

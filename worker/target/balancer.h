@@ -54,10 +54,10 @@ class Balancer {
   const std::vector<std::shared_ptr<Backend>> backends_;
   const Balance balance_;
   const BalanceLimits limits_;
-  size_t turn_ = 0;       // index of the one that is next
-  uint32_t credit_ = 0;   // hundredths of a retry
-  uint64_t moved_ = 0;    // requests that went to another backend
-  uint64_t denied_ = 0;   // that the budget kept from it
+  size_t turn_ = 0;      // index of the one that is next
+  uint32_t credit_ = 0;  // hundredths of a retry
+  uint64_t moved_ = 0;   // requests that went to another backend
+  uint64_t denied_ = 0;  // that the budget kept from it
   double denied_at_s_ = 0;
 };
 

@@ -2,47 +2,94 @@
 
 #include "proto/handler/socket_message_writer.h"
 #include "proto/message_socket/socket_message.h"
+#include "proto/websocket/handshake.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/target/handler_responder.h"
+#include "worker/target/upload_responder.h"
+#include "worker/target/websocket_frames.h"
+#include "worker/target/websocket_messages.h"
+#include "worker/target/websocket_shared.h"
 
 namespace m2 {
 namespace {
 
 constexpr std::string_view kRetry = "Retry-After: 1\r\n";
+// What a handler may send ahead of the client with flow control, as Mongrel2 1.x has it.
+constexpr uint64_t kDownloadCredits = 102400;
 
 }  // namespace
 
-HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link)
-    : row_(row), link_(std::move(link)) {}
+HandlerTarget::HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
+                             SendfilePlace sendfile, Uploads& uploads)
+    : row_(row), notices_(std::move(notices)), sendfile_(std::move(sendfile)), uploads_(uploads) {}
 
 HandlerTarget::~HandlerTarget() = default;
 
-BodyPolicy HandlerTarget::body_policy(const Exchange&) const { return BodyPolicy::kWhole; }
+BodyPolicy HandlerTarget::body_policy(const Exchange& exchange) const {
+  const bool large = exchange.head().content_length > exchange.generation().limits().content_length;
+  return large && takes_larger(exchange) ? BodyPolicy::kStream : BodyPolicy::kWhole;
+}
+
+bool HandlerTarget::takes_larger(const Exchange& exchange) const {
+  return exchange.generation().limits().uploads.accepted();
+}
 
 void HandlerTarget::start(Exchange& exchange) {
+  if (exchange.body_follows()) {
+    return UploadResponder::begin(exchange, shared_from_this(), uploads_);
+  }
+  if (exchange.head().upgrade && asks_for_websocket(exchange.head(), exchange.base())) {
+    if (row_.websocket == WebSocketContract::kMessages) {
+      return WebSocketMessages::begin(exchange, shared_from_this());
+    }
+    return WebSocketOpening::begin(exchange, shared_from_this());
+  }
   HandlerResponder::begin(exchange, shared_from_this());
+}
+
+HandlerRequest HandlerTarget::words(Exchange& exchange, const More& more) const {
+  return {.send_ident = row_.send_ident,
+          .id = exchange.client().id(),
+          .base = exchange.base(),
+          .head = &exchange.head(),
+          .pattern = exchange.route().pattern,
+          .remote_addr = exchange.client_address(),
+          .body = more.body,
+          .keep_client_xff = exchange.generation().limits().keep_client_xff,
+          .method = more.method,
+          .extra = more.fields};
+}
+
+WebSocketShared& HandlerTarget::websocket() {
+  if (websocket_ == nullptr) websocket_ = std::make_unique<WebSocketShared>();
+  return *websocket_;
 }
 
 bool HandlerTarget::tell(Exchange& exchange, const More& more) {
   ClientStream& client = exchange.client();
   const ConnectionId id = client.id();
-  write_request({.send_ident = row_.send_ident,
-                 .id = id,
-                 .base = exchange.base(),
-                 .head = &exchange.head(),
-                 .pattern = exchange.route().pattern,
-                 .remote_addr = exchange.client_address(),
-                 .body = more.body,
-                 .keep_client_xff = exchange.generation().limits().keep_client_xff,
-                 .method = more.method,
-                 .extra = more.fields},
+  const Limits& limits = exchange.generation().limits();
+  std::span<const ExtraField> extra = more.fields;
+  std::vector<ExtraField> with_credits;
+  const std::string credits = std::to_string(kDownloadCredits);
+  if (limits.flow_control) {
+    // Said once, for the whole connection; how much of it is free again is told as bytes leave.
+    if (!client.is_told(&link())) {
+      with_credits.assign(extra.begin(), extra.end());
+      with_credits.push_back({"DOWNLOAD_CREDITS", credits});
+      extra = with_credits;
+    }
+    exchange.give_credits_to(notices_);
+  }
+  write_request(words(exchange, {.method = more.method, .fields = extra, .body = more.body}),
                 row_.protocol, message_);
-  if (!link_->submit(id, message_)) {
+  if (!link().submit(id, message_)) {
     exchange.answer_status(503, "the queue of handler pair " + row_.send_spec + " is full", kRetry);
     return false;
   }
-  client.remember_handler(shared_from_this());
+  notices_->speak_as(row_);
+  client.remember_handler(notices_);
   return true;
 }
 
@@ -57,22 +104,10 @@ MessageTaken HandlerTarget::socket_message(Exchange& exchange, const SocketMessa
                         .remote_addr = exchange.client_address(),
                         .body = message.body},
                        row_.protocol, message_);
-  if (!link_->submit(id, message_)) return MessageTaken::kFull;
-  client.remember_handler(shared_from_this());
+  if (!link().submit(id, message_)) return MessageTaken::kFull;
+  notices_->speak_as(row_);
+  client.remember_handler(notices_);
   return row_.raw_payload ? MessageTaken::kRaw : MessageTaken::kEncoded;
-}
-
-void HandlerTarget::client_left(ConnectionId id) {
-  // A request that no handler has seen yet needs no notice, and no handler.
-  if (link_->withdraw(id)) return;
-  write_disconnect(row_.send_ident, id, row_.protocol, message_);
-  link_->notify(id, message_);
-}
-
-bool HandlerTarget::client_half_closed(ConnectionId id) {
-  if (link_->holds(id)) return false;
-  client_left(id);
-  return true;
 }
 
 }  // namespace m2

@@ -11,31 +11,41 @@
 
 #include "common/config/model.h"
 #include "proto/handler/request_writer.h"
-#include "worker/link/handler_link.h"
+#include "worker/link/drop_counter.h"
+#include "worker/target/handler_notices.h"
+#include "worker/target/open_beneath.h"
 #include "worker/target/target.h"
 
 namespace m2 {
 
 class HandlerResponder;
+class Uploads;
+struct WebSocketShared;
 
-class HandlerTarget final : public Target,
-                            public ToldHandler,
-                            public std::enable_shared_from_this<HandlerTarget> {
+// Where handlers may let files be sent from.
+struct SendfilePlace {
+  std::string base;  // relative to the root, with '/' at its end; "": nowhere
+  Resolver resolver = Resolver::kKernel;
+  bool operator==(const SendfilePlace&) const = default;
+};
+
+class HandlerTarget final : public Target, public std::enable_shared_from_this<HandlerTarget> {
  public:
-  HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerLink> link);
+  // uploads outlives it.
+  HandlerTarget(const HandlerRow& row, std::shared_ptr<HandlerNotices> notices,
+                SendfilePlace sendfile, Uploads& uploads);
   ~HandlerTarget() override;
 
   BodyPolicy body_policy(const Exchange& exchange) const override;
+  bool takes_larger(const Exchange& exchange) const override;
   // Hands the exchange to the responder that fits what was asked.
   void start(Exchange& exchange) override;
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
-  // A disconnect notice to this handler's pair.
-  void client_left(ConnectionId id) override;
-  bool client_half_closed(ConnectionId id) override;
-  const void* pair() const override { return link_.get(); }
-
   const HandlerRow& row() const { return row_; }
-  HandlerLink& link() { return *link_; }
+  HandlerLink& link() { return notices_->link(); }
+  // What clients remember that the pair was told of.
+  const std::shared_ptr<HandlerNotices>& notices() const { return notices_; }
+  const SendfilePlace& sendfile() const { return sendfile_; }
 
   // For responders. Tells the pair of the request in the words of `more` (whose body stands for the
   // request's), and has the client remembered. False: the queue is full; the exchange was answered
@@ -46,14 +56,25 @@ class HandlerTarget final : public Target,
     std::string_view body;
   };
   bool tell(Exchange& exchange, const More& more);
+  // Bytes behind a complete answer were dropped. True: log it.
+  bool count_surplus() { return surplus_.add(); }
+  uint64_t surplus() const { return surplus_.total(); }
+  // The words of tell(). They are valid while the bytes of the request are, and more.
+  HandlerRequest words(Exchange& exchange, const More& more) const;
+  // What all WebSockets of the pair share.
+  WebSocketShared& websocket();
 
  private:
   friend class HandlerResponder;
 
   const HandlerRow row_;
-  const std::shared_ptr<HandlerLink> link_;
+  const std::shared_ptr<HandlerNotices> notices_;
+  const SendfilePlace sendfile_;
+  Uploads& uploads_;
   std::string message_;  // reused: the request being written
+  DropCounter surplus_;
   std::vector<std::unique_ptr<HandlerResponder>> spare_;
+  std::unique_ptr<WebSocketShared> websocket_;  // made when first needed
 };
 
 }  // namespace m2

@@ -1,59 +1,126 @@
 #include "worker/target/handler_replies.h"
 
 #include "common/log.h"
+#include "proto/handler/extended_reply.h"
 #include "proto/handler/reply_parser.h"
+#include "proto/websocket/order.h"
 #include "worker/http/connection.h"
+#include "worker/target/handler_notices.h"
+#include "worker/target/target.h"
 
 namespace m2 {
-namespace {
-
-// The first of a kind is logged, then every thousandth: a mad handler must not fill the disk.
-bool worth_a_line(uint64_t count) { return count == 1 || count % 1000 == 0; }
-
-}  // namespace
 
 void HandlerReplies::handler_message(HandlerLink& link, HandlerMessage& message) {
   const Result<Reply> parsed = parse_reply(message.bytes(), clients_.limits().handler_targets);
   if (!parsed.ok()) return count_bad(link, parsed.message());
-  const Reply& reply = parsed.value();
-  if (reply.extended) return count_bad(link, "extended messages are not known yet");
+  if (parsed.value().extended) {
+    if (is_websocket_order(parsed.value().body)) return order(link, parsed.value(), message);
+    return do_as_told(link, parsed.value());
+  }
+  deliver(link, parsed.value(), message);
+}
+
+void HandlerReplies::deliver(HandlerLink& link, const Reply& reply, HandlerMessage& message) {
+  // Also keeps the link while clients that held it may end.
+  const std::shared_ptr<HandlerNotices> notices = pairs_->notices_of(link);
+  if (notices == nullptr) return count_bad(link, "the pair is not in use any more");
   std::string_view ids = reply.ids;
   for (std::string_view text = next_id(ids); !text.empty(); text = next_id(ids)) {
     const ConnectionId id = parse_connection_id(text);
-    Connection* connection = id == 0 ? nullptr : clients_.find(id);
+    Connection* const connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
-      // The relay sends the same bytes to each worker concerned, and answers for the ids of workers
-      // that are no more.
-      const bool ours = !link.behind_relay() || clients_.may_be_ours(id);
-      if (id != 0 && ours && !reply.body.empty()) answer_unknown(link, id);
+      // Never for the message that closes: what it wants is so already.
+      if (!reply.body.empty() && is_ours(link, id)) notices->client_left(id, true);
       continue;
     }
-    if (!connection->handler_reply(reply.body, message) && worth_a_line(++late_messages_)) {
-      log_warn("handler pair " + link.send_spec() + ": " + std::to_string(reply.body.size()) +
-               " bytes for connection " + std::string(text) +
-               " dropped, it waits for no answer (dropped so far: " +
-               std::to_string(late_messages_) + ")");
+    if (reply.body.empty()) connection->forget_handler(&link);
+    if (!connection->handler_reply(reply.body, message, notices->row())) {
+      count_late(link, text, reply.body.size());
     }
   }
 }
 
-void HandlerReplies::request_refused(HandlerLink&, ConnectionId id, std::string_view why,
-                                     int status) {
-  if (Connection* connection = clients_.find(id)) connection->request_refused(why, status);
+void HandlerReplies::order(HandlerLink& link, const Reply& reply, HandlerMessage& message) {
+  const Result<WebSocketOrder> parsed = read_websocket_order(reply.body);
+  if (!parsed.ok()) return count_bad(link, parsed.message());
+  const std::shared_ptr<HandlerNotices> notices = pairs_->notices_of(link);
+  if (notices == nullptr) return count_bad(link, "the pair is not in use any more");
+  std::string_view ids = reply.ids;
+  for (std::string_view text = next_id(ids); !text.empty(); text = next_id(ids)) {
+    const ConnectionId id = parse_connection_id(text);
+    Connection* const connection = id == 0 ? nullptr : clients_.find(id);
+    if (connection == nullptr) {
+      const bool closes = parsed.value().kind == WebSocketOrder::Kind::kClose;
+      if (!closes && is_ours(link, id)) notices->client_left(id, true);
+      continue;
+    }
+    Responder* const responder = connection->responder();
+    if (responder == nullptr || !responder->websocket_order(parsed.value(), message)) {
+      count_late(link, text, reply.body.size());
+    }
+  }
 }
 
-void HandlerReplies::answer_unknown(HandlerLink& link, ConnectionId id) {
-  const int64_t second = static_cast<int64_t>(loop_.now());
-  Told& told = told_[id % told_.size()];
-  if (told.id == id && told.second == second) return;
-  told = {id, second};
-  if (notices_ != nullptr) notices_->unknown_client(link, id);
+void HandlerReplies::do_as_told(HandlerLink& link, const Reply& reply) {
+  const Result<ExtendedReply> parsed = parse_extended_reply(reply.body);
+  if (!parsed.ok()) return count_bad(link, parsed.message());
+  const ExtendedReply& told = parsed.value();
+  if (!told.unknown_command.empty()) {
+    count_bad(link,
+              "extended message: no command " + std::string(told.unknown_command.substr(0, 64)));
+  } else if (told.kind == ExtendedReply::Kind::kUnknown) {
+    count_bad(link, "extended message: nobody knows " + std::string(told.key.substr(0, 64)) +
+                        " with such a value, the connections are closed");
+  }
+  const std::shared_ptr<HandlerNotices> keeps_the_link = pairs_->notices_of(link);
+  std::string_view ids = reply.ids;
+  for (std::string_view text = next_id(ids); !text.empty(); text = next_id(ids)) {
+    const ConnectionId id = parse_connection_id(text);
+    Connection* const connection = id == 0 ? nullptr : clients_.find(id);
+    if (connection == nullptr) continue;  // and no notice
+    if (told.kind == ExtendedReply::Kind::kUnknown) {
+      connection->close("its handler sent an extended message that nobody knows");
+      continue;
+    }
+    if (told.cancel) {
+      connection->forget_handler(&link);
+      connection->close("its handler cancelled it");
+      continue;
+    }
+    Responder* const responder = connection->responder();
+    if (told.keep_alive) connection->touch();
+    if (told.keep_alive && responder != nullptr) responder->keep_alive();
+    if (told.credits != 0 && responder != nullptr) responder->add_credits(told.credits);
+    if (told.kind != ExtendedReply::Kind::kSendfile) continue;
+    if (responder == nullptr || !responder->send_file(told.path)) {
+      count_late(link, text, reply.body.size());
+    }
+  }
+}
+
+void HandlerReplies::request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
+                                     int status) {
+  if (Connection* connection = clients_.find(id)) connection->request_refused(&link, why, status);
+}
+
+// The relay sends the same bytes to each worker concerned, and answers for the ids of workers that
+// are no more.
+bool HandlerReplies::is_ours(const HandlerLink& link, ConnectionId id) const {
+  return id != 0 && (!link.behind_relay() || clients_.may_be_ours(id));
 }
 
 void HandlerReplies::count_bad(HandlerLink& link, std::string_view why) {
-  if (!worth_a_line(++bad_messages_)) return;
+  if (!bad_.add()) return;
   log_warn("Skipped invalid message from handler: " + link.recv_spec() + ": " + std::string(why) +
-           " (skipped so far: " + std::to_string(bad_messages_) + ")");
+           " (skipped so far: " + std::to_string(bad_.total()) + ")");
+}
+
+void HandlerReplies::count_late(HandlerLink& link, std::string_view id, size_t bytes) {
+  if (!late_.add()) return;
+  log_warn("handler pair " + link.send_spec() + ": " + std::to_string(bytes) +
+           " bytes for connection " + std::string(id) +
+           " dropped, it waits for no answer (dropped so far: " + std::to_string(late_.total()) +
+           ")");
 }
 
 }  // namespace m2

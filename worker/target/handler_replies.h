@@ -1,51 +1,52 @@
 // Takes what handlers send to the clients it is for: one message, up to limits.handler_targets of
-// them.
+// them, or a word about them for the server ("X"). A message is delivered to all or refused whole.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "worker/http/clients.h"
+#include "worker/link/drop_counter.h"
 #include "worker/link/handler_link.h"
 
 namespace m2 {
 
+class HandlerNotices;
+struct Reply;
+
 class HandlerReplies final : public HandlerLinkUser {
  public:
-  // Both outlive it.
-  HandlerReplies(Loop& loop, Clients& clients) : loop_(loop), clients_(clients) {}
+  // They outlive it.
+  explicit HandlerReplies(Clients& clients) : clients_(clients) {}
 
   void handler_message(HandlerLink& link, HandlerMessage& message) override;
   void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
                        int status) override;
 
-  // How disconnect notices for unknown ids are written depends on the rows that use a pair.
-  class Notices {
+  // Which row a pair has, and how its notices are written.
+  class Pairs {
    public:
-    virtual void unknown_client(HandlerLink& link, ConnectionId id) = 0;
+    virtual std::shared_ptr<HandlerNotices> notices_of(HandlerLink& link) = 0;
 
    protected:
-    ~Notices() = default;
+    ~Pairs() = default;
   };
-  void set_notices(Notices& notices) { notices_ = &notices; }
+  void set_pairs(Pairs& pairs) { pairs_ = &pairs; }
 
  private:
-  void answer_unknown(HandlerLink& link, ConnectionId id);
+  void deliver(HandlerLink& link, const Reply& reply, HandlerMessage& message);
+  void order(HandlerLink& link, const Reply& reply, HandlerMessage& message);
+  void do_as_told(HandlerLink& link, const Reply& reply);
+  bool is_ours(const HandlerLink& link, ConnectionId id) const;
   void count_bad(HandlerLink& link, std::string_view why);
+  void count_late(HandlerLink& link, std::string_view id, size_t bytes);
 
-  Loop& loop_;
   Clients& clients_;
-  Notices* notices_ = nullptr;
-  uint64_t bad_messages_ = 0;
-  uint64_t late_messages_ = 0;
-  // Unknown ids answered in this second: a handler that answers notices must not make a storm.
-  struct Told {
-    ConnectionId id = 0;
-    int64_t second = 0;
-  };
-  std::array<Told, 1024> told_{};
+  Pairs* pairs_ = nullptr;
+  DropCounter bad_;
+  DropCounter late_;
 };
 
 }  // namespace m2

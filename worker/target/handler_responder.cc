@@ -23,6 +23,12 @@ bool is_icy_stream(std::string_view head) {
   return false;
 }
 
+// Makes a reader take all that comes for a body until the end.
+void read_until_close(ResponseReader& reader) {
+  reader.start(false, kAnswerHeadMax);
+  reader.feed("HTTP/1.0 200 OK\r\n\r\n");
+}
+
 }  // namespace
 
 void HandlerResponder::begin(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
@@ -34,20 +40,27 @@ void HandlerResponder::begin(Exchange& exchange, std::shared_ptr<HandlerTarget> 
     responder = std::move(target->spare_.back());
     target->spare_.pop_back();
   }
+  exchange.forget_request();
   responder.release()->wait_for_answer(exchange, std::move(target));
 }
 
-void HandlerResponder::wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
+void HandlerResponder::attach(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
   exchange_ = &exchange;
   target_ = std::move(target);
   id_ = exchange.client().id();
+  handed_over_ = stream_ = false;
   reader_.start(exchange.is_head(), kAnswerHeadMax);
   exchange.set_responder(this);
+}
+
+void HandlerResponder::wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target) {
+  attach(exchange, std::move(target));
   target_->link().owe(owed_, id_);
 }
 
 // Back to the pool; the target may go away with the last that waits for it.
 void HandlerResponder::finish() {
+  exchange_->set_responder(nullptr);
   exchange_ = nullptr;
   owed_.settle();
   recycle();
@@ -59,7 +72,23 @@ void HandlerResponder::recycle() {
   if (target->spare_.size() < kSpareResponders) target->spare_.push_back(std::move(self));
 }
 
-void HandlerResponder::stop() { finish(); }
+void HandlerResponder::stop() {
+  exchange_ = nullptr;
+  owed_.settle();
+  recycle();
+}
+
+std::string HandlerResponder::in_words(std::string_view what) const {
+  return "the answer of handler pair " + target_->row().send_spec + " to connection " +
+         std::to_string(id_) + " " + std::string(what);
+}
+
+void HandlerResponder::end_broken(std::string_view why) {
+  Exchange& exchange = *exchange_;
+  const std::string text = in_words(why);
+  finish();
+  exchange.broken(text);
+}
 
 // A handler that had the request may answer yet: only the end of the connection keeps that answer
 // from the next request on it. What is switched, or lasts until somebody closes it, goes on when
@@ -72,78 +101,117 @@ void HandlerResponder::refused(std::string_view why, int status) {
   const bool begun = owed_.has_begun();
   finish();
   if (begun) return exchange.broken(text);
-  exchange.set_responder(nullptr);
   if (!reached_none) exchange.set_keep_alive(false);
   exchange.answer_status(status, text, reached_none ? kRetry : std::string_view());
 }
 
 bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& message) {
+  if (body.empty()) {
+    closed_by_handler();
+    return true;
+  }
+  // What comes before any handler was told of this request answers an earlier one.
+  if (!handed_over_ && target_->link().holds(id_)) return false;
+  handed_over_ = true;
+  switch (exchange_->room_for(target_->row(), body.size(), stream_)) {
+    case Exchange::Room::kThere:
+      follow(body, message);
+      break;
+    case Exchange::Room::kDrop:
+      break;
+    case Exchange::Room::kNone: {
+      Exchange& exchange = *exchange_;
+      const std::string text = "handler pair " + target_->row().send_spec + ", connection " +
+                               std::to_string(id_) + ": " + exchange.too_slow();
+      finish();
+      exchange.client().abandon(text);
+      break;
+    }
+  }
+  return true;
+}
+
+// The zero-length message (manual 5.5): what was sent leaves, then the end.
+void HandlerResponder::closed_by_handler() {
+  if (reader_.state() == ResponseReader::State::kBody) {
+    log_warn(in_words("was ended by its handler before it was complete"));
+  }
   Exchange& exchange = *exchange_;
-  if (body.empty()) {  // the kill message (manual 5.5): what was sent leaves, then the end
-    finish();
-    exchange.set_keep_alive(false);
-    exchange.complete();
-    return true;
-  }
-  // One message may be of any size; who has not taken the ones before is too slow for another.
-  const Limits& limits = exchange.generation().limits();
-  if (exchange.unsent() > limits.handler_output_bytes) {
-    const std::string why =
-        "it has not taken " + std::to_string(exchange.unsent()) +
-        " bytes, above handler.output_bytes=" + std::to_string(limits.handler_output_bytes);
-    finish();
-    exchange.broken(why);
-    return true;
-  }
-  const bool was_switched = reader_.state() == ResponseReader::State::kSwitched;
-  owed_.answer_began();
-  const uint64_t body_before = reader_.body_bytes();
-  const size_t used = reader_.feed(body);
-  const bool broken = reader_.state() == ResponseReader::State::kBroken;
-  const bool icy = reader_.state() == ResponseReader::State::kComplete && reader_.has_length() &&
-                   is_icy_stream(reader_.head());
-  exchange.set_status(reader_.status());
-  exchange.add_body_bytes(reader_.body_bytes() - body_before);
-  // Raw bytes are the handler's to choose: what we cannot follow still reaches the client.
-  pass_on(broken || icy ? body : body.substr(0, used), message);
-  if (icy) {
-    reader_.start(false, kAnswerHeadMax);
-    reader_.feed("HTTP/1.0 200 OK\r\n\r\n");  // from here on: a body until the end
-    return true;
-  }
-  if (broken) {
-    const std::string why = "the answer of handler pair " + target_->row().send_spec +
-                            " is not HTTP: " + std::string(reader_.reason());
-    finish();
-    exchange.broken(why);
-    return true;
-  }
-  if (reader_.state() == ResponseReader::State::kSwitched && !was_switched) {
-    switched();
-    return true;
-  }
-  if (reader_.state() != ResponseReader::State::kComplete) return true;
-  if (used < body.size()) {
-    log_warn("handler pair " + target_->row().send_spec + " sent " +
-             std::to_string(body.size() - used) + " bytes behind a complete answer; dropped");
-  }
-  const bool close = !reader_.keep_alive() || exchange.is_http10();
-  // Somebody else may have answered while the request still waited for a handler.
   target_->link().withdraw(id_);
   finish();
+  exchange.set_keep_alive(false);
+  exchange.complete();
+}
+
+void HandlerResponder::follow(std::string_view body, HandlerMessage& message) {
+  using State = ResponseReader::State;
+  owed_.answer_began();
+  if (stream_) {
+    exchange_->add_body_bytes(body.size());
+    return send(body, message);
+  }
+  const bool begins = reader_.state() == State::kHead && !exchange_->status();
+  const State before = reader_.state();
+  if (begins && body.starts_with("ICY ")) {
+    read_until_close(reader_);
+    stream_ = true;
+    exchange_->set_status(200);
+    return send(body, message);
+  }
+  const uint64_t body_before = reader_.body_bytes();
+  const size_t used = reader_.feed(body);
+  const bool icy =
+      reader_.state() == State::kComplete && reader_.has_length() && is_icy_stream(reader_.head());
+  if (reader_.status() != 0) exchange_->set_status(reader_.status());
+  exchange_->add_body_bytes(reader_.body_bytes() - body_before);
+  if (icy) {
+    read_until_close(reader_);
+    stream_ = true;
+    return send(body, message);
+  }
+  switch (reader_.state()) {
+    case State::kBroken:
+      // Raw bytes are the handler's to choose: what we cannot follow still reaches the client.
+      send(body, message);
+      return end_broken("is not HTTP: " + std::string(reader_.reason()));
+    case State::kComplete:
+      send(body.substr(0, used), message);
+      return answer_complete(body.size() - used);
+    case State::kSwitched:
+      send(body, message);
+      if (before != State::kSwitched) switched();
+      return;
+    case State::kUntilClose:
+      send(body, message);
+      stream_ = true;
+      return;
+    case State::kHead:
+    case State::kBody:
+      return send(body, message);
+  }
+}
+
+void HandlerResponder::answer_complete(size_t bytes_behind) {
+  if (bytes_behind != 0 && target_->count_surplus()) {
+    log_warn(in_words("is complete, and " + std::to_string(bytes_behind) +
+                      " bytes came behind it in the same message; dropped (so far: " +
+                      std::to_string(target_->surplus()) + ")"));
+  }
+  Exchange& exchange = *exchange_;
+  const bool close = !reader_.keep_alive() || exchange.is_http10();
+  finish();
   // Mongrel2 1.x leaves closing to the handler; close_after_answer=0 does so too.
-  if (limits.close_after_answer) {
+  if (exchange.generation().limits().close_after_answer) {
     if (close) exchange.set_keep_alive(false);
   } else {
     exchange.set_keep_alive(true);
   }
   exchange.complete();
-  return true;
 }
 
-// A slow client keeps the message itself, not a copy.
-void HandlerResponder::pass_on(std::string_view bytes, HandlerMessage& message) {
-  exchange_->send(bytes, [&message] { return message.hold(); });
+// A slow client keeps the message itself, not a copy, together with all others that it is for.
+void HandlerResponder::send(std::string_view bytes, HandlerMessage& message) {
+  exchange_->send_message(bytes, stream_, [&message] { return message.hold(); });
 }
 
 }  // namespace m2

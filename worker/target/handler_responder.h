@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "proto/http/response_reader.h"
@@ -22,29 +23,46 @@ class HandlerResponder : public Responder {
   void pull() override {}
   void stop() override;
   bool handler_reply(std::string_view body, HandlerMessage& message) override;
+  // handler_sendfile.cc
+  bool send_file(std::string_view path) override;
   void refused(std::string_view why, int status) override;
+  bool asked(const void* pair) const override { return pair == &target_->link(); }
+  void keep_alive() override { owed_.begin_anew(); }
 
  protected:
-  // Becomes the responder of the exchange; its request was passed on.
+  // Becomes the responder of the exchange, of which no handler knows yet.
+  void attach(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
+  // The same when its request was passed on, as the last there was.
   void wait_for_answer(Exchange& exchange, std::shared_ptr<HandlerTarget> target);
   // The handler has answered 101, which was sent with all that the message has behind it. Default:
   // bytes of another protocol follow from the handler until the zero-length message.
   virtual void switched() {}
   // Where an object goes that is used no more.
   virtual void recycle();
+  // Either ends the exchange for this object, which may be gone afterwards.
   void finish();
+  void end_broken(std::string_view why);
   // The answer says itself where it ends.
   bool has_end() const {
     const ResponseReader::State state = reader_.state();
     return state == ResponseReader::State::kHead || state == ResponseReader::State::kBody;
   }
-  void pass_on(std::string_view bytes, HandlerMessage& message);
 
   Exchange* exchange_ = nullptr;
   std::shared_ptr<HandlerTarget> target_;  // also keeps the link while the answer is awaited
   ConnectionId id_ = 0;
   ResponseReader reader_;
   Owed owed_;  // on the ledger of the link
+
+ private:
+  void closed_by_handler();
+  void follow(std::string_view body, HandlerMessage& message);
+  void answer_complete(size_t bytes_behind);
+  void send(std::string_view bytes, HandlerMessage& message);
+  std::string in_words(std::string_view what) const;
+
+  bool handed_over_ = false;  // a handler may have seen the request
+  bool stream_ = false;       // raw, until the handler closes: messages of it may be dropped
 };
 
 }  // namespace m2

@@ -61,12 +61,12 @@ void ProxyExchange::take_final_head(std::string_view rest) {
   const bool kept = exchange.keep_alive();
   exchange.set_keep_alive(kept && !ends);
   const bool switched = reader_.state() == State::kSwitched;
-  const auto result =
-      write_gateway_answer({.head = reader_.head(),
-                            .connection = switched ? std::string_view() : exchange.connection_field(),
-                            .date = exchange.client().date(),
-                            .drop_coding = http10},
-                           out_);
+  const auto result = write_gateway_answer(
+      {.head = reader_.head(),
+       .connection = switched ? std::string_view() : exchange.connection_field(),
+       .date = exchange.client().date(),
+       .drop_coding = http10},
+      out_);
   if (result.kind == Kind::kBad) {
     exchange.set_keep_alive(kept);
     return bad_answer(result.reason);

@@ -13,6 +13,7 @@ class Exchange;
 class Generation;
 class HandlerMessage;
 struct SocketMessage;
+struct WebSocketOrder;
 
 enum class BodyPolicy : uint8_t {
   kIgnore,  // start() at the end of the head; the body is read and thrown away
@@ -35,6 +36,9 @@ class Target {
   // Called once for each exchange. Answers at once, or gives the exchange a responder and answers
   // later. The bytes of the request are valid only during the call.
   virtual void start(Exchange& exchange) = 0;
+  // kWhole, and a chunked body has outgrown limits.content_length. True: start() now, then
+  // Responder::body() with all of it as with kStream. False: the request is refused with 413.
+  virtual bool takes_larger(const Exchange&) const { return false; }
   // A message of a JSSocket or XML socket. Answers to it have no responder: they go to the
   // connection.
   virtual MessageTaken socket_message(Exchange&, const SocketMessage&) {
@@ -53,6 +57,19 @@ class Responder {
   virtual void pull() = 0;
   // A handler's message for this client. Default: it is not a handler that answers here; false.
   virtual bool handler_reply(std::string_view, HandlerMessage&) { return false; }
+  // The other words of handlers (extended messages): more time; more upload credits; a file to be
+  // sent where a message would be. False: there is nothing to which it could belong.
+  virtual void keep_alive() {}
+  virtual void add_credits(uint64_t) {}
+  virtual bool send_file(std::string_view) { return false; }
+  // Whether its request was passed on to the handlers of this pair.
+  virtual bool asked(const void*) const { return true; }
+  // What a handler wants of a WebSocket whose protocol is the server's business. Default: this is
+  // none; false.
+  virtual bool websocket_order(const WebSocketOrder&, HandlerMessage&) { return false; }
+  // Handlers know of this exchange but have not got all of its request yet: they hear of a client
+  // that has shut down its sending side when it is gone.
+  virtual bool owes_request() const { return false; }
   // The request it was passed on as gets no answer (HandlerLinkUser::request_refused).
   virtual void refused(std::string_view /*why*/, int /*status*/) {}
   // The client has shut down its sending side. It may still read; default: nothing.
@@ -62,6 +79,8 @@ class Responder {
   // New requests use this configuration from now on; this exchange keeps the one it began with. Who
   // holds a client for long looks here whether its own row is still there.
   virtual void generation_changed(const Generation&) {}
+  // It needs nothing of the configuration it began with: the exchange may have the new one.
+  virtual bool outlives_generation() const { return false; }
   // The worker ends: who holds a client for long says so to it, and completes. Within drain_ms.
   virtual void draining() {}
   // The exchange ends before its answer is complete (the client left, a deadline passed, the server
@@ -75,10 +94,13 @@ class Responder {
 // Who must hear when a client leaves: a handler that was told of it.
 class ToldHandler {
  public:
-  virtual void client_left(ConnectionId id) = 0;
+  // had_request: a request of it that came before its latest was handed to them.
+  virtual void client_left(ConnectionId id, bool had_request) = 0;
   // It has shut down its sending side, which most that leave do first, but may still read. False:
   // this handler has not seen its request yet and shall hear of the end later.
   virtual bool client_half_closed(ConnectionId id) = 0;
+  // Bytes of its answers have left for the client (download.flow_control).
+  virtual void client_took(ConnectionId id, uint64_t bytes) = 0;
   // The same for all that would tell the same handlers: a pair hears once.
   virtual const void* pair() const = 0;
 

@@ -1,6 +1,7 @@
 #include "worker/target/targets.h"
 
 #include "worker/target/directory.h"
+#include "worker/target/upload.h"
 
 namespace m2 {
 namespace {
@@ -37,7 +38,10 @@ void Targets::begin(const Config& config, uint32_t workers) {
   proxy_limits_.balance.health.eject_ms = number("proxy.eject_ms");
   backends_.begin(number("proxy.resolve_ms"));
   links_.begin(workers, settings, config.curve);
-  std::erase_if(writers_, [](const auto& item) { return item.second.expired(); });
+  uploads_.prepare(UploadLimits(settings));
+  sendfile_ = {settings.text("handler.sendfile"), resolver_};
+  if (!sendfile_.base.empty() && !sendfile_.base.ends_with('/')) sendfile_.base += '/';
+  std::erase_if(pairs_, [](const auto& item) { return item.second.notices.expired(); });
 }
 
 Result<std::shared_ptr<Target>> Targets::directory(const DirRow& row,
@@ -59,18 +63,24 @@ Result<std::shared_ptr<Target>> Targets::handler(const HandlerRow& row) {
   auto link = links_.link(row);
   if (!link.ok()) return std::move(link).status();
   // An unchanged row keeps its target: clients that its handlers know stay known.
-  std::weak_ptr<HandlerTarget>& known = writers_[link.value().get()];
-  std::shared_ptr<HandlerTarget> target = known.lock();
-  if (target != nullptr && target->row() == row) return std::shared_ptr<Target>(std::move(target));
-  target = std::make_shared<HandlerTarget>(row, std::move(link).value());
-  known = target;
+  Pair& pair = pairs_[link.value().get()];
+  std::shared_ptr<HandlerTarget> target = pair.target.lock();
+  if (target != nullptr && target->row() == row && target->sendfile() == sendfile_) {
+    return std::shared_ptr<Target>(std::move(target));
+  }
+  std::shared_ptr<HandlerNotices> notices = pair.notices.lock();
+  if (notices == nullptr) {
+    notices = std::make_shared<HandlerNotices>(std::move(link).value(), row);
+    pair.notices = notices;
+  }
+  target = std::make_shared<HandlerTarget>(row, std::move(notices), sendfile_, uploads_);
+  pair.target = target;
   return std::shared_ptr<Target>(std::move(target));
 }
 
-void Targets::unknown_client(HandlerLink& link, ConnectionId id) {
-  const auto found = writers_.find(&link);
-  if (found == writers_.end()) return;
-  if (const auto target = found->second.lock()) target->client_left(id);
+std::shared_ptr<HandlerNotices> Targets::notices_of(HandlerLink& link) {
+  const auto found = pairs_.find(&link);
+  return found == pairs_.end() ? nullptr : found->second.notices.lock();
 }
 
 }  // namespace m2

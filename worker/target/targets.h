@@ -16,11 +16,12 @@
 
 namespace m2 {
 
-class Targets final : public TargetSource, public HandlerReplies::Notices {
+class Targets final : public TargetSource, public HandlerReplies::Pairs {
  public:
   // All outlive it.
-  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends)
-      : loop_(loop), deadlines_(deadlines), links_(links), backends_(backends) {}
+  Targets(Loop& loop, Deadlines& deadlines, HandlerLinks& links, Backends& backends,
+          Uploads& uploads)
+      : loop_(loop), deadlines_(deadlines), links_(links), uploads_(uploads), backends_(backends) {}
 
   // Before a generation is built from this configuration.
   void begin(const Config& config, uint32_t workers);
@@ -29,20 +30,25 @@ class Targets final : public TargetSource, public HandlerReplies::Notices {
                                             std::shared_ptr<const MimeTable> mime) override;
   Result<std::shared_ptr<Target>> proxy(const ProxyRow& row) override;
   Result<std::shared_ptr<Target>> handler(const HandlerRow& row) override;
-  void unknown_client(HandlerLink& link, ConnectionId id) override;
+  std::shared_ptr<HandlerNotices> notices_of(HandlerLink& link) override;
 
  private:
   Loop& loop_;
   Deadlines& deadlines_;
   HandlerLinks& links_;
+  Uploads& uploads_;
   const Resolver resolver_ = best_resolver();
   const std::shared_ptr<FileCache> files_ = std::make_shared<FileCache>(FileCacheLimits());
   std::string charset_;
   Backends& backends_;
   PoolLimits pool_limits_;
   ProxyLimits proxy_limits_;
-  // Who writes notices for ids that nobody here has: the latest row of each pair.
-  std::map<const HandlerLink*, std::weak_ptr<HandlerTarget>> writers_;
+  SendfilePlace sendfile_;
+  struct Pair {
+    std::weak_ptr<HandlerNotices> notices;
+    std::weak_ptr<HandlerTarget> target;  // the latest
+  };
+  std::map<const HandlerLink*, Pair> pairs_;
 };
 
 }  // namespace m2

@@ -26,6 +26,22 @@ TEST(Utf8, RefusesEverythingElse) {
   EXPECT_EQ(utf8_length(""), 0u);
 }
 
+// Goal: wherever a text is cut, the answer is the same, and no is said at the first wrong byte.
+TEST(Utf8, ChecksPieces) {
+  const std::string_view text = "a\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80z and some more of it";
+  for (size_t cut = 0; cut <= text.size(); ++cut) {
+    Utf8Check check;
+    EXPECT_TRUE(check.feed(text.substr(0, cut)));
+    EXPECT_EQ(check.complete(), is_utf8(text.substr(0, cut)));
+    EXPECT_TRUE(check.feed(text.substr(cut)));
+    EXPECT_TRUE(check.complete());
+  }
+  for (const std::string_view bad : {"\xE0\x9F", "\xF4\x90", "\xED\xA0", "\xC3(", "\xFF"}) {
+    Utf8Check check;
+    EXPECT_FALSE(check.feed(bad.substr(0, 1)) && check.feed(bad.substr(1))) << bad;
+  }
+}
+
 TEST(Utf8, LooksAtTheWholeText) {
   EXPECT_TRUE(is_utf8(""));
   EXPECT_TRUE(is_utf8("gr\xC3\xBC\xC3\x9F \xE2\x82\xAC"));

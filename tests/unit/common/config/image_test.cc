@@ -37,8 +37,10 @@ Config sample() {
                      65535,
                      {{"backend.test", 65535, {"127.0.0.1", "::1"}}, {"127.0.0.9", 81, {}}},
                      Balance::kLeastConnections}};
-  config.handlers = {{5, "tcp://*:1", "a", "tcp://*:2", "", false, HeaderFormat::kJson},
-                     {6, "ipc://x", "b", "ipc://y", "b", true, HeaderFormat::kTnetstring}};
+  config.handlers = {
+      {5, "tcp://*:1", "a", "tcp://*:2", "", false, HeaderFormat::kJson, SlowClients::kDropNewest},
+      {6, "ipc://x", "b", "ipc://y", "b", true, HeaderFormat::kTnetstring, SlowClients::kDropOldest,
+       Replies::kPull, WebSocketContract::kMessages}};
   config.mimetypes = {{".txt", "text/plain"}, {".gr\xC3\xBC", "a/b"}};
   EXPECT_TRUE(config.settings.set("limits.buffer_size", "600").ok());
   EXPECT_TRUE(config.settings.set("workers", "3").ok());

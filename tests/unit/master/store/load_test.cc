@@ -65,7 +65,8 @@ TEST(Load, ReadsADatabaseOfMongrel2_1_12) {
   ASSERT_EQ(config.dirs.size(), 1u);  // the other server's is left out
   EXPECT_EQ(config.dirs[0], (DirRow{1, "static/", "index.html", "text/html; charset=utf-8", 30}));
   ASSERT_EQ(config.proxies.size(), 1u);
-  EXPECT_EQ(config.proxies[0], (ProxyRow{1, "127.0.0.1", 8080, {{"127.0.0.1", 8080, {"127.0.0.1"}}}}));
+  EXPECT_EQ(config.proxies[0],
+            (ProxyRow{1, "127.0.0.1", 8080, {{"127.0.0.1", 8080, {"127.0.0.1"}}}}));
   ASSERT_EQ(config.handlers.size(), 2u);
   EXPECT_EQ(config.handlers[1],
             (HandlerRow{2, "ipc://run/app-send", "34f9ceee-cd52-4b7f-b197-88bf2f0ec378",
@@ -314,8 +315,32 @@ TEST(Load, ReportsWhatIsNotSupported) {
   EXPECT_EQ(after("UPDATE handler SET protocol = 'xml' WHERE id = 1"),
             Lines{"warning: handler row 1, protocol \"xml\": counts as \"json\"; write \"json\" or "
                   "\"tnetstring\""});
+  const std::string websocket = "ALTER TABLE handler ADD COLUMN websocket TEXT;";
+  EXPECT_EQ(after(websocket), Lines{});
+  EXPECT_EQ(after(websocket + "UPDATE handler SET websocket = 'messages' WHERE id = 1"), Lines{});
+  EXPECT_EQ(after(websocket + "UPDATE handler SET websocket = 'raw' WHERE id = 1"),
+            Lines{"error: handler row 1, websocket \"raw\": must be \"frames\" or \"messages\""});
   EXPECT_EQ(after("DROP TABLE filter; DROP TABLE xrequest; DROP TABLE log"), Lines{});
   EXPECT_EQ(after("ALTER TABLE filter DROP COLUMN server_id"), Lines{});
+}
+
+TEST(Load, ReadsWhatBecomesOfSlowClients) {
+  TestDatabase database(read_file("tests/golden/m2sh_1_12.sql"));
+  database.run("ALTER TABLE handler ADD COLUMN slow_clients TEXT DEFAULT 'close'");
+  const auto policy_of = [&](const std::string& value) {
+    database.run("UPDATE handler SET slow_clients = " + value + " WHERE id = 1");
+    const Loaded loaded = load_config(database.path(), kUuid, false);
+    EXPECT_TRUE(loaded.config) << value;
+    return loaded.config ? loaded.config->handlers.at(0).slow_clients : SlowClients::kClose;
+  };
+  EXPECT_EQ(policy_of("'close'"), SlowClients::kClose);
+  EXPECT_EQ(policy_of("NULL"), SlowClients::kClose);
+  EXPECT_EQ(policy_of("'drop_newest'"), SlowClients::kDropNewest);
+  EXPECT_EQ(policy_of("'drop_oldest'"), SlowClients::kDropOldest);
+  EXPECT_EQ(after("ALTER TABLE handler ADD COLUMN slow_clients TEXT DEFAULT 'close';"
+                  "UPDATE handler SET slow_clients = 'drop' WHERE id = 1"),
+            Lines{"error: handler row 1, slow_clients \"drop\": must be \"close\", "
+                  "\"drop_newest\" or \"drop_oldest\""});
 }
 
 TEST(Load, ReportsTablesAndColumnsThatAreMissing) {

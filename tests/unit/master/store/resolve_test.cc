@@ -48,8 +48,9 @@ TEST(Resolve, ReportsNamesWithoutAnAddress) {
   const std::vector<Finding> found = findings.take();
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].severity, Finding::Severity::kError);
-  EXPECT_TRUE(found[0].text.starts_with("proxy row 1, addr \"as written\": cannot be resolved "
-                                        "(\"backend.invalid\": "))
+  EXPECT_TRUE(
+      found[0].text.starts_with("proxy row 1, addr \"as written\": cannot be resolved "
+                                "(\"backend.invalid\": "))
       << found[0].text;
   EXPECT_EQ(found[1].severity, Finding::Severity::kWarning);  // one of two serves
   EXPECT_TRUE(found[1].text.starts_with("proxy row 2, addr \"as written\": serves without"))

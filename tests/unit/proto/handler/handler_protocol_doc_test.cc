@@ -73,6 +73,12 @@ std::string disconnect(HeaderFormat format) {
   return out;
 }
 
+std::string credits(HeaderFormat format) {
+  std::string out;
+  write_credits(kIdent, 5, 43, format, out);
+  return out;
+}
+
 TEST(HandlerProtocolDoc, Messages) {
   using Lines = std::vector<std::string>;
   auto blocks = read_blocks();
@@ -80,6 +86,8 @@ TEST(HandlerProtocolDoc, Messages) {
   EXPECT_EQ(blocks["tnetstring"], Lines{request(HeaderFormat::kTnetstring)});
   EXPECT_EQ(blocks["disconnect-json"], Lines{disconnect(HeaderFormat::kJson)});
   EXPECT_EQ(blocks["disconnect-tnetstring"], Lines{disconnect(HeaderFormat::kTnetstring)});
+  EXPECT_EQ(blocks["credits-json"], Lines{credits(HeaderFormat::kJson)});
+  EXPECT_EQ(blocks["credits-tnetstring"], Lines{credits(HeaderFormat::kTnetstring)});
 }
 
 TEST(HandlerProtocolDoc, Replies) {

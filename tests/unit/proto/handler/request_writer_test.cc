@@ -256,6 +256,53 @@ TEST(RequestWriter, LargestId) {
   EXPECT_TRUE(request.json().starts_with("11111111-aaaa 9007199254740991 /h "));
 }
 
+TEST(RequestWriter, PieceOfABody) {
+  const std::vector<ExtraField> keys{{"UPLOAD_STREAM", "5000"}, {"UPLOAD_STREAM_DONE", "1"}};
+  HandlerPiece piece{.send_ident = "ident", .id = 42, .path = "/h", .keys = keys, .body_bytes = 7};
+  std::string out = "left over";
+  write_piece_head(piece, HeaderFormat::kJson, out);
+  EXPECT_EQ(out, "ident 42 /h 49:{\"UPLOAD_STREAM\":\"5000\",\"UPLOAD_STREAM_DONE\":\"1\"},7:");
+  write_piece_head(piece, HeaderFormat::kTnetstring, out);
+  EXPECT_EQ(out, "ident 42 /h 50:13:UPLOAD_STREAM,4:5000,18:UPLOAD_STREAM_DONE,1:1,}7:");
+  piece.keys = piece.keys.first(1);
+  piece.body_bytes = 0;
+  write_piece_head(piece, HeaderFormat::kJson, out);
+  EXPECT_EQ(out, "ident 42 /h 24:{\"UPLOAD_STREAM\":\"5000\"},0:");
+}
+
+// FLAGS of a WebSocket's message and the like: behind the client's own fields, as 1.x has them.
+TEST(RequestWriter, FieldsAndMethodOfTheServersOwn) {
+  Request request("GET", "/h/ws");
+  request.field("Host", "a");
+  const ExtraField extra[] = {{"FLAGS", "0x81"}, {"DOWNLOAD_CREDITS", "102400"}};
+  request.also().method = "WEBSOCKET";
+  request.also().extra = extra;
+  request.also().body = "hi";
+  EXPECT_EQ(
+      request.json(),
+      "11111111-aaaa 7 /h/ws 217:"
+      R"({"PATH":"/h/ws","x-forwarded-for":"127.0.0.1","host":"a","FLAGS":"0x81",)"
+      R"("DOWNLOAD_CREDITS":"102400","METHOD":"WEBSOCKET","VERSION":"HTTP/1.1","URI":"/h/ws",)"
+      R"("PATTERN":"/h","URL_SCHEME":"http","REMOTE_ADDR":"127.0.0.1"},2:hi,)");
+  EXPECT_EQ(request.tnet(),
+            "11111111-aaaa 7 /h/ws 220:11:REMOTE_ADDR,9:127.0.0.1,6:METHOD,9:WEBSOCKET,"
+            "10:URL_SCHEME,4:http,7:PATTERN,2:/h,3:URI,5:/h/ws,7:VERSION,8:HTTP/1.1,4:PATH,5:/h/ws,"
+            "5:FLAGS,4:0x81,16:DOWNLOAD_CREDITS,6:102400,15:x-forwarded-for,9:127.0.0.1,4:host,1:a,"
+            "}2:hi,");
+}
+
+// The messages of the compatibility sheet, byte for byte.
+TEST(RequestWriter, Credits) {
+  std::string out = "before";
+  write_credits("11111111-aaaa", 7, 43, HeaderFormat::kJson, out);
+  EXPECT_EQ(out, R"(11111111-aaaa 7 @* 41:{"METHOD":"JSON","DOWNLOAD_CREDITS":"43"},)"
+                 R"(18:{"type":"credits"},)");
+  write_credits("11111111-aaaa", 7, 43, HeaderFormat::kTnetstring, out);
+  EXPECT_EQ(out,
+            "11111111-aaaa 7 @* 41:16:DOWNLOAD_CREDITS,2:43,6:METHOD,4:JSON,}"
+            R"(18:{"type":"credits"},)");
+}
+
 TEST(RequestWriter, Disconnect) {
   std::string out = "left over";
   write_disconnect("ident", 42, HeaderFormat::kJson, out);

@@ -20,11 +20,9 @@ struct Client {
 // "same": as it is. "bad: ...": refused.
 std::string pass(std::string_view head, const Client& client = {}) {
   std::string out = "what an earlier answer left";
-  const GatewayAnswerResult result = write_gateway_answer({.head = head,
-                                                           .connection = client.connection,
-                                                           .date = "now",
-                                                           .drop_coding = client.http10},
-                                                          out);
+  const GatewayAnswerResult result = write_gateway_answer(
+      {.head = head, .connection = client.connection, .date = "now", .drop_coding = client.http10},
+      out);
   switch (result.kind) {
     case GatewayAnswerResult::Kind::kAsItIs:
       EXPECT_EQ(out, "what an earlier answer left");
@@ -70,7 +68,8 @@ TEST(GatewayAnswer, ConnectionCannotRemoveFraming) {
 TEST(GatewayAnswer, SaysWhatTheClientMustKnow) {
   EXPECT_EQ(pass(ok("A: 1\r\n"), {.connection = "Connection: close\r\n"}),
             ok("A: 1\r\nConnection: close\r\n"));
-  EXPECT_EQ(pass("HTTP/1.1 200 OK\r\nA: 1\r\n\r\n"), "HTTP/1.1 200 OK\r\nA: 1\r\nDate: now\r\n\r\n");
+  EXPECT_EQ(pass("HTTP/1.1 200 OK\r\nA: 1\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\nA: 1\r\nDate: now\r\n\r\n");
   EXPECT_EQ(pass("HTTP/1.0 404 Not Here\r\nDate: d\r\n\r\n"),
             "HTTP/1.1 404 Not Here\r\nDate: d\r\n\r\n");
   EXPECT_EQ(pass(ok("A: 1\r\nTransfer-Encoding: Chunked\r\n"),
@@ -79,27 +78,30 @@ TEST(GatewayAnswer, SaysWhatTheClientMustKnow) {
 }
 
 TEST(GatewayAnswer, KeepsTheUpgradeOfASwitchAndOfARefusal) {
-  EXPECT_EQ(pass("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nConnection: upgrade, x\r\nX: 1\r\n"
-                 "Sec-WebSocket-Accept: k\r\n\r\n"),
-            "HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nSec-WebSocket-Accept: k\r\n"
-            "Connection: Upgrade\r\n\r\n");
-  EXPECT_EQ(pass("HTTP/1.1 426 x\r\nDate: d\r\nUpgrade: websocket\r\n\r\n",
-                 {.connection = "Connection: close\r\n"}),
-            "HTTP/1.1 426 x\r\nDate: d\r\nUpgrade: websocket\r\nConnection: close, Upgrade\r\n\r\n");
+  EXPECT_EQ(
+      pass("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nConnection: upgrade, x\r\nX: 1\r\n"
+           "Sec-WebSocket-Accept: k\r\n\r\n"),
+      "HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nSec-WebSocket-Accept: k\r\n"
+      "Connection: Upgrade\r\n\r\n");
+  EXPECT_EQ(
+      pass("HTTP/1.1 426 x\r\nDate: d\r\nUpgrade: websocket\r\n\r\n",
+           {.connection = "Connection: close\r\n"}),
+      "HTTP/1.1 426 x\r\nDate: d\r\nUpgrade: websocket\r\nConnection: close, Upgrade\r\n\r\n");
 }
 
 TEST(GatewayAnswer, RepairsWhatItMustNotPassOn) {
   // RFC 9112 5.2, 5.1, 2.2 and 6.3.
-  EXPECT_EQ(pass(ok("A: one\r\n\t two\r\n  three\r\nB: 1\r\n")), ok("A: one two three\r\nB: 1\r\n"));
+  EXPECT_EQ(pass(ok("A: one\r\n\t two\r\n  three\r\nB: 1\r\n")),
+            ok("A: one two three\r\nB: 1\r\n"));
   EXPECT_EQ(pass(ok("Connection: x\r\nX: 1\r\n folded\r\nB: 1\r\n")), ok("B: 1\r\n"));
   EXPECT_EQ(pass(ok("A : 1\r\nB\t:2\r\n")), ok("A: 1\r\nB: 2\r\n"));
   EXPECT_EQ(pass("HTTP/1.1 200 OK\nDate: d\nA: 1\n\n"), ok("A: 1\r\n"));
+  EXPECT_EQ(pass("HTTP/1.1 200 OK\r\nDate: d\r\nA: 1\r\n\n"), ok("A: 1\r\n"));
   EXPECT_EQ(pass(ok("Content-Length: 5\r\ncontent-length: 5\r\n")), ok("Content-Length: 5\r\n"));
   // RFC 9110 8.6, RFC 9112 6.1.
   EXPECT_EQ(pass("HTTP/1.1 204 x\r\nDate: d\r\nContent-Length: 0\r\n\r\n"),
             "HTTP/1.1 204 x\r\nDate: d\r\n\r\n");
-  EXPECT_EQ(pass("HTTP/1.1 103 x\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            "HTTP/1.1 103 x\r\n\r\n");
+  EXPECT_EQ(pass("HTTP/1.1 103 x\r\nTransfer-Encoding: chunked\r\n\r\n"), "HTTP/1.1 103 x\r\n\r\n");
 }
 
 TEST(GatewayAnswer, RefusesWhatCannotBeRepaired) {

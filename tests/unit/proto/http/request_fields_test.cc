@@ -123,9 +123,15 @@ TEST(RequestFields, TransferEncoding) {
               "POST / @h HTTP/1.1 keep chunked | Host=h | Transfer-Encoding=chunked");
   expect_head(with("transfer-encoding:ChunkeD\t\r\n"),
               "POST / @h HTTP/1.1 keep chunked | Host=h | transfer-encoding=ChunkeD");
-  for (const std::string other : {"gzip", "identity", "gzip, chunked", "xchunked", "chunked;a=b",
-                                  "chunke", "chunked chunked", "chunkedchunked"}) {
+  for (const std::string other : {"gzip, chunked", "identity,chunked", "gzip, br, chunked"}) {
     expect_refused(with("Transfer-Encoding: " + other + "\r\n"), 501, "other than chunked");
+  }
+  expect_refused(with("Transfer-Encoding: gzip\r\nA: b\r\nTransfer-Encoding: chunked\r\n"), 501,
+                 "other than chunked");
+  // Where chunked is not the last nobody can know the length, whatever the coding (RFC 9112 6.3).
+  for (const std::string other : {"gzip", "identity", "xchunked", "chunked;a=b", "chunke",
+                                  "chunked chunked", "chunkedchunked", "gzip, br"}) {
+    expect_refused(with("Transfer-Encoding: " + other + "\r\n"), 400, "not the last transfer");
   }
   expect_refused(with("Transfer-Encoding: chunked, gzip\r\n"), 400, "not the one last");
   expect_refused(with("Transfer-Encoding: chunked,chunked\r\n"), 400, "not the one last");

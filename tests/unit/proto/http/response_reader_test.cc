@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace m2 {
 namespace {
@@ -297,6 +298,46 @@ TEST(ResponseReader, StartForgetsTheAnswerBefore) {
   EXPECT_EQ(reader.state(), State::kComplete);
   EXPECT_TRUE(reader.keep_alive());
   EXPECT_EQ(reader.body_bytes(), 2u);
+}
+
+// Goal: the steps see each head by itself, data without its framing, and where trailers begin.
+TEST(ResponseReader, InSteps) {
+  for (const size_t step : {1000, 7, 1}) {
+    ResponseReader reader;
+    reader.start(false, 1000);
+    const std::string all =
+        "HTTP/1.1 103 a\r\nL: 1\r\n\r\nHTTP/1.1 102 b\r\n\r\nHTTP/1.1 200 OK\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n2\r\nde\r\n0\r\nT: 1\r\n\r\n";
+    std::vector<std::string> interim;
+    std::string head, data, trailers;
+    for (size_t at = 0; at < all.size(); at += step) {
+      std::string_view bytes = std::string_view(all).substr(at, step);
+      while (!bytes.empty() && reader.state() == ResponseReader::State::kHead) {
+        bytes.remove_prefix(reader.feed_head(bytes));
+        if (!reader.interim().empty()) interim.emplace_back(reader.interim());
+        if (reader.head_complete()) head = reader.head();
+      }
+      if (bytes.empty()) continue;
+      const size_t used = reader.feed_body(bytes, &data);
+      EXPECT_EQ(used, bytes.size());
+      if (reader.trailers_at() < used) trailers += bytes.substr(reader.trailers_at());
+    }
+    EXPECT_EQ(reader.state(), ResponseReader::State::kComplete);
+    EXPECT_EQ(interim, (std::vector<std::string>{"HTTP/1.1 103 a\r\nL: 1\r\n\r\n",
+                                                 "HTTP/1.1 102 b\r\n\r\n"}));
+    EXPECT_EQ(head, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    EXPECT_EQ(data, "abcde");
+    EXPECT_EQ(trailers, "T: 1\r\n\r\n");
+  }
+}
+
+TEST(ResponseReader, InterimAnswersAreBounded) {
+  ResponseReader reader;
+  reader.start(false, 1000);
+  for (unsigned i = 0; i < kInterimAnswersMax; ++i) reader.feed("HTTP/1.1 103 x\r\n\r\n");
+  EXPECT_EQ(reader.state(), ResponseReader::State::kHead);
+  reader.feed("HTTP/1.1 103 x\r\n\r\n");
+  EXPECT_EQ(reader.state(), ResponseReader::State::kBroken);
 }
 
 }  // namespace

@@ -140,6 +140,75 @@ TEST(OutputQueue, SendsABoundedNumberOfBytesATurn) {
   EXPECT_GE(turns, 16);
 }
 
+// What a test put in and what came out, message by message.
+std::string all_of(Pair& pair, OutputQueue& queue) {
+  std::string received;
+  while (!queue.empty()) {
+    EXPECT_NE(queue.flush(pair.ours.get()), OutputQueue::Flush::kBroken);
+    received += pair.read_some();
+  }
+  for (std::string more = pair.read_some(); !more.empty(); more = pair.read_some()) {
+    received += more;
+  }
+  return received;
+}
+
+TEST(OutputQueue, DropsTheOldestWholeMessagesThatMayBeDropped) {
+  Pair pair;
+  OutputQueue queue;
+  const std::string begun(500'000, 'a');
+  queue.add(begun, nullptr);
+  queue.let_last_drop();
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);  // it has begun
+  queue.add("keep ", nullptr);
+  for (int i = 0; i < 10; ++i) {
+    queue.add("message" + std::to_string(i) + " ", nullptr);
+    queue.let_last_drop();
+  }
+  const uint64_t before = queue.memory_bytes();
+  const OutputQueue::Dropped dropped = queue.drop_oldest(before - 20);
+  EXPECT_EQ(dropped.messages, 3u);
+  EXPECT_EQ(dropped.bytes, 27u);
+  EXPECT_EQ(queue.memory_bytes(), before - 27);
+  EXPECT_EQ(all_of(pair, queue), begun +
+                                     "keep message3 message4 message5 message6 message7 message8 "
+                                     "message9 ");
+  EXPECT_EQ(queue.drop_oldest(0).messages, 0u);
+}
+
+TEST(OutputQueue, DropsNothingThatMustStay) {
+  Pair pair;
+  OutputQueue queue;
+  queue.add("head ", nullptr);
+  queue.add_file(file_with("file "), 0, 5);
+  queue.add("tail", nullptr);
+  EXPECT_EQ(queue.files(), 1u);
+  EXPECT_EQ(queue.memory_bytes(), 9u);
+  EXPECT_EQ(queue.bytes(), 14u);
+  EXPECT_EQ(queue.drop_oldest(0).messages, 0u);
+  EXPECT_EQ(all_of(pair, queue), "head file tail");
+  EXPECT_EQ(queue.files(), 0u);
+  EXPECT_EQ(queue.memory_bytes(), 0u);
+}
+
+TEST(OutputQueue, AnUrgentMessageGoesBeforeWhatHasNotBegun) {
+  Pair pair;
+  OutputQueue queue;
+  const std::string begun(500'000, 'a');
+  queue.add(begun, nullptr);
+  queue.let_last_drop();
+  EXPECT_EQ(queue.flush(pair.ours.get()), OutputQueue::Flush::kBlocked);
+  for (const char* text : {"one ", "two "}) {
+    queue.add(text, nullptr);
+    queue.let_last_drop();
+  }
+  queue.add_urgent("pong ");
+  queue.add_urgent("close ");
+  EXPECT_EQ(all_of(pair, queue), begun + "pong close one two ");
+  queue.add_urgent("alone");
+  EXPECT_EQ(all_of(pair, queue), "alone");
+}
+
 TEST(OutputQueue, AClientThatLeftBreaksTheAnswer) {
   Pair pair;
   pair.theirs.reset();

@@ -16,6 +16,7 @@ class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protecte
   void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>&, bool) override {}
   void zmq_writable(ZmqSocket&) override { queue->flush(); }
   bool may_pass() const override { return may; }
+  void emptied() override { ++emptied_count; }
   void passed(ConnectionId id, bool notice, Owed*) override { passed_ids.emplace_back(id, notice); }
   void expired(ConnectionId id, bool notice) override {
     expired_ids.emplace_back(id, notice);
@@ -41,6 +42,11 @@ class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protecte
     ZmqMessage message(text.data(), text.size());
     return queue->submit(id, message, notice);
   }
+  bool submit_following(ConnectionId id) {
+    const std::string text = std::to_string(id) + "+";
+    ZmqMessage message(text.data(), text.size());
+    return queue->submit_following(id, message);
+  }
   std::vector<std::string> receive(size_t count) {
     std::vector<std::string> texts;
     EXPECT_TRUE(turns.until([&] {
@@ -57,9 +63,44 @@ class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protecte
   zmq::context_t peer_context{1};
   zmq::socket_t peer{peer_context, ZMQ_PULL};
   bool may = true;
+  int emptied_count = 0;
   std::vector<std::pair<ConnectionId, bool>> passed_ids, expired_ids;
   std::function<void()> on_expired;
 };
+
+// Goal: what follows a request keeps its place; it goes with the request when that is taken back,
+// and stays when the request has left.
+TEST_F(RequestQueueTest, FollowsRequests) {
+  EXPECT_TRUE(submit(1));
+  EXPECT_FALSE(submit_following(1));
+  EXPECT_TRUE(submit(2));
+  EXPECT_FALSE(submit_following(2));
+  EXPECT_FALSE(submit_following(3));
+  EXPECT_TRUE(submit(3, true));
+  EXPECT_FALSE(queue->holds(3));
+  EXPECT_FALSE(queue->withdraw(3));
+  EXPECT_TRUE(queue->withdraw(2));
+  EXPECT_EQ(queue->size(), 4u);
+  peer.connect(endpoint);
+  EXPECT_EQ(receive(4), (std::vector<std::string>{"1", "1+", "3+", "3"}));
+  EXPECT_EQ(emptied_count, 1);
+  EXPECT_TRUE(submit_following(1));
+}
+
+// Goal: half of the queue is for requests; one that is late takes what follows it along.
+TEST_F(RequestQueueTest, CrowdedAndLate) {
+  make(4, 1);
+  EXPECT_TRUE(submit(1));
+  EXPECT_FALSE(queue->crowded());
+  submit_following(1);
+  EXPECT_TRUE(queue->crowded());
+  EXPECT_TRUE(submit(2));
+  EXPECT_TRUE(submit(3));
+  EXPECT_FALSE(submit(4));
+  EXPECT_TRUE(turns.until([&] { return expired_ids.size() == 3; }));
+  EXPECT_EQ(queue->size(), 0u);
+  EXPECT_EQ(emptied_count, 1);
+}
 
 TEST_F(RequestQueueTest, KeepsTheOrderOfRequestsAndNotices) {
   for (ConnectionId id = 1; id <= 5; ++id) EXPECT_TRUE(submit(id, id == 3));

@@ -151,8 +151,10 @@ TEST_F(ProxyBalanceTest, OutOfTurnAfterFailuresInARowAndBackAfterATrial) {
     EXPECT_EQ(serve_one(), 1u);
     EXPECT_EQ(serve_one(), 2u);
   }
-  EXPECT_TRUE(logged(name(0) + " is out of turn for 300 ms after 2 failures in a row; requests 2, "
-                               "failures 2; last: " + name(0) + ": Connection refused"));
+  EXPECT_TRUE(logged(name(0) +
+                     " is out of turn for 300 ms after 2 failures in a row; requests 2, "
+                     "failures 2; last: " +
+                     name(0) + ": Connection refused"));
   const uint64_t asked = backend(0).requests;
   for (int i = 0; i < 4; ++i) (void)serve_one();
   EXPECT_EQ(backend(0).requests, asked);
@@ -205,9 +207,8 @@ TEST_F(ProxyBalanceTest, AllOutOfTurnTheLeastBadIsTriedAtOnce) {
   EXPECT_TRUE(run_until([&] {
     auto client = connect_client();
     client->send(kGet);
-    EXPECT_TRUE(run_until([&] {
-      return client->has("502") || (peer_ = three_[2].accept()) != nullptr;
-    }));
+    EXPECT_TRUE(
+        run_until([&] { return client->has("502") || (peer_ = three_[2].accept()) != nullptr; }));
     return peer_ != nullptr;
   }));
   expect(*peer_, "\r\n\r\n");

@@ -53,7 +53,7 @@ TEST_F(ProxyFailureTest, UnreachableAddressIs502) {
 
 TEST_F(ProxyFailureTest, ConnectTimeoutIs504) {
   backend_ = TestBackend(0);
-  row_.backends[0].port = backend_.port();
+  row_.port = row_.backends[0].port = backend_.port();
   limits_.connect_ms = 100;
   // The queue of the listener is full, so that a further connection hangs.
   std::vector<OwnedFd> fillers;
@@ -140,7 +140,8 @@ TEST_F(ProxyFailureTest, SlowClientIsNotTheBackendsFault) {
 
 TEST_F(ProxyFailureTest, ClosingWithoutAnAnswerIs502) {
   configure();
-  for (const std::string_view before : {"", "HTTP/1.1 200 OK\r\nDate: x\r\nConten", "HTTP/1.1 103 x\r\n\r"}) {
+  for (const std::string_view before :
+       {"", "HTTP/1.1 200 OK\r\nDate: x\r\nConten", "HTTP/1.1 103 x\r\n\r"}) {
     begin();
     backend_peer_->send(before);
     backend_peer_->close();
@@ -196,7 +197,8 @@ TEST_F(ProxyFailureTest, CutAnswerClosesTheClient) {
 TEST_F(ProxyFailureTest, BadChunkClosesTheClient) {
   configure();
   begin();
-  backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n");
+  backend_peer_->send(
+      "HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n");
   expect(*client_, "short\r\n");
   backend_peer_->send("x\r\n");
   EXPECT_TRUE(run_until([&] { return client_->closed() && backend_peer_->closed(); }));
@@ -215,9 +217,9 @@ TEST_F(ProxyFailureTest, ResetWithinACloseDelimitedAnswerIsNotItsEnd) {
 TEST_F(ProxyFailureTest, AnswerBeforeTheBodyIsPassedOn) {
   configure();
   begin("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhello");
-  const std::string answer = "HTTP/1.1 413 Too Large\r\nDate: x\r\nContent-Length: 2\r\n\r\nno";
-  backend_peer_->send(answer);
-  EXPECT_EQ(expect(*client_, "no"), answer);
+  const std::string head = "HTTP/1.1 413 Too Large\r\nDate: x\r\nContent-Length: 2\r\n";
+  backend_peer_->send(head + "\r\nno");
+  EXPECT_EQ(expect(*client_, "no"), head + "Connection: close\r\n\r\nno");
   // Neither connection is between two messages.
   EXPECT_TRUE(run_until([&] { return backend_peer_->closed() && client_->closed(); }));
   EXPECT_EQ(pool().open_count(), 0u);
@@ -264,6 +266,7 @@ TEST_F(ProxyFailureTest, ProxyGoesAwayWithItsLastExchange) {
   begin();
   auto old_client = std::move(client_);
   auto old_backend = std::move(backend_peer_);
+  ++limits_.pool_max;  // so that the new one does not share its connections
   configure();
   begin();  // of the new one
   old_backend->send("HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok");
@@ -275,6 +278,7 @@ TEST_F(ProxyFailureTest, ProxyGoesAwayWithItsLastExchange) {
   // The same when it ends badly, by its backend or by a deadline.
   for (const bool silent : {false, true}) {
     limits_.answer_ms = silent ? 100 : 60000;
+    ++limits_.pool_max;
     configure();
     begin();
     limits_.answer_ms = 60000;

@@ -231,8 +231,7 @@ class ProxyTest : public testing::Test, protected TargetSource {
     for (const BackendRow& each : row.backends) {
       backends.push_back(backends_.backend(each, limits_));
     }
-    auto made =
-        std::make_shared<Proxy>(loop_, deadlines_, row, std::move(backends), proxy_limits_);
+    auto made = std::make_shared<Proxy>(loop_, deadlines_, row, std::move(backends), proxy_limits_);
     proxy_ = made.get();
     return std::shared_ptr<Target>(std::move(made));
   }

@@ -47,7 +47,8 @@ TEST_F(ProxyTunnelTest, BytesPassBothWaysUntilTheBackendCloses) {
 TEST_F(ProxyTunnelTest, WhatComesWithTheHeadsIsNotLost) {
   configure();
   client_ = connect_client();
-  client_->send(std::string(kAsk) + "early");  // not allowed to a WebSocket, but no reason to lose it
+  client_->send(std::string(kAsk) +
+                "early");  // not allowed to a WebSocket, but no reason to lose it
   backend_peer_ = accept();
   EXPECT_EQ(expect(*backend_peer_, "\r\n\r\n").find("early"), std::string::npos);
   backend_peer_->send(std::string(kAgree) + "first");

@@ -50,14 +50,14 @@ TABLE = {
     "length in hexadecimal": (post("Content-Length: 0x5\r\n", "hello"), 400, 400),
     "length above 63 bits": (post("Content-Length: 9223372036854775808\r\n"), 400, 400),
     "length above 64 bits": (post("Content-Length: 18446744073709551621\r\n", "hello"), 400, 400),
-    "unknown coding": (post("Transfer-Encoding: gzip\r\n"), 501, 501),
+    "unknown coding": (post("Transfer-Encoding: gzip\r\n"), 400, 501),
     "coding before chunked": (post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 501, 501),
     "chunked twice": (post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), 400, 501),
     "chunked in two fields": (post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
                                    "0\r\n\r\n"), 400, 400),
     "chunked not last": (post("Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"), 400, 501),
-    "identity": (post("Transfer-Encoding: identity\r\n"), 501, 501),
-    "coding like chunked": (post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 501, 501),
+    "identity": (post("Transfer-Encoding: identity\r\n"), 400, 501),
+    "coding like chunked": (post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400, 501),
     "coding with vertical tab": (post("Transfer-Encoding: \vchunked\r\n", "0\r\n\r\n"), 400, 501),
     "empty coding": (post("Transfer-Encoding:\r\n"), 400, 501),
     "chunked in HTTP/1.0": (
@@ -111,7 +111,7 @@ TABLE = {
     "absolute target": (get("GET http://localhost/ HTTP/1.1"), 200, 200),
     "absolute target over Host": (get("GET http://localhost/ HTTP/1.1", "Host: other\r\n"),
                                  200, 200),
-    "absolute target of https": (get("GET https://localhost/ HTTP/1.1"), 200, 200),
+    "absolute target of https": (get("GET https://localhost/ HTTP/1.1"), 421, 200),
     "absolute target without a path": (get("GET http://localhost HTTP/1.1"), 200, 200),
     "absolute target of another scheme": (get("GET ftp://localhost/ HTTP/1.1"), 400, 200),
     "user information": (get("GET http://me:secret@localhost/ HTTP/1.1"), 400, 400),
@@ -200,7 +200,7 @@ def test_decided(site, name):
     whole = ask(site.deployment.port, [request])
     assert whole[0] == status, whole
     assert ask(site.deployment.port, list(request)) == whole
-    if status in (400, 417, 501, 505):
+    if status in (400, 417, 421, 501, 505):
         assert whole[3], "a refused request must end its connection"
 
 
@@ -215,6 +215,14 @@ def test_authority_wins(deployment):
             assert client.answer().body == b"localhost"
             client.send("GET http://other.test/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert client.answer().body == b"<h1>hello</h1>\n"
+
+
+# Goal: who is trusted to end TLS may ask for an https URI (RFC 9110 7.4); nobody else, which the
+# table shows.
+def test_https_from_a_trusted_gateway(deployment):
+    deployment.configure(settings={"forwarded.trusted": "127.0.0.1"})
+    with Server(deployment, workers=1) as server:
+        assert server.get("https://localhost/").body == b"<h1>hello</h1>\n"
 
 
 # Goal: the log names client, byte and rule. Method: one bad request of each part of a message.

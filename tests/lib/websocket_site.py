@@ -1,0 +1,73 @@
+"""A server with a route /ws for WebSockets, a handler of the test's own, and clients."""
+
+from lib.handler import Handler
+from lib.websocket import CLOSE, WebSocketClient, close_payload, frame, order
+
+
+class WebSocketSite:
+    """contract: 'messages', or 'frames', where the handler is played as 1.x handlers are."""
+
+    def __init__(self, deployment, server, on, contract="messages"):
+        self.deployment, self.server, self.on = deployment, server, on
+        self.frames = contract == "frames"
+
+    def next(self):
+        """The next message for the handler that is no notice."""
+        request = self.on.recv()
+        while request.is_disconnect():
+            request = self.on.recv()
+        return request
+
+    def handshake(self, path="/ws", **headers):
+        return WebSocketClient(self.server.deployment.port).handshake(path, **headers)
+
+    def accept(self, client, request):
+        """What a handler of 1.x answers to a handshake."""
+        self.on.send(request.id, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                     b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + request.body + b"\r\n\r\n")
+        client.opened()
+
+    def client(self, path="/ws", **headers):
+        """An open client; client.id is its id."""
+        client = self.handshake(path, **headers)
+        request = self.next()
+        if self.frames:
+            assert request.headers["METHOD"] == "WEBSOCKET_HANDSHAKE"
+            self.accept(client, request)
+        else:
+            assert request.headers["EVENT"] == "open" and request.body == b""
+            client.opened()
+        client.id = request.id
+        return client
+
+    def message(self):
+        """(opcode, payload) of the next message or control frame that the handler sees."""
+        request = self.next()
+        assert request.headers["METHOD"] == "WEBSOCKET", request.message
+        if self.frames:
+            return int(request.headers["FLAGS"], 16) - 0x80, request.body
+        return {"text": 1, "binary": 2, "close": 8}[request.headers["EVENT"]], request.body
+
+    def send(self, client, text):
+        """A text for the client, in the words of the contract."""
+        text = text.encode() if isinstance(text, str) else text
+        if self.frames:
+            self.on.send(client.id, frame(text, masked=False))
+        elif text:
+            self.on.send(client.id, text)
+        else:  # an empty message would close
+            self.order(client, "text", text)
+
+    def order(self, client, kind, value):
+        self.on.send_extended(client.id, order(kind, value))
+
+    def close_by_handler(self, client):
+        if self.frames:
+            self.on.send(client.id, frame(close_payload(1000), opcode=CLOSE, masked=False))
+        self.on.send(client.id, b"")
+
+    def told_of_the_end(self, client):
+        """The notice, and nothing before it."""
+        request = self.on.recv()
+        assert request.is_disconnect() and request.id == client.id, request.message
+        return True

@@ -1,0 +1,122 @@
+// What handlers and a client have to do with each other: the id they know it by, their messages for
+// it, what they hear of it.
+#include <algorithm>
+#include <utility>
+
+#include "common/config/model.h"
+#include "common/log.h"
+#include "worker/http/clients.h"
+#include "worker/http/connection.h"
+#include "worker/target/target.h"
+
+namespace m2 {
+namespace {
+
+// Credits are told in steps of about this many bytes while more waits to leave.
+constexpr uint64_t kCreditStep = 16 * 1024;
+
+}  // namespace
+
+ConnectionId Connection::id() {
+  if (id_ == 0) id_ = clients_.give_id(*this);
+  return id_;
+}
+
+void Connection::remember_handler(std::shared_ptr<ToldHandler> handler) {
+  for (Told& told : told_) {
+    const auto known = told.handler.lock();
+    if (known != nullptr && known->pair() != handler->pair()) continue;
+    told = {std::move(handler), known != nullptr};  // again; or in the place of one that is gone
+    return;
+  }
+  told_.push_back({std::move(handler)});
+}
+
+bool Connection::is_told(const void* pair) const {
+  return std::any_of(told_.begin(), told_.end(), [pair](const Told& told) {
+    const auto handler = told.handler.lock();
+    return handler != nullptr && handler->pair() == pair;
+  });
+}
+
+void Connection::tell_handlers() {
+  for (const Told& told : std::exchange(told_, {})) {
+    if (const auto handler = told.handler.lock()) handler->client_left(id_, told.had_request);
+  }
+}
+
+void Connection::forget_handler(const void* pair) {
+  std::erase_if(told_, [pair](const Told& told) {
+    const auto handler = told.handler.lock();
+    return handler == nullptr || handler->pair() == pair;
+  });
+}
+
+bool Connection::handler_reply(std::string_view body, HandlerMessage& message,
+                               const HandlerRow& handler) {
+  if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
+    return exchange_->responder_->handler_reply(body, message);
+  }
+  if (message_socket_ && !body.empty()) return answer_message(body, message, handler);
+  if (!body.empty()) return false;
+  // The zero-length message that closes, behind an answer that was already complete.
+  close_after_ = true;
+  if (state_ == State::kIdle) close("");
+  return true;
+}
+
+void Connection::request_refused(const void* pair, std::string_view why, int status) {
+  // It reached none of them: if it was their first, they do not know this client.
+  std::erase_if(told_, [pair, status](const Told& told) {
+    const auto handler = told.handler.lock();
+    return status == 503 && !told.had_request && handler != nullptr && handler->pair() == pair;
+  });
+  if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
+    if (exchange_->responder_->asked(pair)) exchange_->responder_->refused(why, status);
+  } else if (message_socket_) {
+    // It cannot be told in any other way that its message is lost.
+    log_info("closing " + std::string(peer_address()) +
+             ": its message is lost: " + std::string(why));
+    close("its message is lost");
+  }
+}
+
+void Connection::touch() {
+  if (state_ == State::kIdle) return clients_.deadlines().set(*this, clients_.limits().idle_ms);
+  // Nobody will ask again, but the answer may take longer.
+  if (state_ == State::kAnswering && half_closed_ && exchange_->output.empty()) {
+    clients_.deadlines().set(*this, clients_.limits().write_ms);
+  }
+}
+
+// bytes have left for the client.
+void Connection::give_credits(uint64_t bytes) {
+  uint64_t& due = exchange_->credits_due_;
+  due += bytes;
+  if (due == 0 || (due < kCreditStep && !exchange_->output.empty())) return;
+  exchange_->credits_to_->client_took(id_, std::exchange(due, 0));
+}
+
+// One line when it begins and one with the sum, however many there are.
+void Connection::note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) {
+  OutputQueue::Dropped& sum = exchange_->dropped_;
+  clients_.count_dropped(dropped.messages);
+  if (sum.messages == 0) {
+    exchange_->dropped_by_ = handler.send_spec;
+    log_warn("handler pair " + handler.send_spec + ": connection " + std::to_string(id_) +
+             " does not take what it is owed, messages for it are dropped from now on");
+  }
+  sum.messages += dropped.messages;
+  sum.bytes += dropped.bytes;
+}
+
+void Connection::report_dropped() {
+  const OutputQueue::Dropped sum = std::exchange(exchange_->dropped_, {});
+  if (sum.messages == 0) return;
+  log_warn("handler pair " + exchange_->dropped_by_ + ": connection " + std::to_string(id_) +
+           " did not get " + std::to_string(sum.messages) + " messages (" +
+           std::to_string(sum.bytes) + " bytes), it was too slow (of all connections so far: " +
+           std::to_string(clients_.count_dropped(0)) + ")");
+}
+
+}  // namespace m2
