@@ -1,10 +1,12 @@
 #include "master/listeners.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "master/endpoint.h"
 
@@ -13,8 +15,6 @@ namespace {
 
 // 0MQ endpoints: handlers connect now and then.
 constexpr uint32_t kEndpointBacklog = 4096;
-// Owner and group of the folder may connect: handlers run as one of them.
-constexpr mode_t kEndpointMode = 0660;
 // No accept queue is longer; who connects while it is being emptied must not keep us here.
 constexpr int kQueueMax = 65536;
 
@@ -59,6 +59,7 @@ struct Listeners::Wanted {
   bool http = false;
   uint32_t backlog = kEndpointBacklog;
   PlanListener listener = {};
+  IpcAccess ipc = {};  // 0MQ
 };
 
 std::vector<Listeners::Wanted> Listeners::wanted_by(const Plan& plan) {
@@ -66,7 +67,9 @@ std::vector<Listeners::Wanted> Listeners::wanted_by(const Plan& plan) {
   for (const PlanListener& listener : plan.listeners) {
     wanted.push_back({http_key(listener.spec), listener.spec, true, plan.backlog, listener});
   }
-  for (const std::string& spec : plan.endpoints) wanted.push_back({zmq_key(spec), spec});
+  for (const std::string& spec : plan.endpoints) {
+    wanted.push_back({zmq_key(spec), spec, false, kEndpointBacklog, {}, plan.ipc});
+  }
   if (!plan.control_port.empty()) {
     wanted.push_back({control_key(plan.control_port), plan.control_port});
   }
@@ -89,23 +92,42 @@ bool Listeners::share_port(bool on, uint16_t port, int with) const {
   return ours;
 }
 
+// By its descriptor: the folder belongs to the jail's user, who may put another file in its place
+// at any time. Nothing but a socket is ever given away.
+Status Listeners::give_away(const Socket& socket, const IpcAccess& access) {
+  if (access.uid == IpcAccess::kSame && access.gid == IpcAccess::kSame) return {};
+  const OwnedFd file(::open(socket.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat found;
+  if (!file.valid() || ::fstat(file.get(), &found) != 0) return Status::from_errno("open", errno);
+  if (!S_ISSOCK(found.st_mode) || found.st_dev != socket.device || found.st_ino != socket.inode) {
+    return Status::error("something else stands in its place");
+  }
+  if (::fchownat(file.get(), "", access.uid, access.gid, AT_EMPTY_PATH) == 0) return {};
+  return Status::error("cannot be given to handler.ipc_owner: " + std::string(strerror(errno)) +
+                       " (only root can give files away; a member can choose the group)");
+}
+
 Status Listeners::bind_and_listen(const Wanted& wanted, Socket& socket) const {
   const Endpoint endpoint = std::move(parse_endpoint(wanted.spec)).value();
   const int fd = socket.fd.get();
   socket.port = endpoint.port;
   const auto listens = [&] { return ::listen(fd, static_cast<int>(wanted.backlog)) == 0; };
   if (!endpoint.path.empty()) {
-    const AsJailUser rights(jail_);
+    std::optional<AsJailUser> rights(jail_);
     if (Status clear = clear_socket_file(endpoint.path); !clear.ok()) {
       return std::move(clear).in("cannot listen on " + wanted.spec);
     }
-    const int error = bind_file(fd, endpoint, wanted.http ? wanted.listener.mode : kEndpointMode);
+    const int error = bind_file(fd, endpoint, wanted.http ? wanted.listener.mode : wanted.ipc.mode);
     if (error != 0) return refuse(wanted.spec, endpoint, error);
     struct stat file;
     if (::lstat(endpoint.path.c_str(), &file) == 0) {
       socket.path = endpoint.path;
       socket.device = file.st_dev;
       socket.inode = file.st_ino;
+    }
+    rights.reset();
+    if (Status given = give_away(socket, wanted.ipc); !given.ok()) {
+      return std::move(given).in("0MQ endpoint " + wanted.spec);
     }
     return listens() ? Status() : refuse(wanted.spec, endpoint, errno);
   }

@@ -62,6 +62,7 @@ class Listeners {
   struct Wanted;
   static std::vector<Wanted> wanted_by(const Plan& plan);
   Result<Socket> listen_on(const Wanted& wanted) const;
+  static Status give_away(const Socket& socket, const IpcAccess& access);
   Status bind_and_listen(const Wanted& wanted, Socket& socket) const;
   bool share_port(bool on, uint16_t port, int with) const;
   void adjust(Socket& socket, const Wanted& wanted) const;

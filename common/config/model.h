@@ -118,6 +118,15 @@ struct CurveKeys {
   bool operator==(const CurveKeys&) const = default;
 };
 
+// Permissions and owner of the files of ipc endpoints. Only the plan has them, not the image.
+struct IpcAccess {
+  static constexpr uint32_t kSame = UINT32_MAX;  // whoever makes the file
+  uint32_t mode = 0660;
+  uint32_t uid = kSame;
+  uint32_t gid = kSame;
+  bool operator==(const IpcAccess&) const = default;
+};
+
 struct Config {
   ServerRow server;
   std::vector<ListenerRow> listeners;
@@ -128,6 +137,7 @@ struct Config {
   std::vector<HandlerRow> handlers;
   std::vector<MimeRow> mimetypes;
   CurveKeys curve;
+  IpcAccess ipc;
   Settings settings;
 };
 

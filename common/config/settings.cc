@@ -138,9 +138,18 @@ constexpr SettingSpec kSpecs[] = {
            "Requests that wait for the handlers of one pair, in each worker; one more is answered "
            "503."),
     number("handler.send_mark", 64, 1, 1048576, "messages",
-           "0MQ high-water mark towards each handler: what a hung handler can hold back."),
-    number("handler.recv_mark", 1000, 1, 1048576, "messages",
-           "0MQ high-water mark of the replies from each handler."),
+           "0MQ high-water mark towards each handler: what a hung handler can hold back. For pairs "
+           "that are opened from then on."),
+    number(
+        "handler.recv_mark", 1000, 1, 1048576, "messages",
+        "0MQ high-water mark of the replies from each handler. For pairs that are opened from then "
+        "on."),
+    text("handler.ipc_mode", "0660",
+         "Permissions of the files of handlers' ipc endpoints, in octal; for those opened from "
+         "then on."),
+    text("handler.ipc_owner", "",
+         "USER, USER:GROUP or :GROUP that gets these files; the server must be started as root to "
+         "give them away. Empty: the server's user and group."),
     text("curve.key_file", "",
          "File with the server's secret CURVE key: with it, only holders of a key in "
          "curve.clients_file connect to tcp endpoints of handlers."),

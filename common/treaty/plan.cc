@@ -35,6 +35,9 @@ void visit_fields(Visitor& visitor, PlanType& plan) {
   visitor.listeners(plan.listeners);
   visitor.number(plan.backlog, 65535);
   visitor.list(plan.endpoints);
+  visitor.number(plan.ipc.mode, 0777);
+  visitor.number(plan.ipc.uid, std::numeric_limits<uint32_t>::max());
+  visitor.number(plan.ipc.gid, std::numeric_limits<uint32_t>::max());
   visitor.number(plan.file_limit, std::numeric_limits<uint32_t>::max());
   visitor.number(plan.heartbeat_ms, std::numeric_limits<uint32_t>::max());
   visitor.text(plan.changes);
@@ -198,6 +201,7 @@ Plan make_plan(const Config& config) {
   plan.allow_root = settings.flag("allow_root");
   plan.drain_ms = small("drain_ms");
   plan.prepare_ms = small("reload.prepare_ms");
+  plan.ipc = config.ipc;
   plan.control_port = config.server.control_port;
   plan.listeners.push_back(
       {tcp_endpoint(config.server.bind_addr, config.server.port), 0, config.server.proxy_protocol});

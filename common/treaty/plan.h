@@ -39,6 +39,7 @@ struct Plan {
   uint32_t backlog = 0;  // of each listener
   // 0MQ, bound by the master: send_spec and recv_spec of each pair.
   std::vector<std::string> endpoints;
+  IpcAccess ipc;              // of those that are files
   uint32_t file_limit = 0;    // RLIMIT_NOFILE wanted (superpoll.max_fd)
   uint32_t heartbeat_ms = 0;  // a child that says nothing for so long is killed
   std::string changes;        // against the configuration in use, for people; "" : there was none

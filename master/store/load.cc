@@ -9,6 +9,7 @@
 #include "common/in_quotes.h"
 #include "master/store/check.h"
 #include "master/store/curve_keys.h"
+#include "master/store/ipc_access.h"
 #include "master/store/endpoint.h"
 #include "master/store/listeners.h"
 #include "master/store/resolve.h"
@@ -270,8 +271,9 @@ Loaded load_config(const std::string& db_path, const std::string& server, bool a
   if (config) {
     choose_default_host(*config, findings);
     check_config(*config, as_root, findings);
-    check_upload_folder(*config, as_root, findings);
     read_curve_keys(config->settings, config->curve, findings);
+    read_ipc_access(config->settings, config->ipc, findings);
+    check_upload_folder(*config, as_root, findings);
     resolve_proxies(config->proxies, kResolveMs, findings);
   }
   if (findings.has_error()) config.reset();

@@ -109,3 +109,22 @@ def test_mutations(deployment):
                   reset=number % 3 == 0)
         assert server.get().status == 200
         assert server.children() == pids
+
+
+# Goal: what looks like a peer of ZMTP 1.0 (an identity and nothing else) gets no request, so none is
+# lost to it. Method: such peers on the request endpoint, connected all the time, beside a handler.
+def test_no_request_for_garbage(deployment, workers):
+    specs = [f"tcp://127.0.0.1:{free_port()}" for _ in range(2)]
+    deployment.configure({"/t": handler(send_spec=specs[0], recv_spec=specs[1])},
+                         settings={"handler.wait_ms": 20000})
+    with Server(deployment, workers=workers) as server:
+        peers = []
+        for data in (b"\x01\x00", b"\x05\x00abcd", b"A" * 20) * 4:
+            peer = socket.create_connection(("127.0.0.1", int(specs[0].split(":")[2])))
+            peer.sendall(data)
+            peers.append(peer)
+        with Answering(deployment, lambda request: http("t"), specs=specs):
+            for _ in range(60):
+                assert server.get("/t").body == b"t"
+        for peer in peers:
+            peer.close()
