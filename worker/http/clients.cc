@@ -31,6 +31,7 @@ Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, Connec
 }
 
 Clients::~Clients() {
+  leaving_ = Leaving::kNo;  // whoever took clients over may be gone already
   while (first_ != nullptr) first_->close("the worker ends");
   end_of_turn();
 }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <string>
 
 namespace m2 {
@@ -12,7 +13,8 @@ namespace {
 using Kind = ExtendedReply::Kind;
 
 ExtendedReply read(std::string_view body) {
-  const auto reply = parse_extended_reply(body);
+  static std::deque<std::string> kept;  // what was read lies in its message
+  const auto reply = parse_extended_reply(kept.emplace_back(body));
   EXPECT_TRUE(reply.ok()) << body << ": " << reply.message();
   return reply.ok() ? reply.value() : ExtendedReply{};
 }
