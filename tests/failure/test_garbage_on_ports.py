@@ -111,8 +111,9 @@ def test_mutations(deployment):
         assert server.children() == pids
 
 
-# Goal: what looks like a peer of ZMTP 1.0 (an identity and nothing else) gets no request, so none is
-# lost to it. Method: such peers on the request endpoint, connected all the time, beside a handler.
+# Goal: what looks like a peer of ZMTP 1.0 (an identity and nothing else) gets no request, so none
+# is lost to it. Method: such peers on the request endpoint, connected all the time, beside a
+# handler.
 def test_no_request_for_garbage(deployment, workers):
     specs = [f"tcp://127.0.0.1:{free_port()}" for _ in range(2)]
     deployment.configure({"/t": handler(send_spec=specs[0], recv_spec=specs[1])},
