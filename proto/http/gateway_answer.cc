@@ -93,6 +93,7 @@ class AnswerHead {
     } else {
       out.assign(answer_.head.substr(0, answer_.head.size() - 2));
     }
+    if (adds_date()) out.append("Date: ").append(answer_.date).append("\r\n");
     if (switches_ && has_upgrade_) {
       out.append("Connection: ");
       out.append(answer_.connection.find("close") == std::string_view::npos ? "" : "close, ");
@@ -100,7 +101,6 @@ class AnswerHead {
     } else if (status_ >= 200) {
       out.append(answer_.connection);
     }
-    if (adds_date()) out.append("Date: ").append(answer_.date).append("\r\n");
     out.append("\r\n");
   }
 

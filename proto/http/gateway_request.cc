@@ -78,10 +78,10 @@ class GatewayRequestWriter {
     return true;
   }
 
-  // Only these two methods count hops (RFC 9110 7.6.2).
+  // OPTIONS counts hops (RFC 9110 7.6.2); TRACE, which does too, the parser has refused.
   GatewayVerdict look_at_forwards() {
     const std::string_view method = head_.method.in(base_);
-    if (method != "OPTIONS" && method != "TRACE") return GatewayVerdict::kForward;
+    if (method != "OPTIONS") return GatewayVerdict::kForward;
     for (const HeaderField& field : head_.fields) {
       if (use_of(field.name.in(base_)) != FieldUse::kForwards) continue;
       const std::optional<uint64_t> count = parse_length(field.value.in(base_));
@@ -238,7 +238,7 @@ void append_gateway_trailers(std::string_view raw, std::string& out) {
 }
 
 bool is_idempotent(std::string_view method) {
-  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}) {
+  for (const std::string_view known : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}) {
     if (method == known) return true;
   }
   return false;

@@ -24,9 +24,9 @@ struct GatewayRequest {
 
 enum class GatewayVerdict : uint8_t {
   kForward,
-  kAnswerHere,    // TRACE or OPTIONS with Max-Forwards: 0: we are the last (RFC 9110 7.6.2)
+  kAnswerHere,    // OPTIONS with Max-Forwards: 0: we are the last (RFC 9110 7.6.2)
   kTooManyNames,  // the Connection fields list more than kConnectionOptionsMax names: 400
-  kBadForwards    // Max-Forwards of a TRACE or OPTIONS is not one number: 400
+  kBadForwards    // Max-Forwards of an OPTIONS is not one number: 400
 };
 
 // Writes request line and fields, with their blank line, into out (what was there is replaced; but

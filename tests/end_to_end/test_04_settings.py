@@ -1,4 +1,4 @@
-"""Every setting of the manual's list (3.10), and what it does here; 1.x settings without meaning."""
+"""Every setting of the manual's list (3.10) and what it does; 1.x settings without meaning."""
 
 import resource
 

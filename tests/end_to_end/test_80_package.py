@@ -72,9 +72,9 @@ commit([Server(uuid='{UUID}', name='site', chroot='/var/lib/mongrel2/site', port
 """
 
 
-# Goal: installed on a clean system it works by the paths it names, an upgrade keeps what the operator
-# has, and nothing of it is
-# left after a purge but that. Method: dpkg itself, in a copy of this system.
+# Goal: installed on a clean system it works by the paths it names, an upgrade keeps what the
+# operator has, and nothing of it is left after a purge but that. Method: dpkg itself, in a copy of
+# this system.
 def test_install_upgrade_remove(system, package):
     shutil.copy(package, system.path("/package.deb"))
     system.run("dpkg", "--remove", "--force-depends", "mongrel2-core", check=False)
@@ -116,8 +116,8 @@ def test_units(system, package):
     assert "Overall exposure level" in done.stdout
 
 
-# Goal: the tree's own unit is for systemd from 253 on: notify-reload, and nothing else that this one
-# does not know.
+# Goal: the tree's own unit is for systemd from 253 on: notify-reload, and nothing else that this
+# one does not know.
 def test_unit_of_the_tree(tmp_path):
     unit = tmp_path / "mongrel2@site.service"
     text = open(os.path.join(TOP, "deploy/systemd/mongrel2@.service"), encoding="utf-8").read()

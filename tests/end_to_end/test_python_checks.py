@@ -106,27 +106,31 @@ ROOT = '{"name": "ChrootNeedsRoot", "status": "RUN", "result": "SKIPPED"}'
 OFF = '{"name": "DISABLED_x", "status": "NOTRUN", "result": "SUPPRESSED"}'
 
 
+# One fuzz target that found nothing.
+FUZZ = 'fuzz:\n\t@mkdir -p build-fuzz && echo \'{"a": null}\' > build-fuzz/fuzz.json\n'
+
+
 @pytest.mark.parametrize("unit, unit_status, python, check, last", [
-    ([GOOD, GOOD], 0, "def test_a(): pass", "true", "4 passed, 0 failed"),
-    ([GOOD, BAD], 1, "def test_a(): pass", "true", "3 passed, 1 failed"),
-    ([GOOD], 1, "def test_a(): pass", "true", "3 passed, 1 failed"),  # a crash at the end
-    ([], 0, "def test_a(): pass", "true", "2 passed, 1 failed"),
-    ([GOOD, SKIP], 0, "def test_a(): pass", "true", "3 passed, 1 failed"),
-    ([GOOD, ROOT], 0, "def test_a(): pass", "true", "3 passed, 0 failed"),
-    ([GOOD, OFF], 0, "def test_a(): pass", "true", "3 passed, 1 failed"),
-    ([GOOD], 0, "def test_a(): assert 0", "true", "2 passed, 1 failed"),
-    ([GOOD], 0, "def test_a(: pass", "true", "2 passed, 1 failed"),
-    ([GOOD], 0, "", "true", "2 passed, 1 failed"),
+    ([GOOD, GOOD], 0, "def test_a(): pass", "true", "5 passed, 0 failed"),
+    ([GOOD, BAD], 1, "def test_a(): pass", "true", "4 passed, 1 failed"),
+    ([GOOD], 1, "def test_a(): pass", "true", "4 passed, 1 failed"),  # a crash at the end
+    ([], 0, "def test_a(): pass", "true", "3 passed, 1 failed"),
+    ([GOOD, SKIP], 0, "def test_a(): pass", "true", "4 passed, 1 failed"),
+    ([GOOD, ROOT], 0, "def test_a(): pass", "true", "4 passed, 0 failed"),
+    ([GOOD, OFF], 0, "def test_a(): pass", "true", "4 passed, 1 failed"),
+    ([GOOD], 0, "def test_a(): assert 0", "true", "3 passed, 1 failed"),
+    ([GOOD], 0, "def test_a(: pass", "true", "3 passed, 1 failed"),
+    ([GOOD], 0, "", "true", "3 passed, 1 failed"),
     ([GOOD], 0, "import pytest\ndef test_a(): pytest.skip('why not')", "true",
-     "2 passed, 1 failed"),
+     "3 passed, 1 failed"),
     ([GOOD], 0, "import pytest\ndef test_a(): pytest.skip('needs root')\ndef test_b(): pass",
-     "true", "3 passed, 0 failed"),
-    ([GOOD], 0, "def test_a(): pass", "false", "2 passed, 1 failed"),
+     "true", "4 passed, 0 failed"),
+    ([GOOD], 0, "def test_a(): pass", "false", "3 passed, 1 failed"),
 ])
 def test_the_closing_line(tree, unit, unit_status, python, check, last):
     tree.write("build/unit_tests", UNIT % (", ".join(unit), unit_status), 0o755)
     tree.write("tests/end_to_end/test_x.py", python + "\n")
-    tree.write("Makefile", f"check:\n\t@{check}\n")
+    tree.write("Makefile", f"check:\n\t@{check}\n{FUZZ}")
     status, output = tree.run("run-tests", "build")
     assert output.splitlines()[-1] == last, output
     assert status == (0 if last.endswith(" 0 failed") else 1)
@@ -134,9 +138,9 @@ def test_the_closing_line(tree, unit, unit_status, python, check, last):
 
 def test_no_unit_tests_at_all(tree):
     tree.write("tests/end_to_end/test_x.py", "def test_a(): pass\n")
-    tree.write("Makefile", "check:\n")
+    tree.write("Makefile", f"check:\n{FUZZ}")
     status, output = tree.run("run-tests", "build")
-    assert status == 1 and output.splitlines()[-1] == "2 passed, 1 failed"
+    assert status == 1 and output.splitlines()[-1] == "3 passed, 1 failed"
 
 
 def fakes(tree, **programs):

@@ -30,8 +30,7 @@ def outcomes(clients):
 
 # Goal: requests that a handler had when it died are answered 502 after handler.grace_ms; all that
 # it was not given yet is answered by the next handler. Method: hundreds in flight; the handler
-# takes some and dies; another comes at once. Sent = answered + refused, and what was read was
-# refused.
+# takes some and dies; another comes at once. Sent = answered + refused; what was read was refused.
 def test_killed_with_many_in_flight(deployment, workers):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={
         "handler.wait_ms": 60000, "handler.grace_ms": 300, "handler.queue": 2000})

@@ -115,6 +115,7 @@ class Connection final : private ClientStream, private Deadline {
   ConnectionId id() override;
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
+  void tell_at_close() override { tells_at_close_ = true; }
   bool is_told(const void* pair) const override;
   void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) override;
   std::string_view date() override;
@@ -163,6 +164,7 @@ class Connection final : private ClientStream, private Deadline {
   bool doomed_ = false;        // the socket failed
   bool processing_ = false;    // process() is on the stack
   bool unread_input_ = false;  // the client sent what nobody will read: linger before closing
+  bool tells_at_close_ = false;
   bool body_paused_ = false;
   bool counted_ = false;         // for its address (admission.h)
   bool message_socket_ = false;  // its latest request was a message: answers are for such a socket

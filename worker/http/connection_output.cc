@@ -150,7 +150,7 @@ void Connection::linger() {
   state_ = State::kLingering;
   body_paused_ = false;
   ::shutdown(socket_.get(), SHUT_WR);
-  tell_handlers();
+  if (!tells_at_close_) tell_handlers();
   watch_as_needed();
   clients_.deadlines().set(*this, kLingerMs);
 }

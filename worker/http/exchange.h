@@ -53,6 +53,9 @@ class ClientStream {
   virtual std::string_view peer_address() const = 0;
   // A handler hears of this client: it will be told when the client is gone.
   virtual void remember_handler(std::shared_ptr<ToldHandler> handler) = 0;
+  // If this answer ends the connection, handlers are told when it is closed and not before: the one
+  // that answers may be about to close it.
+  virtual void tell_at_close() = 0;
   // A line for the error log about what came of this exchange, if there is room for one.
   virtual void note(int status, std::string_view line) = 0;
   // It will be.

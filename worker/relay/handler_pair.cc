@@ -139,6 +139,12 @@ void HandlerPair::remove_worker(WorkerName worker) {
   flush();
 }
 
+void HandlerPair::forget_workers() {
+  for (const Hop& hop : hops_) from_workers_->disconnect(hop.requests_endpoint);
+  for (auto& same_slot : by_slot_) same_slot.clear();
+  hops_.clear();
+}
+
 size_t HandlerPair::worker_peers() const {
   return static_cast<size_t>(std::count_if(hops_.begin(), hops_.end(),
                                            [](const Hop& hop) { return hop.hop->connected(); }));

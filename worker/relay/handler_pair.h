@@ -57,6 +57,8 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
                     const std::string& replies_endpoint);
   // It is dead or gone: the handlers are told of the connections that they knew of.
   void remove_worker(WorkerName worker);
+  // All have let go of the pair by themselves, and told the handlers what there was to tell.
+  void forget_workers();
 
   const std::string& send_spec() const { return options_.send_spec; }
   Replies replies() const { return options_.replies; }

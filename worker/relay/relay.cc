@@ -177,8 +177,12 @@ Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& r
       if (same_specs(*pair, row)) return pair;
     }
   }
+  // One that all workers have left only delivers its last notices: their ends of it will be new,
+  // and it must not meet them.
   for (const Retired& retired : retired_) {
-    if (same_specs(*retired.pair, row)) return retired.pair;
+    if (!same_specs(*retired.pair, row)) continue;
+    if (retired.pair->worker_peers() != 0) return retired.pair;
+    retired.pair->forget_workers();
   }
   OwnedFd send_fd = offered(zmq_key(row.send_spec));
   OwnedFd recv_fd = offered(zmq_key(row.recv_spec));

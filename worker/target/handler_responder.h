@@ -52,7 +52,8 @@ class HandlerResponder : public Responder {
   std::shared_ptr<HandlerTarget> target_;  // also keeps the link while the answer is awaited
   ConnectionId id_ = 0;
   ResponseReader reader_;
-  Owed owed_;  // on the ledger of the link
+  Owed owed_;                 // on the ledger of the link
+  bool handed_over_ = false;  // a handler may have seen the request
 
  private:
   void closed_by_handler();
@@ -61,8 +62,7 @@ class HandlerResponder : public Responder {
   void send(std::string_view bytes, HandlerMessage& message);
   std::string in_words(std::string_view what) const;
 
-  bool handed_over_ = false;  // a handler may have seen the request
-  bool stream_ = false;       // raw, until the handler closes: messages of it may be dropped
+  bool stream_ = false;  // raw, until the handler closes: messages of it may be dropped
 };
 
 }  // namespace m2

@@ -101,10 +101,8 @@ void ProxyExchange::answer_here(GatewayVerdict verdict) {
       break;
   }
   Exchange& exchange = *exchange_;
-  // A TRACE is not shown what it carried (RFC 9110 9.3.8): who asks may not be who sent it.
-  const int status = exchange.method() == "OPTIONS" ? 200 : 405;
   finish();
-  exchange.answer_status(status, {}, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+  exchange.answer_status(200, {}, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
 }
 
 // To the next backend, and the one after it as long as that is allowed. False: the exchange has

@@ -53,6 +53,8 @@ class Upload {
   virtual bool passed_on() const = 0;
   // Called before what may be the end: whether they really have it.
   virtual void look_whether_taken() {}
+  // They know of it, though what follows the first message may still wait here.
+  virtual bool known() const { return false; }
   // They will never have it: no handler took what was passed on.
   virtual void refused() {}
 };

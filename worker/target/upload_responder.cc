@@ -24,6 +24,10 @@ void UploadResponder::stop() {
 // A kill message or an answer before the body was passed on ends it: whatever there is of it goes.
 bool UploadResponder::handler_reply(std::string_view body, HandlerMessage& message) {
   upload_->look_whether_taken();
+  // An answer to the first message counts while the second one waits for a handler.
+  if (upload_->known()) handed_over_ = true;
+  // An error answer with a kill message behind it (manual 5.5).
+  if (owes_request()) exchange_->client().tell_at_close();
   return HandlerResponder::handler_reply(body, message);
 }
 

@@ -69,6 +69,7 @@ void UploadToFile::file_has_room() {
 }
 
 void UploadToFile::file_finished() {
+  known_ = !context_.link.holds(id_);  // the first message, until now
   if (!tell(true)) return;
   passed_on_ = true;
   context_.user.answer_is_owed();

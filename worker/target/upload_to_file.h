@@ -19,6 +19,7 @@ class UploadToFile final : public Upload, private UploadFileUser {
   void body(std::string_view bytes, bool last) override;
   bool passed_on() const override { return passed_on_; }
   void look_whether_taken() override;
+  bool known() const override { return known_; }
   void refused() override { refused_ = true; }
 
  private:
@@ -36,6 +37,7 @@ class UploadToFile final : public Upload, private UploadFileUser {
   UploadFile::Owned file_;
   uint64_t bytes_ = 0;
   bool paused_ = false;
+  bool known_ = false;
   bool passed_on_ = false;
   bool refused_ = false;
   bool queued_ = false;  // the second message was still here

@@ -45,6 +45,7 @@ class RecordingLink final : public HandlerLink {
   const std::string& curve_secret() const override { return curve_secret_; }
   bool behind_relay() const override { return false; }
   Replies replies() const override { return Replies::kSub; }
+  const std::string& curve_secret() const override { return secret; }
   const std::string& send_spec() const override { return name; }
   const std::string& recv_spec() const override { return name; }
   bool has_handlers() const override { return true; }
@@ -65,7 +66,7 @@ class RecordingLink final : public HandlerLink {
     return all;
   }
 
-  std::string name = "pair";
+  std::string name = "pair", secret;
   bool full = false, room = true;
   int notices = 0, owed = 0;
   std::vector<std::string> messages;

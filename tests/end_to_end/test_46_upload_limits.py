@@ -173,3 +173,22 @@ def test_access_log(deployment):
             client.answer()
             line = server.wait_access(1)[0]
             assert line[4:] == [b"POST", b"/h", b"HTTP/1.1", 200, 6]
+
+
+# Goal: an answer to the first message counts while the second one waits for a handler, which then
+# never sees it; the file goes. Method: a handler that only answers is left.
+def test_answered_while_waiting(deployment):
+    deployment.configure({"/h": handler()}, settings={**STORE, "handler.wait_ms": 20000})
+    with Server(deployment, workers=1) as server:
+        with Handler(deployment) as on, Handler(deployment, replies_only=True) as other:
+            client = begin(server)
+            first = on.recv()
+            on.close()
+            wait_until(lambda: "no handler is connected" in server.log(), "the handler's end")
+            client.send(b"b" * 870_000)
+            path = deployment.path(first.headers[START])
+            wait_until(lambda: stat.S_IMODE(os.stat(path).st_mode) == 0o600, "the whole file")
+            server.get("/")  # a turn of the loop, behind the one that knows of it
+            other.reply(first, "never mind")
+            assert client.answer().body == b"never mind"
+            wait_until(lambda: not files(deployment), "the file to go")

@@ -1,1 +1,0 @@
-"""The commands of m2sh: main.py is the way in, each command is a function in *_commands.py."""
