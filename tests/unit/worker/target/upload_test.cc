@@ -42,7 +42,6 @@ class RecordingLink final : public HandlerLink {
   Status prepare_move(ZmqContext&, HandlerLinkOptions) override { return {}; }
   void commit_move() override {}
   void abort_move() override {}
-  const std::string& curve_secret() const override { return curve_secret_; }
   bool behind_relay() const override { return false; }
   Replies replies() const override { return Replies::kSub; }
   const std::string& curve_secret() const override { return secret; }
@@ -71,7 +70,6 @@ class RecordingLink final : public HandlerLink {
   int notices = 0, owed = 0;
   std::vector<std::string> messages;
   RoomWaiters waiters;
-  const std::string curve_secret_;
 };
 
 // Remembers whom it has given the latest exchange.
