@@ -153,7 +153,7 @@ def test_no_descriptors(deployment):
         clients = [server.client() for _ in range(300)]
         text = "(superpoll.max_fd raises the limit): clients wait"
         wait_until(lambda: text in server.log(), "the log to say so")
-        worker = server.workers()[0]
+        worker = wait_until(server.workers, "the list of workers")[0]
         before = cpu_ticks(worker)
         first = clients[0]
         for _ in range(20):

@@ -29,6 +29,10 @@ while left:
     http = b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body)
     replies.send(b"%s %d:%s, %s" % (sender, len(conn_id), conn_id, http))
     left -= 1
+# A Python that just ends takes along what its 0MQ has not sent yet.
+requests.close()
+replies.close()
+context.term()
 """
 
 

@@ -53,7 +53,7 @@ def test_killed_with_many_in_flight(deployment, workers):
 # all it gets, and a late answer reaches nobody. Method: two handlers, one of them never answers.
 def test_hung_beside_a_healthy_one(deployment, workers):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={
-        "handler.timeout": 1500, "handler.send_mark": 4, "handler.wait_ms": 60000})
+        "handler.timeout": 3000, "handler.send_mark": 4, "handler.wait_ms": 60000})
     with Server(deployment, workers=workers) as server, \
             Handler(deployment) as hung, \
             Answering(deployment, lambda request: http(request.path)) as healthy:

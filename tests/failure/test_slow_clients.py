@@ -57,10 +57,12 @@ def test_slow_senders(site, beginning, rest):
                         assert other.request().body == b"<h1>hello</h1>\n"
                         assert other.request("POST", "/h", body=b"me").body == b"me"
             assert (memory(pid) - before) / SLOW < 8192
-            for client in clients:
-                client.send(rest)
-            for client in clients:
-                assert client.answer().status == 200
+            # Not all at once: a stock PUB socket drops replies above its mark of 1,000.
+            for first in range(0, SLOW, 200):
+                for client in clients[first:first + 200]:
+                    client.send(rest)
+                for client in clients[first:first + 200]:
+                    assert client.answer().status == 200
         finally:
             for client in clients:
                 client.close()

@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     config.server.name = "main";
     config.dirs.resize(1);
     config.proxies.resize(1);
-    config.proxies[0].addresses = {"127.0.0.1"};
+    config.proxies[0].backends = {{"127.0.0.1", 80, {"127.0.0.1"}}};
     config.handlers.resize(1);
     config.mimetypes = {{".txt", "text/plain"}};
     config.hosts.resize(1);

@@ -2,8 +2,11 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "common/status.h"
@@ -17,6 +20,14 @@ constexpr int kAcceptsPerTurn = 4;
 constexpr int kQueueMax = 4096;
 // No descriptors left: trying again at once would only spin.
 constexpr double kPauseSeconds = 0.2;
+// For files, backends and above all libzmq, which ends the process when its own accept finds none.
+constexpr int kReserved = 32;
+
+int descriptors_for_clients() {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  return static_cast<int>(std::min<rlim_t>(files.rlim_cur, 1 << 30)) - kReserved;
+}
 
 // It left, or was cut off, before it was taken (accept(2)): the next one may be well.
 bool is_of_one_client(int error) {
@@ -40,7 +51,10 @@ bool is_of_one_client(int error) {
 }  // namespace
 
 Acceptor::Acceptor(Clients& clients, std::string key, OwnedFd listener)
-    : clients_(clients), key_(std::move(key)), listener_(std::move(listener)) {
+    : clients_(clients),
+      key_(std::move(key)),
+      listener_(std::move(listener)),
+      ceiling_(descriptors_for_clients()) {
   // Accepted sockets inherit it: no system call for each client.
   const int one = 1;
   ::setsockopt(listener_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -56,12 +70,26 @@ void Acceptor::on_ready(int) {
   }
 }
 
+// A new descriptor is the lowest that is free: one below the ceiling means that there are enough.
+bool Acceptor::has_descriptors() {
+  if (latest_ < ceiling_) return true;
+  const OwnedFd probe(::dup(listener_.get()));
+  if (!probe.valid() || probe.get() >= ceiling_) return false;
+  latest_ = probe.get();
+  return true;
+}
+
 bool Acceptor::accept_one() {
+  if (!has_descriptors()) {
+    wait(EMFILE);
+    return false;
+  }
   sockaddr_storage peer{};
   socklen_t length = sizeof peer;
   OwnedFd socket(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &length,
                            SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (socket.valid()) {
+    latest_ = socket.get();
     if (clients_.limits().tcp_keepalive) {
       const int one = 1;
       ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
@@ -71,15 +99,19 @@ bool Acceptor::accept_one() {
   }
   if (errno == EAGAIN) return false;
   if (is_of_one_client(errno)) return true;
-  // The queue stays readable whatever we do: wait, rather than be told so again and again.
-  const bool no_descriptors = errno == EMFILE || errno == ENFILE;
-  const Status why = Status::from_errno("accept on " + key_, errno);
+  wait(errno);
+  return false;
+}
+
+// The queue stays readable whatever we do: wait, rather than be told so again and again.
+void Acceptor::wait(int error) {
+  const bool no_descriptors = error == EMFILE || error == ENFILE;
+  const Status why = Status::from_errno("accept on " + key_, error);
   faults_.write(clients_.loop().now(),
                 why.message() + (no_descriptors ? " (superpoll.max_fd raises the limit)" : "") +
                     ": clients wait");
   watcher_.stop();
   pause_.start<&Acceptor::resume>(clients_.loop(), kPauseSeconds, 0.0, this);
-  return false;
 }
 
 void Acceptor::resume() { watch(); }

@@ -25,6 +25,8 @@ class Acceptor {
  private:
   void on_ready(int revents);
   bool accept_one();
+  bool has_descriptors();
+  void wait(int error);
   void resume();
   void watch();
 
@@ -32,6 +34,8 @@ class Acceptor {
   std::string key_;
   OwnedFd listener_;
   bool proxy_protocol_ = false;
+  int ceiling_;  // descriptors from here on are not for clients
+  int latest_ = 0;
   IoWatcher watcher_;
   TimerWatcher pause_;
   LimitedLog faults_{LogLevel::kError};

@@ -84,6 +84,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void did_they_return();
   void emptied() override;
   void serve_waiters();
+  void introduce();
   void relay_word(LinkPlace& place, std::string_view word);
   void look_at_left();
   void notice_dropped(ConnectionId id, std::string_view why);
@@ -100,6 +101,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   std::unique_ptr<LinkPlace> left_;  // where late replies may still come
   TimerWatcher left_timer_;
   std::unique_ptr<RequestQueue> queue_;
+  bool to_introduce_ = false;  // to the relay, which has said "open"
   uint64_t sent_ = 0;          // messages that libzmq has taken
   uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
   TimerWatcher return_;        // runs while handlers are expected to connect again by themselves
@@ -224,15 +226,20 @@ void Link::place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message,
   user_.handler_message(*this, view);
 }
 
+// As soon as the relay can hear us: it may have said "open" before its other socket was connected.
+// Requests that leave before are counted by the number that we say then.
+void Link::introduce() {
+  if (!to_introduce_ || !now_->behind_relay()) return;
+  ZmqMessage about_us(write_worker_word(worker_id_, sent_));
+  to_introduce_ = !now_->requests().send(about_us);
+}
+
 void Link::relay_word(LinkPlace& place, std::string_view word) {
   if (const auto number = read_relay_passed(word)) {
     if (&place == now_.get()) relay_passed_ = std::min(*number, sent_);
     return;
   }
-  if (word == kRelayOpen && worker_id_ != 0) {
-    ZmqMessage about_us(write_worker_word(worker_id_, sent_));
-    place.requests().send(about_us);  // when there is no room, the next "open" will do
-  }
+  if (word == kRelayOpen) to_introduce_ = worker_id_ != 0;
   if (place.take_relay_word(word)) return;
   const RelayRefusal refusal = read_relay_refusal(word);
   if (refusal.id == 0) return log_error("unknown word of the relay: " + std::string(word));
@@ -242,6 +249,7 @@ void Link::relay_word(LinkPlace& place, std::string_view word) {
 
 void Link::place_changed(LinkPlace& place) {
   if (&place != now_.get()) return;
+  introduce();
   if (may_pass()) queue_->flush();
   if (has_handlers() == had_handlers_) return;
   had_handlers_ = has_handlers();

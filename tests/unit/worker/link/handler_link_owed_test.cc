@@ -112,5 +112,24 @@ TEST_F(HandlerLinkOwedTest, BelievesTheRelayAboutWhatHandlersHad) {
   EXPECT_EQ(statuses, (std::vector<int>{502, 502, 502}));
 }
 
+// The relay's word may come before its socket for requests is connected.
+TEST_F(HandlerLinkOwedTest, IntroducesItselfWhenTheRelayCanHear) {
+  HandlerLinkOptions options = behind_relay();
+  const std::string requests_at = options.requests_endpoint;
+  const std::string replies_at = options.replies_endpoint;
+  options.worker_id = 77;
+  open(std::move(options));
+  zmq::context_t context{1};
+  zmq::socket_t requests(context, ZMQ_PULL), words(context, ZMQ_PUSH);
+  words.connect(replies_at);
+  send_text(words, kRelayOpen);
+  ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  Owed owed;
+  submit(1, owed);
+  requests.connect(requests_at);
+  EXPECT_EQ(receive(requests), "@worker 77 0");
+  EXPECT_EQ(receive(requests), "request 1");
+}
+
 }  // namespace
 }  // namespace m2
