@@ -184,8 +184,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
   exchange.generation_ = clients_.generation();
   const Host& host = exchange.generation_->host(head.host.in(exchange.base_));
   exchange.host_name_ = host.name;
-  AccessLog::request_fields(exchange.method(), exchange.path(), exchange.is_http10(),
-                            exchange.log_request_);
+  number_request(&head);
   if (!find_client()) return {};
   // RFC 9110 7.4: only who is trusted to have spoken TLS with the client may ask for such a URI.
   if (head.is_https && !exchange.generation_->trust().forwarded.contains(peer_ip_)) {
@@ -372,6 +371,14 @@ void Connection::keep_for_later(std::string_view bytes) {
   watch_as_needed();
 }
 
+// What the logs will say of it. head: nullptr when it could not be read.
+void Connection::number_request(const RequestHead* head) {
+  const Generation& generation = *clients_.generation();
+  if (generation.limits().request_ids) exchange_->request_id_ = clients_.give_request_id();
+  exchange_->began_ = clients_.loop().now();
+  note_request(generation.access_log_form(), head, exchange_->base_, exchange_->logged_);
+}
+
 void Connection::start_target() {
   // Kept alive by the generation that the exchange holds.
   exchange_->route_->target->start(*exchange_);
@@ -388,8 +395,8 @@ void Connection::refuse(int status, std::string_view why) {
     exchange.responder_ = nullptr;
   }
   if (exchange.status_ != 0) return cut_off(why);  // an answer had begun
-  if (exchange.log_request_.empty()) {
-    AccessLog::request_fields("-", "-", false, exchange.log_request_);
+  if (exchange.logged_.text.empty()) {
+    number_request(nullptr);
     exchange.host_name_ = "-";
   }
   state_ = State::kAnswering;

@@ -91,6 +91,7 @@ class Connection final : private ClientStream, private Deadline {
   void note_pipelined(std::string_view rest);
   void ask_for_body();
   void refuse_body();
+  void number_request(const RequestHead* head);
   void start_target();
   void refuse(int status, std::string_view why);
   void keep_for_later(std::string_view bytes);
