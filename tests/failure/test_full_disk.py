@@ -116,7 +116,8 @@ def test_reader_of_stderr_stops(deployment, workers):
 # are there once it moves again. Method: a frozen file system.
 def test_frozen_disk(deployment, root):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"server.daemonize": 0})
-    with StiffDisk(deployment, "logs") as disk, Server(deployment, workers=2, as_root=True) as server, \
+    with StiffDisk(deployment, "logs") as disk, \
+            Server(deployment, workers=2, as_root=True) as server, \
             Answering(deployment, lambda request: http("h")):
         ask(server, 5)
         before = len(server.wait_access(10))

@@ -371,14 +371,6 @@ void Connection::keep_for_later(std::string_view bytes) {
   watch_as_needed();
 }
 
-// What the logs will say of it. head: nullptr when it could not be read.
-void Connection::number_request(const RequestHead* head) {
-  const Generation& generation = *clients_.generation();
-  if (generation.limits().request_ids) exchange_->request_id_ = clients_.give_request_id();
-  exchange_->began_ = clients_.loop().now();
-  note_request(generation.access_log_form(), head, exchange_->base_, exchange_->logged_);
-}
-
 void Connection::start_target() {
   // Kept alive by the generation that the exchange holds.
   exchange_->route_->target->start(*exchange_);

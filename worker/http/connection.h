@@ -91,7 +91,6 @@ class Connection final : private ClientStream, private Deadline {
   void note_pipelined(std::string_view rest);
   void ask_for_body();
   void refuse_body();
-  void number_request(const RequestHead* head);
   void start_target();
   void refuse(int status, std::string_view why);
   void keep_for_later(std::string_view bytes);
@@ -125,6 +124,7 @@ class Connection final : private ClientStream, private Deadline {
   void report_dropped();
   void exchange_ended();
   void linger();
+  void number_request(const RequestHead* head);
   void write_access_log();
   void tell_handlers();
   void socket_failed();

@@ -233,6 +233,14 @@ void Connection::close(std::string_view why) {
   clients_.bury(*this);
 }
 
+// What the logs will say of it. head: nullptr when it could not be read.
+void Connection::number_request(const RequestHead* head) {
+  const Generation& generation = *clients_.generation();
+  if (generation.limits().request_ids) exchange_->request_id_ = clients_.give_request_id();
+  exchange_->began_ = clients_.loop().now();
+  note_request(generation.access_log_form(), head, exchange_->base_, exchange_->logged_);
+}
+
 // When the last byte has left or the connection ends, so that the line says what left. The body
 // goes out last: what did not leave is taken off it.
 void Connection::write_access_log() {
