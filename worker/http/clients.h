@@ -15,7 +15,6 @@
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
 #include "worker/http/admission.h"
-#include "worker/http/client_notes.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/connection_table.h"
 
@@ -84,8 +83,8 @@ class Clients {
   Loop& loop() { return loop_; }
   Deadlines& deadlines() { return deadlines_; }
   AccessLog& access_log() { return access_log_; }
-  ClientNotes& notes() { return notes_; }    // what clients do wrong
-  ClientNotes& faults() { return faults_; }  // what they meet: backends and handlers that fail
+  LimitedLog& notes() { return notes_; }    // what clients do wrong
+  LimitedLog& faults() { return faults_; }  // what they meet: backends and handlers that fail
   std::array<char, 64 * 1024>& read_buffer() { return *read_buffer_; }
   std::string_view date();  // of this second, as HTTP writes it
   ConnectionId give_id(Connection& connection);
@@ -119,8 +118,8 @@ class Clients {
   Loop& loop_;
   Deadlines& deadlines_;
   AccessLog& access_log_;
-  ClientNotes notes_;
-  ClientNotes faults_;
+  LimitedLog notes_;
+  LimitedLog faults_;
   PrepareWatcher end_of_turn_;
   std::shared_ptr<const Generation> generation_;
   ParserLimits parser_limits_;
