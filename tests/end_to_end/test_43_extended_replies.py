@@ -10,6 +10,8 @@ from lib.handler import Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 KEEP_ALIVE = b"27:3:ctl,17:10:keep-alive,0:,}]"
 CREDITS = b"27:3:ctl,17:7:credits,4:5000#}]"
 CANCEL = b"22:3:ctl,12:6:cancel,0:,}]"

@@ -7,6 +7,8 @@ from lib.handler import Answering, Handler, http
 from lib.server import Server, run
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 
 # Goal: with replies='pull' a handler that pushes is served like one that publishes, over restarts.
 def test_pull(deployment, workers):

@@ -10,6 +10,8 @@ from lib.handler import Handler, Request, http
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 WINDOW = 102400
 
 
