@@ -41,8 +41,8 @@ def test_ids_over_workers(deployment):
         assert sorted(client.answer().body.decode() for client in clients) == sorted(ids)
 
 
-# Goal: as many targets as a message may have, over all workers: each gets each message exactly once,
-# in order, and the end behind them. Method: streams of 128 clients, ids in no order.
+# Goal: all targets that a message may have, over all workers: each gets each message exactly
+# once, in order, and the end behind them. Method: streams of 128 clients, ids in no order.
 @pytest.mark.with_four
 def test_most_targets(deployment, workers):
     deployment.configure({"/": dir_(), "/h": handler()})
