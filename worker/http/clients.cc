@@ -25,8 +25,7 @@ Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, Connec
       notes_(deadlines, "clients", {}),
       faults_(deadlines, "answers that failed", {}),
       read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
-      first_id_(first_id),
-      next_id_(first_id),
+      id_source_(first_id),
       admission_(deadlines) {
   end_of_turn_.start<&Clients::end_of_turn>(loop_, this);
 }
@@ -41,6 +40,7 @@ void Clients::use(std::shared_ptr<const Generation> generation) {
   const bool first_time = generation_ == nullptr;
   generation_ = std::move(generation);
   parser_limits_ = generation_->limits().parser;
+  id_source_.set_short(generation_->limits().short_ids);
   const bool counted_before = std::exchange(counting_, limits().connections_per_address != 0);
   if (counting_ && !counted_before) count_everybody();
   access_log_.set_flush_ms(generation_->access_log_flush_ms());
@@ -144,7 +144,7 @@ std::string_view Clients::date() {
 }
 
 ConnectionId Clients::give_id(Connection& connection) {
-  const ConnectionId id = next_id_++;
+  const ConnectionId id = id_source_.next(loop_.now(), ids_);
   ids_.insert(id, &connection);
   return id;
 }
@@ -172,7 +172,10 @@ void Clients::arrive(Connection& connection) {
 }
 
 void Clients::bury(Connection& connection) {
-  if (connection.id_ != 0) ids_.erase(connection.id_);
+  if (connection.id_ != 0) {
+    ids_.erase(connection.id_);
+    id_source_.ended(connection.id_, loop_.now());
+  }
   if (connection.counted_) admission_.counts.leave(client_key(connection.peer_ip_));
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   (connection.previous_ != nullptr ? connection.previous_->next_ : first_) = connection.next_;

@@ -17,6 +17,7 @@
 #include "worker/http/admission.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/connection_table.h"
+#include "worker/http/id_source.h"
 
 namespace m2 {
 
@@ -61,9 +62,7 @@ class Clients {
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
   // An id that this worker can have given out.
-  bool may_be_ours(ConnectionId id) const {
-    return id >= first_id_ && slot_of(id) == slot_of(first_id_);
-  }
+  bool may_be_ours(ConnectionId id) const { return id_source_.may_have_given(id, loop_.now()); }
   size_t count() const { return count_; }
   // visit(Connection&) must not close it.
   template <typename Visit>
@@ -126,8 +125,7 @@ class Clients {
   std::unique_ptr<std::array<char, 64 * 1024>> read_buffer_;
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   ConnectionTable ids_;
-  const ConnectionId first_id_;
-  ConnectionId next_id_;
+  IdSource id_source_;
   RequestId next_request_id_ = 1;
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;
