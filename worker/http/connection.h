@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "common/ip_network.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
+#include "common/treaty/held_clients.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/exchange.h"
 #include "worker/http/traffic.h"
@@ -50,8 +52,10 @@ class Connection final : private ClientStream, private Deadline {
   void retire();
   // Ends it as soon as nothing is owed.
   void drain();
-  // To the responder that has it, if any.
-  void generation_changed(const Generation& generation);
+  // To the responder that has it, if any. False: it ends for that.
+  bool generation_changed(const Generation& generation);
+  // None: it is between two requests.
+  std::optional<HeldAs> held_as() const;
   bool closed() const { return state_ == State::kClosed; }
 
   // For the control port.

@@ -144,7 +144,7 @@ void WebSocketSession::stop() { delete this; }
 
 void WebSocketSession::draining() { close(CloseCode::kGoingAway, "going away"); }
 
-void WebSocketSession::generation_changed(const Generation& generation) {
+bool WebSocketSession::generation_changed(const Generation& generation) {
   const HandlerRow& mine = target_->row();
   const HandlerRow* now = generation.handler(mine.send_spec, mine.recv_spec);
   if (now != nullptr) {
@@ -156,10 +156,11 @@ void WebSocketSession::generation_changed(const Generation& generation) {
   }
   if (!row_stays_) {
     close(CloseCode::kRestart, "the configuration changed");
-    return;
+    return false;
   }
   reader_.set_message_max(generation.limits().websocket.message_bytes);
   attend();
+  return true;
 }
 
 // Deadlines
