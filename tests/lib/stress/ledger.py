@@ -44,8 +44,9 @@ class Ledger:
                 self.lost_paths.append((when, path))
                 return
         if follows:
+            excuses = ("handler", "relay") + ("retiring worker",) * (kind == "JSSocket")
             for when, who, _ in self.kills:
-                if who in ("handler", "relay") and when >= since - NOTICED_S:
+                if who in excuses and when >= since - NOTICED_S:
                     self.lost[kind, f"with the {who}"] += 1
                     return
         self.lost[kind, "FOR NO REASON"] += 1
@@ -54,14 +55,16 @@ class Ledger:
     def total(self):
         return sum(self.answered.values())
 
+    def outcomes(self, kind):
+        return self.answered[kind] + self._of(self.refused, kind) + self._of(self.lost, kind)
+
     def balances(self):
         return not self.unexplained and not self.wrong and all(
-            self.sent[kind] == self.answered[kind] + self._of(self.refused, kind) +
-            self._of(self.lost, kind) for kind in self.sent)
+            self.sent[kind] == self.outcomes(kind) for kind in self.sent)
 
     @staticmethod
     def _of(counter, kind):
-        return sum(count for (its, _), count in counter.items() if its == kind)
+        return sum(count for (its, _), count in list(counter.items()) if its == kind)
 
     def table(self):
         lines = [f"{'':16}{'sent':>9}{'answered':>10}{'refused':>9}{'lost':>6}  reasons"]

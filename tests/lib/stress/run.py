@@ -91,7 +91,7 @@ def stress(seconds=None, events=None, kills=True, scale=1, seed=None, say=None, 
         text = site.ledger.table() + f"\n{done} events, {site.reloads} reloads, seed {seed}; " \
             + reported
         if not site.ledger.balances():
-            text += "\n" + site.server.log()[-6000:]
+            text = site.server.log()[-6000:] + "\n" + text
         assert site.server.stop() == 0
         return site.ledger, text
     finally:
@@ -100,12 +100,16 @@ def stress(seconds=None, events=None, kills=True, scale=1, seed=None, say=None, 
 
 
 def served(site, load, count):
-    goal = site.ledger.total() + count
+    """Waits until there are so many more answers, some of them handlers'."""
+    ledger = site.ledger
+    kinds = ("handler GET", "PUSH handler")
+    goal, goals = ledger.total() + count, {kind: ledger.outcomes(kind) + 10 for kind in kinds}
 
     def look():
         if load.fault is not None:
             raise load.fault
-        return site.ledger.total() >= goal or site.ledger.unexplained
+        return ledger.unexplained or ledger.wrong or ledger.total() >= goal and all(
+            ledger.outcomes(kind) >= goals[kind] for kind in kinds)
     wait_until(look, f"{count} more answers")
 
 
@@ -120,10 +124,13 @@ def check_reports(site):
         wait_until(lambda: not missing(), "a notice for each lost request", 10)
     except AssertionError:
         pass
-    had, _ = site.seen()
+    had, gone = site.seen()
     known = [path for _, path in site.ledger.lost_paths if path in had]
     left = missing()
     for when, path in left:
+        near = [f"{who} {at - when:+.1f}" for at, who, _ in site.ledger.kills
+                if abs(at - when) < 12]
+        print("UNREPORTED", path, had[path], near)
         excused = any(who in ("handler", "relay") for _, who, _ in site.ledger.kills)
         if not excused:
             site.ledger.unexplained.append(f"no notice for {path}, lost with its worker")

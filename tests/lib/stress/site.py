@@ -15,7 +15,6 @@ from lib.stress.ledger import Ledger
 from lib.waiting import free_port, is_alive, wait_until
 
 PAIRS = {"h": ("sub", 2), "q": ("pull", 2), "w": ("sub", 1)}  # replies, processes
-DIRECT_ERRORS = (FileNotFoundError, ProcessLookupError)
 
 
 def client_ports(pid, port):
@@ -157,7 +156,8 @@ class Site:
             self.server.wait_notified("RELOADING")
         self.ledger.killed("worker", client_ports(pid, self.deployment.port))
         os.kill(pid, number)
-        os.kill(pid, signal.SIGCONT)
+        if number != signal.SIGKILL:  # which needs nobody to go on
+            os.kill(pid, signal.SIGCONT)
         wait_until(lambda: not is_alive(pid), f"worker {pid} to end")
         if reload:
             self.server.wait_notified("READY")
@@ -238,8 +238,13 @@ class Site:
         self.configure()
 
     def reload_twice(self):
+        """The second one during the first, or just behind it."""
         self.server.send_signal(signal.SIGHUP)
-        self.reload()
+        self.server.wait_notified("RELOADING")
+        self.server.send_signal(signal.SIGHUP)
+        for key in ("READY", "RELOADING", "READY"):
+            self.server.wait_notified(key)
+        self.reloads += 2
 
     # What handlers have seen
 
