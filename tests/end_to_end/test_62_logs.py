@@ -54,9 +54,12 @@ def test_error_log_of_daemon(deployment, root):
     os.rename(path, path + ".1")
     server.send_signal(signal.SIGUSR1)
     wait_until(lambda: os.path.exists(path), "a new error log")
-    with server.client() as client:
-        client.send("nonsense\r\n\r\n").answer()
-    wait_until(lambda: b"bad request" in deployment.read("logs/error.log"), "a line in it")
+
+    def in_new_file():  # workers hear of it a moment later
+        with server.client() as client:
+            client.send("nonsense\r\n\r\n").answer()
+        return b"bad request" in deployment.read("logs/error.log")
+    wait_until(in_new_file, "a line in it")
     assert deployment.read("stderr0") == b"" or b"[ERROR]" not in deployment.read("stderr0")
 
 

@@ -44,6 +44,8 @@ class Connection final : private ClientStream, private Deadline {
   void touch();
   // Handlers of this pair asked for its end, and need no notice of it.
   void forget_handler(const void* pair);
+  // They will hear of its end.
+  bool is_told(const void* pair) const override;
   // The request in flight was submitted to this pair and gets no answer.
   void request_refused(const void* pair, std::string_view why, int status);
   // Ends it now; an exchange in flight is stopped.
@@ -120,7 +122,6 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
   void tell_at_close() override { tells_at_close_ = true; }
-  bool is_told(const void* pair) const override;
   void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) override;
   std::string_view date() override;
   void flush();
@@ -128,6 +129,7 @@ class Connection final : private ClientStream, private Deadline {
   void report_dropped();
   void exchange_ended();
   void linger();
+  void number_request(const RequestHead* head);
   void write_access_log();
   void tell_handlers();
   void socket_failed();

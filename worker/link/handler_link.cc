@@ -85,6 +85,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void emptied() override;
   void serve_waiters();
   void introduce();
+  void tell_relay();
   void relay_word(LinkPlace& place, std::string_view word);
   void look_at_left();
   void notice_dropped(ConnectionId id, std::string_view why);
@@ -232,6 +233,19 @@ void Link::introduce() {
   if (!to_introduce_ || !now_->behind_relay()) return;
   ZmqMessage about_us(write_worker_word(worker_id_, sent_));
   to_introduce_ = !now_->requests().send(about_us);
+  if (!to_introduce_) tell_relay();
+}
+
+// Whom handlers know through an earlier relay, or from the time of one worker: the relay tells them
+// should we die. What still waits here it learns of when it passes.
+void Link::tell_relay() {
+  std::vector<ConnectionId> ids = user_.told(*this);
+  std::erase_if(ids, [this](ConnectionId id) { return queue_->holds(id); });
+  if (ids.empty()) return;
+  ZmqMessage told(write_worker_told(ids));
+  if (now_->requests().send(told)) return;
+  log_warn("handler pair " + send_spec_ + ": the relay is not told of " +
+           std::to_string(ids.size()) + " connections that handlers know");
 }
 
 void Link::relay_word(LinkPlace& place, std::string_view word) {

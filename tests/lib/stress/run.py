@@ -94,6 +94,9 @@ def stress(seconds=None, events=None, kills=True, scale=1, seed=None, say=None, 
             text = site.server.log()[-6000:] + "\n" + text
         assert site.server.stop() == 0
         return site.ledger, text
+    except AssertionError:
+        say(site.server.log()[-8000:])
+        raise
     finally:
         clients.ending = True
         site.close()
@@ -114,24 +117,29 @@ def served(site, load, count):
 
 
 def check_reports(site):
-    """Handlers that had a request which was lost with its worker were told so, or are when they
-    answer."""
+    """Handlers that had a request which was lost with its worker were told so."""
     def missing():
         had, gone = site.seen()
         return [(when, path) for when, path in site.ledger.lost_paths
-                if path in had and had[path] not in gone]
+                if path in had and had[path] not in gone and not unheard(site.ledger, when)]
     try:
         wait_until(lambda: not missing(), "a notice for each lost request", 10)
     except AssertionError:
         pass
     had, gone = site.seen()
+    for when, path in missing():
+        near = [f"{who} {at - when:+.2f}" for at, who, _ in site.ledger.kills if abs(at - when) < 9]
+        site.ledger.unexplained.append(f"no notice for {path}, {had[path]}, lost with its worker: "
+                                       f"{near}")
     known = [path for _, path in site.ledger.lost_paths if path in had]
-    left = missing()
-    for when, path in left:
-        near = [f"{who} {at - when:+.1f}" for at, who, _ in site.ledger.kills
-                if abs(at - when) < 12]
-        print("UNREPORTED", path, had[path], near)
-        excused = any(who in ("handler", "relay") for _, who, _ in site.ledger.kills)
-        if not excused:
-            site.ledger.unexplained.append(f"no notice for {path}, lost with its worker")
-    return f"{len(known)} lost requests were with handlers, {len(known) - len(left)} reported"
+    told = sum(had[path] in gone for path in known)
+    return f"{len(known)} requests were with handlers when their worker died, {told} reported"
+
+
+def unheard(ledger, when):
+    """Whether the notices of the worker that was killed then may be lost: it was the only one, and
+    nobody is left who knows; or a handler was killed, which may have had them; or the relay, before
+    it had passed them on, or before the workers had told it of those that its predecessor knew."""
+    return any(at == when and who == "only worker" or
+               who == "handler" and -1 < at - when < 10 or
+               who == "relay" and abs(at - when) < 1 for at, who, _ in ledger.kills)

@@ -14,7 +14,7 @@ from lib.server import Server
 from lib.stress.ledger import Ledger
 from lib.waiting import free_port, is_alive, wait_until
 
-PAIRS = {"h": ("sub", 2), "q": ("pull", 2), "w": ("sub", 1)}  # replies, processes
+PAIRS = {"h": ("sub", 2), "q": ("pull", 2), "w": ("pull", 1)}  # replies, processes
 
 
 def client_ports(pid, port):
@@ -105,8 +105,8 @@ class Site:
 
     def configure(self):
         routes = {"/": dir_(), "/p/": proxy(self.backend.port), "/q/": handler("q", replies="pull"),
-                  "/ws": handler("w", websocket="messages"),
-                  "@chat": handler("w", websocket="messages"), **self.more}
+                  "/ws": handler("w", replies="pull", websocket="messages"), **self.more}
+        routes["@chat"] = routes["/ws"]
         for path in ("/h/", "/poll/", "/stream/", "/up/"):
             routes[path] = handler("h")
         self.deployment.configure(routes, access_log=self.access_log, settings={
@@ -154,7 +154,7 @@ class Site:
         if reload:
             self.server.send_signal(signal.SIGHUP)
             self.server.wait_notified("RELOADING")
-        self.ledger.killed("worker", client_ports(pid, self.deployment.port))
+        self.note_kill(pid)
         os.kill(pid, number)
         if number != signal.SIGKILL:  # which needs nobody to go on
             os.kill(pid, signal.SIGCONT)
@@ -168,9 +168,14 @@ class Site:
         workers = self.server.workers()
         pid = workers[index % len(workers)]
         if self.stand_still(pid):
-            self.ledger.killed("worker", client_ports(pid, self.deployment.port))
+            self.note_kill(pid)
             wait_until(lambda: not is_alive(pid), "the heartbeat to find it")
             self.wait_complete()
+
+    def note_kill(self, pid):
+        """With one worker there is nobody who could tell its handlers."""
+        self.ledger.killed("worker" if self.workers > 1 else "only worker",
+                           client_ports(pid, self.deployment.port))
 
     def stand_still(self, pid):
         try:
