@@ -88,10 +88,14 @@ void WebSocketSession::room() {
   if (consume(bytes) == Then::kGoOn) exchange_->client().set_body_paused(false);
 }
 
-void WebSocketSession::refused(std::string_view why, int /*status*/) {
+void WebSocketSession::refused(std::string_view why, int status) {
   log_info("closing the WebSocket " + std::to_string(id_) + ": handler pair " +
            target_->row().send_spec + ": " + std::string(why));
-  close(CloseCode::kTryLater, "no handler");
+  if (status == 503) {
+    close(CloseCode::kTryLater, "no handler");
+  } else {
+    close(CloseCode::kRestart, "messages may be lost");
+  }
 }
 
 // Ends
