@@ -5,6 +5,7 @@
 //     child  -> master   kReady | kFailed            built beside the old one | why not
 //     master -> child    kCommit | kAbort            swap | forget it
 //     child  -> master   kSwapped                    the new generation serves
+//     worker -> master   kRetiring                   told to retire: whom it held
 //   config reader (ends after its verdict):
 //     reader -> master   kFinding* then kPlan | kRefused
 //   names of backends, again:
@@ -37,7 +38,7 @@ enum class MessageType : uint32_t {
   kFailed,  // text: why
   kCommit,
   kAbort,
-  kSwapped,
+  kSwapped,  // text: HeldClients::line(), of a worker
   // Graceful end: accept nothing new, finish what is in flight within number ms, exit 0.
   kDrain,
   // The same, but the server goes on without this worker: it passes on who is between two requests.
@@ -68,7 +69,9 @@ enum class MessageType : uint32_t {
   // From the relay, asked through the control port. number: HUP, INT or TERM, as if it had come as
   // a signal.
   kSignal,
-  kLast = kSignal,
+  // From a worker, after kRetire. text: HeldClients::line().
+  kRetiring,
+  kLast = kRetiring,
 };
 
 }  // namespace m2

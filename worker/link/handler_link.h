@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/config/model.h"
 #include "common/loop.h"
@@ -42,6 +43,8 @@ class HandlerLinkUser {
   // 504, no answer came within timeout_ms; 502, all handlers that may have had it are gone.
   virtual void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
                                int status) = 0;
+  // Connections that handlers of this link were told of, for a relay that does not know them.
+  virtual std::vector<ConnectionId> told(const HandlerLink&) { return {}; }
 
  protected:
   ~HandlerLinkUser() = default;
@@ -66,7 +69,7 @@ struct HandlerLinkOptions {
   uint32_t wait_ms = 5000;        // how long one may wait
   uint32_t timeout_ms = 0;        // from submit() to the first bytes of the answer; 0: no limit
   uint32_t grace_ms = 2000;       // for handlers that are gone to come back and answer; 0: for ever
-  ConnectionId worker_id = 0;  // behind the relay: any id that only this worker can have given out
+  ConnectionId worker_id = 0;  // for the relay: any id that only this worker can have given out
 };
 
 // What a link did not deliver, by cause, since it was opened.

@@ -103,8 +103,8 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   options.timeout_ms = marks_.timeout_ms;
   options.curve_secret = marks_.curve_secret;
   options.grace_ms = marks_.grace_ms;
+  options.worker_id = first_connection_id(place_.slot, place_.incarnation);
   if (behind_relay_) {
-    options.worker_id = first_connection_id(place_.slot, place_.incarnation);
     const auto endpoint = [&](PrivateSide side) {
       return private_endpoint(place_.run_directory, place_.slot, place_.incarnation, row.send_spec,
                               row.recv_spec, side);
