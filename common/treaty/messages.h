@@ -5,6 +5,8 @@
 //     child  -> master   kReady | kFailed            built beside the old one | why not
 //     master -> child    kCommit | kAbort            swap | forget it
 //     child  -> master   kSwapped                    the new generation serves
+//   every child, before anything else:
+//     child  -> master   kJailed                     what it has left of its privileges
 //   config reader (ends after its verdict):
 //     reader -> master   kFinding* then kPlan | kRefused
 //   names of backends, again:
@@ -68,7 +70,9 @@ enum class MessageType : uint32_t {
   // From the relay, asked through the control port. number: HUP, INT or TERM, as if it had come as
   // a signal.
   kSignal,
-  kLast = kSignal,
+  // From every child, first of all. text: its JailReport (common/jail_report.h).
+  kJailed,
+  kLast = kJailed,
 };
 
 }  // namespace m2
