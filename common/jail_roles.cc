@@ -53,6 +53,7 @@ constexpr int kProcess[] = {SCMP_SYS(munmap),
                             SCMP_SYS(sched_getaffinity),
                             SCMP_SYS(sched_getparam),
                             SCMP_SYS(sched_getscheduler),
+                            SCMP_SYS(sched_setscheduler),
                             SCMP_SYS(set_robust_list),
                             SCMP_SYS(rseq),
                             SCMP_SYS(membarrier),
@@ -63,6 +64,7 @@ constexpr int kProcess[] = {SCMP_SYS(munmap),
                             SCMP_SYS(getrlimit),
                             SCMP_SYS(pipe2),
                             SCMP_SYS(dup),
+                            SCMP_SYS(dup2),
                             SCMP_SYS(dup3),
                             SCMP_SYS(close_range),
                             SCMP_SYS(select),
@@ -72,12 +74,12 @@ constexpr int kProcess[] = {SCMP_SYS(munmap),
                             SCMP_SYS(umask)};
 
 // Landlock, or the chroot, says which files.
-constexpr int kReadFiles[] = {SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),
-                              SCMP_SYS(stat),       SCMP_SYS(lstat),      SCMP_SYS(fstat),
-                              SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),  SCMP_SYS(statx),
-                              SCMP_SYS(lseek),      SCMP_SYS(pread64),    SCMP_SYS(getdents64),
-                              SCMP_SYS(access),     SCMP_SYS(faccessat),  SCMP_SYS(faccessat2),
-                              SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(fadvise64)};
+constexpr int kReadFiles[] = {
+    SCMP_SYS(open),       SCMP_SYS(openat),    SCMP_SYS(openat2),    SCMP_SYS(stat),
+    SCMP_SYS(lstat),      SCMP_SYS(fstat),     SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),
+    SCMP_SYS(statx),      SCMP_SYS(lseek),     SCMP_SYS(pread64),    SCMP_SYS(getdents64),
+    SCMP_SYS(access),     SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat), SCMP_SYS(fadvise64), SCMP_SYS(getcwd)};
 
 // ---- what only some roles call
 
@@ -90,10 +92,10 @@ constexpr int kListen[] = {SCMP_SYS(bind), SCMP_SYS(listen)};
 constexpr int kNames[] = {SCMP_SYS(bind), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(statfs),
                           SCMP_SYS(fstatfs)};
 // SQLite locks, and looks for journals; what it found goes to the master in sealed memory.
-constexpr int kDatabase[] = {SCMP_SYS(pwrite64),  SCMP_SYS(ftruncate),        SCMP_SYS(fsync),
-                             SCMP_SYS(fdatasync), SCMP_SYS(fchmod),           SCMP_SYS(unlink),
-                             SCMP_SYS(unlinkat),  SCMP_SYS(memfd_create),     SCMP_SYS(getcwd),
-                             SCMP_SYS(fchdir),    SCMP_SYS(sched_setaffinity)};
+constexpr int kDatabase[] = {SCMP_SYS(pwrite64),         SCMP_SYS(ftruncate),    SCMP_SYS(fsync),
+                             SCMP_SYS(fdatasync),        SCMP_SYS(fchmod),       SCMP_SYS(unlink),
+                             SCMP_SYS(unlinkat),         SCMP_SYS(memfd_create), SCMP_SYS(fchdir),
+                             SCMP_SYS(sched_setaffinity)};
 constexpr int kSealed[] = {SCMP_SYS(memfd_create), SCMP_SYS(ftruncate)};
 
 // ---- what nobody calls by mistake: the process ends, and its death is in the error log
@@ -133,6 +135,7 @@ constexpr Calls kResolverCalls[] = {kTraffic, kProcess, kReadFiles, kSealed, kNa
 
 constexpr JailRules kWorkerRules = {
     .name = "worker",
+    .root_keeps = uint64_t{1} << CAP_DAC_OVERRIDE,
     .below_folder = kMayRead | kMayWrite,  // any Dir base or upload store that a reload may bring
     .connect_tcp = true,                   // proxied sites
     .calls = {.allowed = kWorkerCalls, .fatal = kFatal, .sockets = kUnixStreams | kTcpStreams}};

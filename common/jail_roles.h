@@ -14,7 +14,7 @@ namespace m2 {
 
 struct JailRules {
   const char* name;
-  // Capabilities that it keeps when it stays root: to read a database of root's wherever it lies.
+  // Capabilities that it keeps when it stays root: to files of others, as an ordinary root has.
   uint64_t root_keeps = 0;
   // Landlock: rights below the current folder and below "/", which is the same in a chroot.
   unsigned below_folder = 0;

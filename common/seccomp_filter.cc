@@ -4,7 +4,6 @@
 #include <linux/sched.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -131,8 +130,6 @@ void own_state(Filter& filter) {
   for (const unsigned long request : {FIONREAD, FIONBIO, SIOCOUTQ, TCGETS}) {
     filter.allow(SCMP_SYS(ioctl), {is(1, request)});
   }
-  // libzmq sets what it has; a thread that is ordinary may stay so.
-  filter.allow(SCMP_SYS(sched_setscheduler), {is(1, SCHED_OTHER)});
 }
 
 }  // namespace
