@@ -17,9 +17,14 @@ int relay_main(ChildStart start) {
   }
   if (!send_jailed(start.channel.get(), jailed.value()).ok()) return 1;  // the master is gone
 
-  // From here on: strangers. The first generation arrives over the channel, with its sockets.
-  Relay relay(std::move(start));
-  relay.run();
+  // From here on: threads, and strangers. The first generation arrives over the channel, with its
+  // sockets.
+  log_in_background();
+  {
+    Relay relay(std::move(start));
+    relay.run();
+  }
+  log_close();
   return 0;
 }
 
