@@ -13,6 +13,7 @@
 #include "master/arguments.h"
 #include "master/config_child.h"
 #include "master/config_reader.h"
+#include "master/inherited_sockets.h"
 #include "master/name_resolver_child.h"
 #include "master/pid_file.h"
 #include "master/supervisor.h"
@@ -42,9 +43,11 @@ int print_check(const Reading& reading) {
 }
 
 // Descriptors 0, 1 and 2 exist, so that no socket ever takes one of their numbers, and no others: a
-// starter that reads a pipe to its end must not wait for a daemon. No signal is ignored by habit.
-Status tidy_inheritance() {
-  if (::close_range(3, ~0u, 0) != 0) return Status::from_errno("close inherited files", errno);
+// starter that reads a pipe to its end must not wait for a daemon. (Those below first_to_close are
+// meant for us.) No signal is ignored by habit.
+Status tidy_inheritance(unsigned first_to_close) {
+  if (::close_range(first_to_close, ~0u, 0) != 0)
+    return Status::from_errno("close inherited files", errno);
   const OwnedFd null(::open("/dev/null", O_RDWR));
   if (!null.valid()) return Status::from_errno("open /dev/null", errno);
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
@@ -73,14 +76,15 @@ void log_beginning(const Plan& plan, const Place& place, const PidFile& pid_file
   }
 }
 
-int serve(const Arguments& arguments, Reading first, const Origin& origin,
-          const std::function<int(int, int)>& read, const ReaderTask& task) {
+int serve(const Arguments& arguments, Reading first, InheritedSockets inherited,
+          const Origin& origin, const std::function<int(int, int)>& read, const ReaderTask& task) {
   const Plan& plan = *first.plan;
 
   // Where the server lives and as whom; nothing is changed yet.
   Result<Place> looked_at = inspect_place(plan);
   if (!looked_at.ok()) return fail(looked_at.message());
   Place place = std::move(looked_at).value();
+  inherited.set_folder(place.folder);
 
   // Into the background, if so: the starter waits until we serve. Not under a service manager or as
   // the first process of a container, which both follow the process they started.
@@ -132,7 +136,8 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
                                  .logs = std::move(logs).value(),
                                  .launcher = std::move(launcher),
                                  .notify = std::move(notify),
-                                 .verdict_path = verdict_path(pid_path)});
+                                 .verdict_path = verdict_path(pid_path),
+                                 .inherited = std::move(inherited)});
     served = supervisor.run(std::move(first));
     pid_file.remove();
     if (served.ok()) log_info("ended");
@@ -141,7 +146,11 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
 }
 
 int run(const Arguments& arguments) {
-  if (Status tidy = tidy_inheritance(); !tidy.ok()) return fail(tidy.message());
+  InheritedSockets inherited = InheritedSockets::from_environment();
+  const size_t kept = InheritedSockets::kFirst + inherited.size();
+  if (Status tidy = tidy_inheritance(static_cast<unsigned>(kept)); !tidy.ok()) {
+    return fail(tidy.message());
+  }
   Result<Origin> remembered = Origin::remember();
   if (!remembered.ok()) return fail(remembered.message());
   const Origin origin = std::move(remembered).value();
@@ -159,7 +168,7 @@ int run(const Arguments& arguments) {
     return fail("server " + arguments.server + " is not started, because of these errors in " +
                 arguments.database);
   }
-  return serve(arguments, std::move(first), origin, read, task);
+  return serve(arguments, std::move(first), std::move(inherited), origin, read, task);
 }
 
 }  // namespace

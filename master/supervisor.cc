@@ -25,7 +25,7 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
       setup_(std::move(setup)),
       signals_(loop, std::move(setup_.held_signals), *this),
       verdict_(setup_.verdict_path, setup_.place.jail),
-      listeners_(setup_.place.jail),
+      listeners_(setup_.place.jail, std::move(setup_.inherited)),
       children_(loop, setup_.kit, *this),
       resolver_(loop, setup_.look_up, setup_.reader_keeps, *this),
       heartbeat_(loop, children_, setup_.notify) {}

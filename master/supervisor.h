@@ -48,6 +48,7 @@ class Supervisor final : public SignalUser,
     Launcher launcher;
     Notify notify;
     std::string verdict_path;
+    InheritedSockets inherited = {};
   };
 
   Supervisor(Loop& loop, Setup setup);

@@ -239,6 +239,7 @@ void Supervisor::report_serves() {
                            (first ? "" : current_.plan.changes + "; ") +
                            std::to_string(static_cast<long long>(ms)) + " ms";
   log_info((first ? "start: " : "reload: ") + text);
+  for (const std::string& line : listeners_.unused()) log_warn(line);
   setup_.notify.ready(text);
   verdict_.write(true, text);
   heartbeat_.watch(current_.plan.heartbeat_ms, text);
