@@ -34,6 +34,7 @@ struct Plan {
   bool allow_root = false;   // serve as root when the chroot belongs to root
   uint32_t drain_ms = 0;     // limit of a graceful stop
   uint32_t prepare_ms = 0;   // limit for all children to answer PREPARE
+  uint32_t handlers_ms = 0;  // upgrade: limit for letting handlers go
   std::string control_port;  // 0MQ endpoint; "" : none
   std::vector<PlanListener> listeners;
   uint32_t backlog = 0;  // of each listener
