@@ -211,6 +211,7 @@ void Supervisor::child_gone(Child& child, const std::string& why) {
                                                        std::to_string(child.id()) + "-");
   }
   carry_out(reload_.child_gone(child.id(), "died: " + why));
+  if (upgrade_.done()) say_left(child);
   if (mode_ != Mode::kRunning) advance_stop();
 }
 

@@ -113,6 +113,7 @@ class Supervisor final : public SignalUser,
   void successor_serves() override;
   void successor_took_over() override;
   void upgrade_refused(const std::string& why) override;
+  void say_left(const Child& child);
   void begin_as_successor();
   void told_to_take_over() override;
   void owns_now() override;

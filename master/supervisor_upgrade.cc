@@ -101,6 +101,19 @@ void Supervisor::successor_took_over() {
   advance_stop();
 }
 
+// Whatever it had not said itself.
+void Supervisor::say_left(const Child& child) {
+  const Plan& plan = current_.plan;
+  const unsigned workers = current_.workers;
+  const bool relay = child.role() == Role::kRelay;
+  std::set<std::string> keys;
+  for (const std::string& key : relay ? Listeners::relay_keys(plan, workers)
+                                      : Listeners::worker_keys(plan, workers)) {
+    if (key.starts_with("zmq ")) keys.insert(key);
+  }
+  for (std::string& batch : in_batches(keys)) upgrade_.endpoints_left(std::move(batch));
+}
+
 // ---- the new side
 
 void Supervisor::begin_as_successor() {
@@ -147,12 +160,7 @@ void Supervisor::clients_handed_over(Message message) {
 }
 
 void Supervisor::endpoints_left(const std::string& keys) {
-  std::string_view rest = keys;
-  while (!rest.empty()) {
-    const std::string key(rest.substr(0, rest.find('\n')));
-    rest.remove_prefix(std::min(rest.size(), key.size() + 1));
-    held_.erase(key);
-  }
+  for_each_key(keys, [this](std::string_view key) { held_.erase(std::string(key)); });
   children_.each([&keys](Child& child) {
     Message message;
     message.type = MessageType::kListen;

@@ -150,6 +150,28 @@ class Server:
         self.wait_notified("RELOADING")
         return self.wait_notified("READY").get("STATUS", "")
 
+    def upgrade(self, wait=True):
+        """USR2, then waits until another process has taken over; from there on that is the server.
+        Returns the pid of the old one, which is waited for."""
+        old = self.pid
+        self.children()
+        self.send_signal(signal.SIGUSR2)
+        self.taken_over()
+        if wait:
+            self.wait_gone(old)
+        return old
+
+    def taken_over(self):
+        """The server is the process that systemd was told of."""
+        self.pid = int(self.wait_notified("MAINPID")["MAINPID"])
+        self.known.add(self.pid)
+        return self.wait_notified("READY").get("STATUS", "")
+
+    def wait_gone(self, pid):
+        wait_until(lambda: not is_alive(pid), f"the end of process {pid}")
+        if pid == self.process.pid:
+            assert self.process.wait(DEADLINE) == 0, self.log()
+
     def reload_daemon(self):
         """The same for a server without a notify socket, which says it in its log only."""
         before = self.log().count("reload: generation") + self.log().count("reload refused")
@@ -171,6 +193,8 @@ class Server:
     def stop(self, number=signal.SIGTERM):
         self.children()
         self.send_signal(number)
+        if self.pid != self.process.pid:  # after an upgrade: not our child, no status
+            return self.wait_gone(self.pid)
         return self.wait_end()
 
     def end_now(self):

@@ -27,6 +27,8 @@ class WebSocketSession : public Responder, private RoomWaiter {
   void generation_changed(const Generation& generation) final;
   bool outlives_generation() const final { return row_stays_; }
   void draining() final;
+  const void* pair() const final { return target_->pair(); }
+  void let_go(std::string_view why) final;
   void stop() final;
   // Does what is due, and sees to it that this is done again in time. Call it once when the session
   // was made. May end it.
