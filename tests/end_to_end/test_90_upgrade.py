@@ -8,12 +8,13 @@ import socket
 import pytest
 
 from lib.backend import Backend
-from lib.deployment import dir_, handler, listener, proxy
+from lib.deployment import UUID, dir_, handler, listener, m2sh, proxy
 from lib.handler import Answering, Handler, http
 from lib.load import Load
 from lib.server import Server
+from lib.upgrade import HeldUpgrade, own_program
 from lib.waiting import is_alive, wait_until
-from lib.websocket import WsClient
+from lib.websocket import WebSocketClient
 
 PATIENT = {"upgrade.handlers_ms": 30000}
 
@@ -124,7 +125,7 @@ def test_held_by_handlers(deployment, workers):
             Handler(deployment, "w") as sockets:
         poll = server.client().send_request(path="/h/poll")
         held = on.recv()
-        web = WebSocket(deployment.port).open("/ws")
+        web = WebSocketClient(deployment.port).open("/ws")
         opened = sockets.recv()
         old = server.upgrade(wait=False)
         late = server.client().send_request(path="/h/late")
@@ -221,25 +222,50 @@ def test_daemon(deployment):
         assert os.listdir(deployment.path("run")) == []
 
 
-# Goal: a reload that is asked for during the upgrade is not lost, nor an upgrade during a reload.
-def test_with_a_reload(deployment, workers):
+# Goal: an upgrade that is asked for during a reload comes after it. Method: both signals wait for a
+# master that stands still.
+def test_during_a_reload(deployment, workers):
     deployment.configure({"/": dir_()})
     with Server(deployment, workers=workers) as server:
         old = server.pid
-        os.kill(old, signal.SIGSTOP)  # so that both are there when it looks
+        os.kill(old, signal.SIGSTOP)
         os.kill(old, signal.SIGHUP)
         os.kill(old, signal.SIGUSR2)
         os.kill(old, signal.SIGCONT)
         server.wait_notified("RELOADING")
         server.taken_over()
         server.wait_gone(old)
+        assert server.log().index("generation 2 serves") < server.log().index("has taken over")
+
+
+# Goal: a reload that is asked for during an upgrade is not lost: the new server does it, or the old
+# one if there is none.
+@pytest.mark.parametrize("good", [True, False], ids=["taken over", "refused"])
+def test_reload_during_the_upgrade(deployment, workers, good):
+    deployment.configure({"/": dir_()})
+    with Server(deployment, workers=workers, program=own_program(deployment)) as server:
+        held = HeldUpgrade(server, server.program)
         deployment.configure({"/": dir_(), "/x/": dir_()})
-        second = server.pid
-        os.kill(second, signal.SIGUSR2)
-        wait_until(lambda: server.log().count("upgrade: starting the new program") == 2, "its begin")
-        os.kill(second, signal.SIGHUP)
-        server.taken_over()
-        server.wait_gone(second)
+        server.send_signal(signal.SIGHUP)
+        wait_until(lambda: "the reload waits for the end of the upgrade" in server.log(), "HUP")
+        if good:
+            held.go()
+            server.taken_over()
+        else:
+            os.kill(held.pid, signal.SIGKILL)
+        server.wait_notified("RELOADING")
+        assert "generation 2 serves" in server.wait_notified("READY")["STATUS"]
         assert server.get("/x/").status == 200
-        wait_until(lambda: "reload: generation 2 serves" in server.log().rsplit("has taken over")[-1]
-                   or "waits for the end" not in server.log(), "the reload in the new one")
+
+
+# Goal: m2sh upgrade returns when the new one serves, and says so.
+def test_m2sh(deployment, workers):
+    deployment.configure({"/": dir_()})
+    with Server(deployment, workers=workers) as server:
+        old = server.pid
+        done = m2sh("upgrade", "-db", "config.sqlite", "-uuid", UUID, cwd=deployment.folder)
+        server.taken_over()
+        assert f"at PID {old}: upgrade: Mongrel2 " in done.stdout
+        assert f"process {server.pid}; generation 1 serves" in done.stdout
+        done = m2sh("reload", "-db", "config.sqlite", "-uuid", UUID, cwd=deployment.folder)
+        assert f"at PID {server.pid}: generation 2 serves" in done.stdout

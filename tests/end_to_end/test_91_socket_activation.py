@@ -145,3 +145,39 @@ def test_watchdog(deployment):
         server.send_signal(signal.SIGTERM)
         server.wait_notified("STOPPING")
         assert server.wait_end() == 0
+
+
+# Goal: over an upgrade the sockets stay systemd's, those that nobody wants yet too, the manager is
+# told of the new process, and that feeds the watchdog; a stop leaves the sockets usable.
+@pytest.mark.parametrize("as_root", [False, True], ids=["user", "root"])
+def test_upgrade(deployment, as_root):
+    if as_root and os.geteuid() != 0:
+        pytest.skip("needs root")
+    other = free_port()
+    path = deployment.path("run/web")
+    deployment.configure({"/": dir_()}, listeners=[listener("unix:run/web")])
+    with tcp_socket("127.0.0.1", deployment.port) as first, unix_socket(path) as web, \
+            tcp_socket("127.0.0.1", other) as second, \
+            Activated(deployment, [first, web, second], workers=2, watchdog_usec=2_000_000,
+                      names=["a.socket", "b.socket", "c.socket"], as_root=as_root) as server:
+        inode = os.stat(path).st_ino
+        with server.client() as client:
+            assert client.request("GET", "/").status == 200
+            server.upgrade()
+            assert client.request("GET", "/").status == 200
+        server.wait_notified("WATCHDOG")
+        assert "(c.socket), and the conf" in server.log().rsplit("has taken over")[0].rsplit(
+            "starts as process")[1]
+        deployment.configure({"/": dir_()}, listeners=[listener("unix:run/web"),
+                                                      listener("127.0.0.1", other)])
+        server.reload()
+        with Client(other) as client:
+            assert client.request("GET", "/").status == 200
+        server.upgrade()
+        with Client(other) as client:
+            assert client.request("GET", "/").status == 200
+        server.stop()
+        assert os.stat(path).st_ino == inode
+        with ask_early(socket.AF_UNIX, path) as early, \
+                Activated(deployment, [first, web, second], workers=1, as_root=as_root):
+            assert b"<h1>hello</h1>" in read_all(early)

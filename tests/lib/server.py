@@ -80,8 +80,9 @@ class Server:
     it serves; leaving the block ends it at once."""
 
     def __init__(self, deployment, *options, workers=None, as_root=False, name=UUID, start=True,
-                 prefix=()):
+                 prefix=(), program=None):
         self.deployment = deployment
+        self.program = program  # a copy of the test's own, that it may replace
         self.as_root = as_root
         self.prefix = list(prefix)  # of the command, as in ["unshare", "--mount"]
         self.arguments = (["-w", str(workers)] if workers else []) + list(options)
@@ -102,6 +103,11 @@ class Server:
     def __exit__(self, *_):
         self.end_now()
 
+    def words(self):
+        words = command(*self.arguments, as_root=self.as_root)
+        return self.prefix + [self.program if self.program and word == program() else word
+                              for word in words]
+
     def launch(self, notify=True, environment=None, **more):
         """Starts it and does not wait. With a notify socket it stays in the foreground, as systemd
         wants it, and the process is the master."""
@@ -110,7 +116,7 @@ class Server:
             del environment["NOTIFY_SOCKET"]
         with open(self.stderr, "ab") as output:
             self.process = subprocess.Popen(
-                self.prefix + command(*self.arguments, as_root=self.as_root),
+                self.words(),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
                 cwd=self.deployment.folder, start_new_session=True, **more)
         self.pid = self.process.pid

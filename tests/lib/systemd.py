@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 
-from lib.server import Server, command
+from lib.server import Server
 
 # Between fork and exec, as systemd does it: the sockets become 3, 4, ..., LISTEN_PID is ourselves.
 _EXEC = """
@@ -58,12 +58,12 @@ class Activated(Server):
         if self.watchdog_usec:
             variables["WATCHDOG_USEC"] = str(self.watchdog_usec)
         numbers = [each.fileno() for each in self.sockets]
-        words = command(*self.arguments, as_root=self.as_root)
+        words = self.words()
         split = next(i for i, word in enumerate(words) if word.endswith("/mongrel2"))
         starter = [sys.executable, "-c", _EXEC, ",".join(map(str, numbers))]
         with open(self.stderr, "ab") as output:
             self.process = subprocess.Popen(
-                self.prefix + words[:split] + starter + words[split:], pass_fds=numbers,
+                words[:split] + starter + words[split:], pass_fds=numbers,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=variables,
                 cwd=self.deployment.folder, start_new_session=True, **more)
         self.pid = self.process.pid
