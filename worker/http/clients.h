@@ -48,6 +48,7 @@ class Clients {
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
+  void number_requests_from(RequestId first) { next_request_id_ = first; }
   // Requests that begin from now on use this configuration.
   void use(std::shared_ptr<const Generation> generation);
   const std::shared_ptr<const Generation>& generation() const { return generation_; }
@@ -88,6 +89,7 @@ class Clients {
   std::array<char, 64 * 1024>& read_buffer() { return *read_buffer_; }
   std::string_view date();  // of this second, as HTTP writes it
   ConnectionId give_id(Connection& connection);
+  RequestId give_request_id() { return next_request_id_++; }
   std::unique_ptr<Exchange> acquire_exchange();
   void release_exchange(std::unique_ptr<Exchange> exchange);
   void arrive(Connection& connection);
@@ -127,6 +129,7 @@ class Clients {
   ConnectionTable ids_;
   const ConnectionId first_id_;
   ConnectionId next_id_;
+  RequestId next_request_id_ = 1;
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;
   uint64_t refused_ = 0;
