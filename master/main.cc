@@ -143,6 +143,14 @@ Status serve(Beginning& begun, Reading first) {
   log_open("master", logs.value().error.get(), static_cast<LogLevel>(plan.error_log_level));
   log_beginning(plan, place, pid_file);
 
+  // What is asked of every child from here on.
+  Result<JailBook> jails = JailBook::open(place.jail, origin, jail_book_path(pid_path));
+  if (!jails.ok()) {
+    if (pid_file) pid_file->remove();
+    return std::move(jails).status();
+  }
+  if (const std::string without = jails.value().shortcomings(); !without.empty()) log_warn(without);
+
   // Sockets, children and the first generation; then the loop, until somebody says stop.
   const NameResolver::Body look_up = [&begun, jail = place.jail](int image, int channel) {
     return look_names_up(begun.task, begun.origin, jail, image, channel);
@@ -167,6 +175,7 @@ Status serve(Beginning& begun, Reading first) {
                                .launcher = std::move(launcher),
                                .notify = std::move(notify),
                                .verdict_path = verdict_path(pid_path),
+                               .jails = std::move(jails).value(),
                                .inherited = std::move(begun.inherited),
                                .pid_file = std::move(pid_file),
                                .take_pid_file = take_pid_file,
@@ -212,6 +221,8 @@ int run(const Arguments& arguments, Program program) {
     return fail("server " + arguments.server + " is not started, because of these errors in " +
                 arguments.database);
   }
+  begun.task.landlock = first.plan->landlock;
+  begun.task.seccomp = first.plan->seccomp;
   const Status served = serve(begun, std::move(first));
   if (served.ok()) return 0;
   if (begun.predecessor != nullptr) begun.predecessor->refuse(served.message());

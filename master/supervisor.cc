@@ -30,6 +30,7 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
       children_(loop, setup_.kit, *this),
       resolver_(loop, setup_.look_up, setup_.reader_keeps, *this),
       heartbeat_(loop, children_, setup_.notify),
+      held_(loop),
       upgrade_(loop, *this) {}
 
 Status Supervisor::run(Reading first) {
@@ -45,6 +46,7 @@ Status Supervisor::run(Reading first) {
   if (!owner_ && setup_.predecessor) setup_.predecessor->refuse(failure_);
   listeners_.close_all();
   if (owner_) verdict_.remove();
+  if (owner_) setup_.jails.remove();
   if (owner_ && setup_.pid_file) setup_.pid_file->remove();
   return failure_.empty() ? Status() : Status::error(failure_);
 }
@@ -127,9 +129,13 @@ void Supervisor::child_born(Child& child) {
 void Supervisor::child_message(Child& child, Message message) {
   if (message.type == MessageType::kClients) return pass_on_clients(std::move(message));
   if (message.type == MessageType::kHandlersLeft) return upgrade_.endpoints_left(message.text);
+  if (message.type == MessageType::kRetiring) return held_.retiring(child.id(), message.text);
   if (child.leaving) return;
   switch (message.type) {
+    case MessageType::kJailed:
+      return child_jailed(child, message.text);
     case MessageType::kReady:
+      if (!child.jailed) return child_jailed(child, "");
       child.answered();
       return carry_out(reload_.child_ready(child.id(), message.generation));
     case MessageType::kFailed:
@@ -138,6 +144,7 @@ void Supervisor::child_message(Child& child, Message message) {
     case MessageType::kSwapped:
       child.answered();
       child.mark_served(message.generation, loop_.now());
+      held_.swapped(message.text);
       carry_out(reload_.child_swapped(child.id(), message.generation));
       return announce_workers();
     case MessageType::kSignal:
@@ -155,6 +162,28 @@ void Supervisor::child_message(Child& child, Message message) {
       log_error(child.name() + " sent a message that no child sends, and is killed");
       child.kill();
   }
+}
+
+// One that has more than was asked never serves: at the start nobody does then, later another one
+// is started in its place.
+void Supervisor::child_jailed(Child& child, const std::string& report) {
+  const JailRole role = child.role() == Role::kRelay ? JailRole::kRelay : JailRole::kWorker;
+  const std::string weaker = setup_.jails.judge(child.name(), role, child.pid(), report);
+  child.jailed = weaker.empty();
+  if (child.jailed) return;
+  const std::string why = "is not in the jail that was asked for: " + weaker;
+  log_error(child.name() + " (process " + std::to_string(child.pid()) + ") " + why +
+            "; it is killed");
+  child.kill();
+  carry_out(reload_.child_gone(child.id(), why));
+}
+
+bool Supervisor::resolver_jailed(const std::string& report) {
+  const std::string weaker = setup_.jails.judge("resolver", JailRole::kResolver, 0, report);
+  if (weaker.empty()) return true;
+  log_error("names are not looked up again: the resolver is not in the jail that was asked for: " +
+            weaker);
+  return false;
 }
 
 void Supervisor::names_looked_up(OwnedFd addresses) {
@@ -210,8 +239,10 @@ void Supervisor::child_gone(Child& child, const std::string& why) {
     remove_stale_sockets(setup_.kit.run_directory, "m2-" + std::to_string(child.slot()) + "-" +
                                                        std::to_string(child.id()) + "-");
   }
+  setup_.jails.forget(child.pid());
   carry_out(reload_.child_gone(child.id(), "died: " + why));
   if (upgrade_.done()) say_left(child);
+  held_.gone(child.id());
   if (mode_ != Mode::kRunning) advance_stop();
 }
 
@@ -229,6 +260,7 @@ void Supervisor::stop_gracefully() {
   upgrade_.cancel();
   reader_.reset();
   heartbeat_.stop();
+  held_.give_up();
   carry_out(reload_.stop());
   children_.stop_replacing();
   listeners_.close_http();
@@ -256,6 +288,7 @@ void Supervisor::stop_now() {
   upgrade_.cancel();
   reader_.reset();
   heartbeat_.stop();
+  held_.give_up();
   carry_out(reload_.stop());
   children_.stop_replacing();
   children_.kill_all();

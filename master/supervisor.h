@@ -17,6 +17,8 @@
 #include "master/children.h"
 #include "master/config_reader.h"
 #include "master/heartbeat_watch.h"
+#include "master/held_report.h"
+#include "master/jail_book.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
 #include "master/name_resolver.h"
@@ -55,6 +57,7 @@ class Supervisor final : public SignalUser,
     Launcher launcher;
     Notify notify;
     std::string verdict_path;
+    JailBook jails;
     InheritedSockets inherited = {};
     // Taken now, or when a predecessor lets go of it: its pid (0: none).
     std::optional<PidFile> pid_file = {};
@@ -80,7 +83,9 @@ class Supervisor final : public SignalUser,
   void child_message(Child& child, Message message) override;
   void pass_on_clients(Message message);
   void close_all_but(const Plan& plan);
+  void child_jailed(Child& child, const std::string& report);
   void names_looked_up(OwnedFd addresses) override;
+  bool resolver_jailed(const std::string& report) override;
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;
@@ -104,6 +109,7 @@ class Supervisor final : public SignalUser,
   void retire(unsigned workers, uint64_t drain_ms);
   void announce_workers();
   void report_serves();
+  void say_serves(double ms);
   void say_verdict(const std::string& text);
   void report_refused(const std::string& why);
 
@@ -144,6 +150,7 @@ class Supervisor final : public SignalUser,
   Listeners::Count opened_;
   Listeners::Count closed_;
   double reload_began_s_ = 0;
+  HeldReport held_;
 
   Upgrade upgrade_;
   bool upgrade_due_ = false;  // asked for during a reload
@@ -151,7 +158,7 @@ class Supervisor final : public SignalUser,
   // The pid file, the files of the sockets and the ear of the service manager are ours.
   bool owner_ = true;
   std::string serves_text_;     // of a successor, until it is the owner
-  std::set<std::string> held_;  // keys of endpoints that the predecessor has not left yet
+  std::set<std::string> held_keys_;  // of endpoints that the predecessor has not left yet
   TimerWatcher held_limit_;
 
   Mode mode_ = Mode::kRunning;

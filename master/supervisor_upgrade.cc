@@ -85,6 +85,8 @@ void Supervisor::successor_took_over() {
   owner_ = false;
   mode_ = Mode::kDraining;
   heartbeat_.stop();
+  held_.give_up();
+  setup_.jails.keep_quiet(true);
   carry_out(reload_.stop());
   children_.stop_replacing();
   listeners_.disown();
@@ -118,8 +120,9 @@ void Supervisor::say_left(const Child& child) {
 
 void Supervisor::begin_as_successor() {
   owner_ = false;
+  setup_.jails.keep_quiet(true);
   for (auto& [key, socket] : setup_.predecessor->take_sockets()) {
-    if (key.starts_with("zmq ")) held_.insert(key);
+    if (key.starts_with("zmq ")) held_keys_.insert(key);
     listeners_.adopt(key, std::move(socket));
   }
   children_.begin_after(setup_.predecessor->incarnation());
@@ -141,6 +144,7 @@ void Supervisor::told_to_take_over() {
 void Supervisor::owns_now() {
   owner_ = true;
   listeners_.own();
+  setup_.jails.keep_quiet(false);
   if (mode_ != Mode::kRunning || current_.number == 0) return;
   close_all_but(current_.plan);
   say_verdict("upgrade: Mongrel2 " M2_VERSION ", process " + std::to_string(::getpid()) + "; " +
@@ -160,7 +164,7 @@ void Supervisor::clients_handed_over(Message message) {
 }
 
 void Supervisor::endpoints_left(const std::string& keys) {
-  for_each_key(keys, [this](std::string_view key) { held_.erase(std::string(key)); });
+  for_each_key(keys, [this](std::string_view key) { held_keys_.erase(std::string(key)); });
   children_.each([&keys](Child& child) {
     Message message;
     message.type = MessageType::kListen;
@@ -171,7 +175,7 @@ void Supervisor::endpoints_left(const std::string& keys) {
 
 // Before a PREPARE: what of its sockets is not to be used yet.
 void Supervisor::tell_held(Child& child) {
-  for (const std::string& keys : in_batches(held_)) {
+  for (const std::string& keys : in_batches(held_keys_)) {
     Message message;
     message.type = MessageType::kHold;
     message.text = keys;
@@ -192,7 +196,7 @@ std::vector<std::string> Supervisor::in_batches(const std::set<std::string>& key
 }
 
 void Supervisor::release_all() {
-  for (const std::string& keys : in_batches(held_)) endpoints_left(keys);
+  for (const std::string& keys : in_batches(held_keys_)) endpoints_left(keys);
 }
 
 void Supervisor::predecessor_gone() {

@@ -64,6 +64,12 @@ constexpr SettingSpec kSpecs[] = {
     flag("allow_root", false,
          "Serve although the chroot belongs to root, so that no privilege is dropped; meant for "
          "containers that know only root."),
+    flag("jail.landlock", true,
+         "Landlock bounds the files and ports that each process can reach, where the kernel has "
+         "it; 0 goes without, and is warned of."),
+    flag("jail.seccomp", true,
+         "A filter bounds the system calls of each process, and ends one that makes a call only "
+         "an intruder would make; 0 goes without, and is warned of."),
     time_ms("drain_ms", 30000,
             "Limit of a graceful stop: what is still in flight then is cut off."),
     time_ms("reload.prepare_ms", 10000,
@@ -141,6 +147,10 @@ constexpr SettingSpec kSpecs[] = {
     // Handlers.
     number("limits.handler_targets", 128, 1, 1048576, "ids",
            "Connection ids that one handler message may name; a message with more is dropped."),
+    number(
+        "ids.bits", 53, 31, 53, "bits",
+        "Most bits of a connection id. Less than 53 gives ids of 31 bits, for handlers that read "
+        "them into an int; those come round after 55 minutes."),
     number("handler.wait_ms", 5000, 0, kDayMs, "ms",
            "How long a request waits for a handler to come before it is answered 503."),
     number("handler.timeout", 0, 0, kDayMs, "ms",
