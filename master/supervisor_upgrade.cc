@@ -109,8 +109,8 @@ void Supervisor::say_left(const Child& child) {
   const unsigned workers = current_.workers;
   const bool relay = child.role() == Role::kRelay;
   std::set<std::string> keys;
-  for (const std::string& key : relay ? Listeners::relay_keys(plan, workers)
-                                      : Listeners::worker_keys(plan, workers)) {
+  for (const std::string& key :
+       relay ? Listeners::relay_keys(plan, workers) : Listeners::worker_keys(plan, workers)) {
     if (key.starts_with("zmq ")) keys.insert(key);
   }
   for (std::string& batch : in_batches(keys)) upgrade_.endpoints_left(std::move(batch));
