@@ -67,7 +67,7 @@ TEST_F(HandlerPairOwedTest, LearnsTheNumbersOfAWorker) {
     owed.clear();  // all are answered
     receive(*handler, 20);
   }
-  pair.reset();
+  end_relay();
   ASSERT_TRUE(turns.until([&] { return !zero.link->has_handlers(); }));
   open();
   add(zero);
@@ -77,9 +77,13 @@ TEST_F(HandlerPairOwedTest, LearnsTheNumbersOfAWorker) {
   submit(one, 22);
   receive(*handler, 2);
   handler.reset();
-  ASSERT_TRUE(turns.until([&] { return zero.refused.size() + one.refused.size() == 2; }));
-  EXPECT_EQ(zero.refused[0].first, zero.id(21));
-  EXPECT_EQ(one.refused[0].first, one.id(22));
+  const auto is_refused = [](const Worker& worker, uint64_t number) {
+    return std::any_of(worker.refused.begin(), worker.refused.end(),
+                       [&](const auto& one) { return one.first == worker.id(number); });
+  };
+  // Of the earlier ones only what the first relay took along unsaid may be refused.
+  ASSERT_TRUE(turns.until([&] { return is_refused(zero, 21) && is_refused(one, 22); }));
+  EXPECT_EQ(one.refused.size(), 1u);
 }
 
 }  // namespace

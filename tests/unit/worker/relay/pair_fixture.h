@@ -75,10 +75,16 @@ class PairFixture : public testing::Test {
     options.targets_max = 4;
     options.queue_max = queue_max;
     options.wait_ms = wait_ms;
-    auto opened = HandlerPair::open(turns.loop, turns.context, std::move(options),
+    if (!relay_context) relay_context = std::make_unique<ZmqContext>(1);
+    auto opened = HandlerPair::open(turns.loop, *relay_context, std::move(options),
                                     std::move(send.fd), std::move(recv.fd));
     ASSERT_TRUE(opened.ok()) << opened.message();
     pair = std::move(opened).value();
+  }
+  // As if its process had died: its connections are closed when this returns.
+  void end_relay() {
+    pair.reset();
+    relay_context.reset();
   }
   void add(const PairWorker& worker) {
     const Status status =
@@ -109,6 +115,7 @@ class PairFixture : public testing::Test {
 
   Turns turns;
   TempDir directory;
+  std::unique_ptr<ZmqContext> relay_context;  // the relay's
   std::unique_ptr<HandlerPair> pair;
 };
 
