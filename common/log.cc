@@ -90,8 +90,6 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 }  // namespace
 
 void log_open(std::string_view who, int fd, LogLevel level) {
-  // What the master had at the fork is no longer open here: it goes before a descriptor is opened.
-  log_close();
   sink = std::make_shared<WriterSink>(fd);
   logger = std::make_shared<spdlog::logger>(std::string(who), sink);
   auto form = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);

@@ -28,7 +28,8 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
       listeners_(setup_.place.jail),
       children_(loop, setup_.kit, *this),
       resolver_(loop, setup_.look_up, setup_.reader_keeps, *this),
-      heartbeat_(loop, children_, setup_.notify) {}
+      heartbeat_(loop, children_, setup_.notify),
+      held_(loop) {}
 
 Status Supervisor::run(Reading first) {
   {
@@ -114,6 +115,7 @@ void Supervisor::child_born(Child& child) {
 
 void Supervisor::child_message(Child& child, Message message) {
   if (message.type == MessageType::kClients) return pass_on_clients(std::move(message));
+  if (message.type == MessageType::kRetiring) return held_.retiring(child.id(), message.text);
   if (child.leaving) return;
   switch (message.type) {
     case MessageType::kJailed:
@@ -128,6 +130,7 @@ void Supervisor::child_message(Child& child, Message message) {
     case MessageType::kSwapped:
       child.answered();
       child.mark_served(message.generation, loop_.now());
+      held_.swapped(message.text);
       carry_out(reload_.child_swapped(child.id(), message.generation));
       return announce_workers();
     case MessageType::kSignal:
@@ -223,6 +226,7 @@ void Supervisor::child_gone(Child& child, const std::string& why) {
   }
   setup_.jails.forget(child.pid());
   carry_out(reload_.child_gone(child.id(), "died: " + why));
+  held_.gone(child.id());
   if (mode_ != Mode::kRunning) advance_stop();
 }
 
@@ -239,6 +243,7 @@ void Supervisor::stop_gracefully() {
   setup_.notify.stopping();
   reader_.reset();
   heartbeat_.stop();
+  held_.give_up();
   carry_out(reload_.stop());
   children_.stop_replacing();
   listeners_.close_http();
@@ -261,6 +266,7 @@ void Supervisor::stop_now() {
   setup_.notify.stopping();
   reader_.reset();
   heartbeat_.stop();
+  held_.give_up();
   carry_out(reload_.stop());
   children_.stop_replacing();
   children_.kill_all();

@@ -15,6 +15,7 @@
 #include "master/children.h"
 #include "master/config_reader.h"
 #include "master/heartbeat_watch.h"
+#include "master/held_report.h"
 #include "master/jail_book.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
@@ -93,6 +94,7 @@ class Supervisor final : public SignalUser,
   void retire(unsigned workers, uint64_t drain_ms);
   void announce_workers();
   void report_serves();
+  void say_serves(double ms);
   void report_refused(const std::string& why);
 
   Loop& loop_;
@@ -114,6 +116,7 @@ class Supervisor final : public SignalUser,
   Listeners::Count opened_;
   Listeners::Count closed_;
   double reload_began_s_ = 0;
+  HeldReport held_;
 
   Mode mode_ = Mode::kRunning;
   bool ended_ = false;

@@ -78,6 +78,7 @@ void Supervisor::act(const Reload::Action& action) {
 }
 
 void Supervisor::start_reading() {
+  held_.begin();
   reload_began_s_ = loop_.now();
   if (first_) return reading_done(*std::exchange(first_, std::nullopt));
   log_info("reload: reading the configuration");
@@ -218,6 +219,7 @@ void Supervisor::retire(unsigned workers, uint64_t drain_ms) {
   children_.each([&](Child& child) {
     if (child.role() == Role::kRelay || child.slot() < workers || child.leaving) return;
     carry_out(reload_.child_gone(child.id(), "is told to leave"));
+    if (child.serves != 0) held_.await(child.id());
   });
   children_.retire(workers, drain_ms);
 }
@@ -238,13 +240,18 @@ void Supervisor::announce_workers() {
 }
 
 void Supervisor::report_serves() {
-  const bool first = current_.number == 1;
   const double ms = std::round((loop_.now() - reload_began_s_) * 1000);
-  const std::string text = "generation " + std::to_string(current_.number) +
-                           " serves: " + count_of(current_.workers, "worker") +
-                           summary_of(opened_, " opened") + summary_of(closed_, " closed") + "; " +
-                           (first ? "" : current_.plan.changes + "; ") +
-                           std::to_string(static_cast<long long>(ms)) + " ms";
+  held_.when_complete([this, ms] { say_serves(ms); });
+}
+
+void Supervisor::say_serves(double ms) {
+  const bool first = current_.number == 1;
+  const std::string held = held_.text();
+  const std::string text =
+      "generation " + std::to_string(current_.number) +
+      " serves: " + count_of(current_.workers, "worker") + summary_of(opened_, " opened") +
+      summary_of(closed_, " closed") + "; " + (first ? "" : current_.plan.changes + "; ") +
+      (held.empty() ? "" : held + "; ") + std::to_string(static_cast<long long>(ms)) + " ms";
   log_info((first ? "start: " : "reload: ") + text);
   setup_.notify.ready(text);
   verdict_.write(true, text);

@@ -22,11 +22,11 @@ Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, Connec
     : loop_(loop),
       deadlines_(deadlines),
       access_log_(access_log),
-      notes_(deadlines, "clients"),
-      faults_(deadlines, "answers that failed"),
+      notes_(deadlines, "clients", {}),
+      faults_(deadlines, "answers that failed", {}),
       read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
-      first_id_(first_id),
-      next_id_(first_id) {
+      id_source_(first_id),
+      admission_(deadlines) {
   end_of_turn_.start<&Clients::end_of_turn>(loop_, this);
 }
 
@@ -36,20 +36,25 @@ Clients::~Clients() {
   end_of_turn();
 }
 
-void Clients::use(std::shared_ptr<const Generation> generation) {
+HeldClients Clients::use(std::shared_ptr<const Generation> generation) {
   const bool first_time = generation_ == nullptr;
   generation_ = std::move(generation);
   parser_limits_ = generation_->limits().parser;
+  id_source_.set_short(generation_->limits().short_ids);
   const bool counted_before = std::exchange(counting_, limits().connections_per_address != 0);
   if (counting_ && !counted_before) count_everybody();
   access_log_.set_flush_ms(generation_->access_log_flush_ms());
   access_log_.set_enabled(generation_->access_logging());
-  if (first_time) return;
+  HeldClients held;
+  if (first_time) return held;
   for (Connection* connection = first_; connection != nullptr;) {
     Connection* next = connection->next_;
-    connection->generation_changed(*generation_);
+    const std::optional<HeldAs> as = connection->held_as();
+    const bool stays = connection->generation_changed(*generation_);
+    if (as) held.add(*as, stays);
     connection = next;
   }
+  return held;
 }
 
 bool Clients::has_room(int socket) {
@@ -66,9 +71,9 @@ void Clients::accepted(OwnedFd socket, const ClientPeer& peer) {
   if (!has_room(socket.get())) return;
   if (peer.sends_proxy_header && !generation_->trust().proxy_protocol.contains(peer.address)) {
     return admission_.strangers.write(
-        loop_.now(), "refused " + ip_text(peer.address) +
-                         ": it is not in proxy_protocol.trusted, and only who is may use a "
-                         "listener with proxy_protocol=1");
+        "refused " + ip_text(peer.address) +
+        ": it is not in proxy_protocol.trusted, and only who is may use a "
+        "listener with proxy_protocol=1");
   }
   auto* connection = new Connection(*this, std::move(socket), peer);
   if (!count_in(*connection)) connection->refuse_connection();
@@ -96,9 +101,8 @@ void Clients::count_everybody() {
 
 void Clients::log_full_address(std::string_view address) {
   admission_.full_addresses.write(
-      loop_.now(),
       "limits.connections_per_address=" + std::to_string(limits().connections_per_address) +
-          " reached by " + std::string(address) + ": answered 503");
+      " reached by " + std::string(address) + ": answered 503");
 }
 
 // An empty socket buffer takes these few bytes.
@@ -106,14 +110,18 @@ void Clients::send_full(int socket) {
   (void)!::send(socket, kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void Clients::retire(Successors& successors) {
+HeldClients Clients::retire(Successors& successors) {
   leaving_ = Leaving::kRetiring;
   successors_ = &successors;
+  HeldClients held;
   for (Connection* connection = first_; connection != nullptr;) {
     Connection* next = connection->next_;
+    // Requests are answered; all else ends with the worker.
+    if (const auto as = connection->held_as()) held.add(*as, *as == HeldAs::kRequest);
     connection->retire();
     connection = next;
   }
+  return held;
 }
 
 // Not in this turn: the loop forgets a descriptor in the kernel only before it waits again, and
@@ -144,7 +152,7 @@ std::string_view Clients::date() {
 }
 
 ConnectionId Clients::give_id(Connection& connection) {
-  const ConnectionId id = next_id_++;
+  const ConnectionId id = id_source_.next(loop_.now(), ids_);
   ids_.insert(id, &connection);
   return id;
 }
@@ -172,7 +180,10 @@ void Clients::arrive(Connection& connection) {
 }
 
 void Clients::bury(Connection& connection) {
-  if (connection.id_ != 0) ids_.erase(connection.id_);
+  if (connection.id_ != 0) {
+    ids_.erase(connection.id_);
+    id_source_.ended(connection.id_, loop_.now());
+  }
   if (connection.counted_) admission_.counts.leave(client_key(connection.peer_ip_));
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   (connection.previous_ != nullptr ? connection.previous_->next_ : first_) = connection.next_;

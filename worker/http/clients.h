@@ -11,13 +11,14 @@
 #include "common/deadlines.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
+#include "common/treaty/held_clients.h"
 #include "proto/http/date.h"
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
 #include "worker/http/admission.h"
-#include "worker/http/client_notes.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/connection_table.h"
+#include "worker/http/id_source.h"
 
 namespace m2 {
 
@@ -49,8 +50,8 @@ class Clients {
   Clients& operator=(const Clients&) = delete;
 
   void number_requests_from(RequestId first) { next_request_id_ = first; }
-  // Requests that begin from now on use this configuration.
-  void use(std::shared_ptr<const Generation> generation);
+  // Requests that begin from now on use this configuration. Returns whom it held then.
+  HeldClients use(std::shared_ptr<const Generation> generation);
   const std::shared_ptr<const Generation>& generation() const { return generation_; }
   const Limits& limits() const { return generation_->limits(); }
 
@@ -62,9 +63,7 @@ class Clients {
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
   // An id that this worker can have given out.
-  bool may_be_ours(ConnectionId id) const {
-    return id >= first_id_ && slot_of(id) == slot_of(first_id_);
-  }
+  bool may_be_ours(ConnectionId id) const { return id_source_.may_have_given(id, loop_.now()); }
   size_t count() const { return count_; }
   // visit(Connection&) must not close it.
   template <typename Visit>
@@ -76,16 +75,16 @@ class Clients {
   void drain();
   bool draining() const { return leaving_ == Leaving::kDraining; }
   // Passes on who is between two requests, the others after their answer; then stops the loop.
-  // successors outlives the clients.
-  void retire(Successors& successors);
+  // successors outlives the clients. Returns whom it held.
+  HeldClients retire(Successors& successors);
   bool retiring() const { return leaving_ == Leaving::kRetiring; }
 
   // For connections.
   Loop& loop() { return loop_; }
   Deadlines& deadlines() { return deadlines_; }
   AccessLog& access_log() { return access_log_; }
-  ClientNotes& notes() { return notes_; }    // what clients do wrong
-  ClientNotes& faults() { return faults_; }  // what they meet: backends and handlers that fail
+  LimitedLog& notes() { return notes_; }    // what clients do wrong
+  LimitedLog& faults() { return faults_; }  // what they meet: backends and handlers that fail
   std::array<char, 64 * 1024>& read_buffer() { return *read_buffer_; }
   std::string_view date();  // of this second, as HTTP writes it
   ConnectionId give_id(Connection& connection);
@@ -119,16 +118,15 @@ class Clients {
   Loop& loop_;
   Deadlines& deadlines_;
   AccessLog& access_log_;
-  ClientNotes notes_;
-  ClientNotes faults_;
+  LimitedLog notes_;
+  LimitedLog faults_;
   PrepareWatcher end_of_turn_;
   std::shared_ptr<const Generation> generation_;
   ParserLimits parser_limits_;
   std::unique_ptr<std::array<char, 64 * 1024>> read_buffer_;
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   ConnectionTable ids_;
-  const ConnectionId first_id_;
-  ConnectionId next_id_;
+  IdSource id_source_;
   RequestId next_request_id_ = 1;
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/config/model.h"
 #include "common/loop.h"
@@ -42,6 +43,8 @@ class HandlerLinkUser {
   // 504, no answer came within timeout_ms; 502, all handlers that may have had it are gone.
   virtual void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
                                int status) = 0;
+  // Connections that handlers of this link were told of, for a relay that does not know them.
+  virtual std::vector<ConnectionId> told(const HandlerLink&) { return {}; }
 
  protected:
   ~HandlerLinkUser() = default;
@@ -66,7 +69,7 @@ struct HandlerLinkOptions {
   uint32_t wait_ms = 5000;        // how long one may wait
   uint32_t timeout_ms = 0;        // from submit() to the first bytes of the answer; 0: no limit
   uint32_t grace_ms = 2000;       // for handlers that are gone to come back and answer; 0: for ever
-  ConnectionId worker_id = 0;  // behind the relay: any id that only this worker can have given out
+  ConnectionId worker_id = 0;  // for the relay: any id that only this worker can have given out
 };
 
 // What a link did not deliver, by cause, since it was opened.
@@ -97,6 +100,8 @@ class HandlerLink {
   // The same for what follows a request of its connection, a message of a WebSocket: written as
   // these pieces, copied once. Only while there is room for it. True: sent. False: it waits here.
   virtual bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) = 0;
+  // How much of an answer has left: the same, but it never expires and nobody hears of its fate.
+  virtual void say_credits(ConnectionId id, std::string_view message) = 0;
   // Whether the queue has room for what could wait elsewhere: the rest is for requests.
   virtual bool has_room() const = 0;
   // waiter.room() is called, in a later turn, when nothing waits in the queue any more.

@@ -103,6 +103,14 @@ void HandlerReplies::request_refused(HandlerLink& link, ConnectionId id, std::st
   if (Connection* connection = clients_.find(id)) connection->request_refused(&link, why, status);
 }
 
+std::vector<ConnectionId> HandlerReplies::told(const HandlerLink& link) {
+  std::vector<ConnectionId> ids;
+  clients_.each([&](Connection& connection) {
+    if (connection.is_told(&link)) ids.push_back(connection.any_id());
+  });
+  return ids;
+}
+
 // The relay sends the same bytes to each worker concerned, and answers for the ids of workers that
 // are no more.
 bool HandlerReplies::is_ours(const HandlerLink& link, ConnectionId id) const {
