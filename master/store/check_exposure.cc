@@ -4,6 +4,8 @@
 // tries things out in a folder of his own, is warned.
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,15 @@ std::vector<Secret> secrets_of(const Config& config, bool as_root) {
   return secrets;
 }
 
+// By check.cc: the whole chroot, an absolute base, one that climbs.
+bool is_refused_anyway(const std::string& base) {
+  if (base.empty() || base.front() == '/') return true;
+  const std::filesystem::path path(base);
+  const auto is_dots = [](const auto& part) { return part == "." || part.empty(); };
+  return std::find(path.begin(), path.end(), "..") != path.end() ||
+         std::all_of(path.begin(), path.end(), is_dots);
+}
+
 }  // namespace
 
 void check_exposure(const Config& config, const std::string& db_path, bool as_root,
@@ -63,7 +74,7 @@ void check_exposure(const Config& config, const std::string& db_path, bool as_ro
   const std::vector<Secret> secrets = secrets_of(config, as_root);
   const std::string database = real_name("", db_path);
   for (const DirRow& dir : config.dirs) {
-    if (dir.base.empty()) continue;
+    if (is_refused_anyway(dir.base)) continue;
     const std::string place = at_cell("directory", dir.id, "base", dir.base);
     const std::string served = in_folder(config.server, dir.base, as_root);
     // The manual's first example has it so; workers know the file and never serve it.

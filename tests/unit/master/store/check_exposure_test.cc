@@ -55,6 +55,10 @@ TEST_F(Exposure, FoldersApartAreFine) {
   EXPECT_EQ(with_base("www/"), Lines{});
   EXPECT_EQ(with_base("not/there/"), Lines{});
   EXPECT_EQ(with_base("log/"), Lines{});
+  // Said by check_config already.
+  for (const char* base : {"", "./", "./.", "/", "../", "www/../"}) {
+    EXPECT_EQ(with_base(base), Lines{}) << base;
+  }
 }
 
 TEST_F(Exposure, LogsAndTheRunDirectoryAreRefusedAsRoot) {
