@@ -17,8 +17,8 @@ def jail(deployment, check=True):
 
 
 # Goal: m2sh jail tells of every process what was asked, what it says and what the kernel says, and
-# they agree; the file that it reads goes with the server. Method: as an ordinary user and, where the
-# tests are root, as root.
+# they agree; the file that it reads goes with the server. Method: as an ordinary user and, where
+# the tests are root, as root.
 @pytest.mark.parametrize("as_root", [False, True] if IS_ROOT else [False])
 def test_what_was_asked_is_what_is_there(deployment, workers, as_root):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"server.daemonize": 0})
@@ -93,8 +93,8 @@ def test_death_by_the_filter_is_said(deployment):
 
 
 # Goal: started by an ordinary user there is no chroot, and still no way out of the server's folder:
-# links in a served folder lead nowhere, a folder for uploads outside of it works when the server was
-# started with it, and another one is refused at a reload.
+# links in a served folder lead nowhere, a folder for uploads outside of it works when the server
+# was started with it, and another one is refused at a reload.
 def test_an_ordinary_user_stays_in_the_folder(deployment, tmp_path):
     os.chmod(tmp_path, 0o777)
     for parent in list(tmp_path.parents)[:2]:
