@@ -154,7 +154,7 @@ def test_chroot_confines(deployment):
 # Goal: a reload reads the database although the master sits in the chroot. Method: a database
 # outside of the folder, root daemon, change a route, HUP.
 def test_reload_in_chroot(deployment):
-    # A folder of its own: in a sticky one root may not write to files of others (protected_regular).
+    # In a folder of its own: in a sticky one root may not write to others' files.
     outside = tempfile.mkdtemp(prefix="m2-outside-", dir="/tmp")
     os.chmod(outside, 0o755)
     deployment.database = os.path.join(outside, "config.sqlite")
