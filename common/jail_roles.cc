@@ -21,7 +21,9 @@ constexpr int kTraffic[] = {
     SCMP_SYS(getpeername), SCMP_SYS(shutdown),     SCMP_SYS(fcntl),       SCMP_SYS(epoll_create1),
     SCMP_SYS(eventfd2),    SCMP_SYS(epoll_create), SCMP_SYS(epoll_pwait2)};
 
-constexpr int kProcess[] = {SCMP_SYS(munmap),
+constexpr int kProcess[] = {SCMP_SYS(mlock),
+                            SCMP_SYS(munlock),
+                            SCMP_SYS(munmap),
                             SCMP_SYS(mremap),
                             SCMP_SYS(madvise),
                             SCMP_SYS(brk),

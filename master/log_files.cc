@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "master/file_safety.h"
+
 namespace m2 {
 namespace {
 
@@ -31,6 +33,9 @@ Result<OwnedFd> open_log(const std::string& what, const std::string& path, const
   struct stat file;
   if (::fstat(fd.get(), &file) != 0) return refuse(what, shown, errno, place.jail);
   if (!S_ISREG(file.st_mode)) return Status::error(what + " " + shown + ": is not a plain file");
+  if (place.as_root && everybody_may_write(file)) {
+    return Status::error(what + " " + shown + ": everybody may write to it (chmod o-w)");
+  }
   return fd;
 }
 

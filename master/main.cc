@@ -41,10 +41,23 @@ void print_findings(std::FILE* out, const Reading& reading) {
   }
 }
 
+// A folder that is not there may be that of another machine, for which the database is meant.
 int print_check(const Reading& reading) {
   print_findings(stdout, reading);
-  if (reading.plan) std::printf("ok: server %s\n", reading.plan->uuid.c_str());
-  return reading.plan ? 0 : 1;
+  if (!reading.plan) return 1;
+  const std::string& folder = reading.plan->chroot;
+  if (::access(folder.empty() ? "." : folder.c_str(), F_OK) == 0) {
+    const Result<Place> place = inspect_place(*reading.plan);
+    if (!place.ok()) {
+      std::printf("error: %s\n", place.message().c_str());
+      return 1;
+    }
+    for (const std::string& warning : place.value().warnings) {
+      std::printf("warning: %s\n", warning.c_str());
+    }
+  }
+  std::printf("ok: server %s\n", reading.plan->uuid.c_str());
+  return 0;
 }
 
 // Descriptors 0, 1 and 2 exist, so that no socket ever takes one of their numbers, and no others: a

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "master/file_safety.h"
+
 namespace m2 {
 namespace {
 
@@ -81,6 +83,9 @@ Result<PidFile> PidFile::take(const std::string& path, const std::string& shown,
     if (!fd.valid()) return open_refused(shown, errno, path);
     if (::fstat(fd.get(), &opened) != 0 || !S_ISREG(opened.st_mode) || opened.st_nlink > 1) {
       return Status::error("pid file " + shown + ": is not a file of its own (remove it)");
+    }
+    if (everybody_may_write(opened)) {
+      return Status::error("pid file " + shown + ": everybody may write to it (remove it)");
     }
     struct flock lock = whole_file(F_WRLCK);
     if (::fcntl(fd.get(), F_SETLK, &lock) != 0) {

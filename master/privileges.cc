@@ -11,9 +11,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <set>
 
 #include "common/check.h"
 #include "common/landlock.h"
+#include "master/file_safety.h"
 
 namespace m2 {
 namespace {
@@ -43,6 +45,38 @@ Status choose_jail(const Plan& plan, const struct stat& folder, Place& place) {
   return {};
 }
 
+// Where everybody may write, everybody decides what is served, or what is in the logs, or which
+// process m2sh stops. That is refused as root, and warned of otherwise.
+Status check_writers(const Plan& plan, Place& place) {
+  const auto in_folder = [](const std::string& file) {
+    const std::string path = inside(file);
+    const size_t slash = path.find_last_of('/');
+    return slash == std::string::npos ? std::string(".") : path.substr(0, slash);
+  };
+  std::vector<std::string> faults;
+  std::set<std::string> folders = {".", in_folder(plan.pid_file), in_folder(plan.error_log),
+                                   in_folder(plan.access_log)};
+  for (const std::string& name : folders) {
+    struct stat facts;
+    const bool there =
+        ::fstatat(place.directory.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!there || !S_ISDIR(facts.st_mode) || !everybody_may_write(facts)) continue;
+    faults.push_back((name == "." ? "" : name + "/ in it: ") +
+                     "everybody may write to it (chmod o-w)");
+  }
+  if (const std::string open = open_folder_above(place.folder); !open.empty()) {
+    faults.push_back(
+        "everybody may put another folder in its place, because everybody may write "
+        "to " +
+        open + " (chmod o-w that)");
+  }
+  for (const std::string& fault : faults) {
+    if (place.as_root) return refuse(place.folder, fault);
+    place.warnings.push_back("server.chroot " + place.folder + ": " + fault);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Place> inspect_place(const Plan& plan) {
@@ -66,11 +100,12 @@ Result<Place> inspect_place(const Plan& plan) {
   struct stat folder;
   if (::fstat(place.directory.get(), &folder) != 0)
     return refuse(place.folder, std::strerror(errno));
+  if (Status safe = check_writers(plan, place); !safe.ok()) return safe;
   if (!place.as_root) return place;
   if (Status chosen = choose_jail(plan, folder, place); !chosen.ok()) return chosen;
-  if ((folder.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+  if ((folder.st_mode & S_IWGRP) != 0) {
     place.warnings.push_back("server.chroot " + place.folder +
-                             ": others than its owner may write to it (chmod go-w)");
+                             ": others than its owner may write to it (chmod g-w)");
   }
   return place;
 }

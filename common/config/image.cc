@@ -335,6 +335,8 @@ std::string write_image(const Config& config) {
   json.begin_array();
   for (const std::string& key : config.curve.clients) json.text(key);
   json.end_array();
+  put(json, "database_device", static_cast<int64_t>(config.database.device));
+  put(json, "database_inode", static_cast<int64_t>(config.database.inode));
   write_settings(json, config.settings);
   json.end_object();
   return json.take();
@@ -361,6 +363,8 @@ Result<Config> read_image(std::string_view bytes) {
   config.mimetypes = members.rows("mimetypes", read_mimetype);
   config.curve.secret = members.text("curve_secret");
   config.curve.clients = members.rows("curve_clients", read_address);
+  config.database.device = static_cast<uint64_t>(members.number<int64_t>("database_device"));
+  config.database.inode = static_cast<uint64_t>(members.number<int64_t>("database_inode"));
   config.settings = read_settings(members.member("settings"), status);
   if (status.ok()) status = check_references(config);
   if (!status.ok()) return status;

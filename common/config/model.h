@@ -127,6 +127,13 @@ struct IpcAccess {
   bool operator==(const IpcAccess&) const = default;
 };
 
+// Which file it is, by whatever name. Nothing: no file.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+
 struct Config {
   ServerRow server;
   std::vector<ListenerRow> listeners;
@@ -138,6 +145,7 @@ struct Config {
   std::vector<MimeRow> mimetypes;
   CurveKeys curve;
   IpcAccess ipc;
+  FileIdentity database;  // where all this was read; no Dir ever serves it
   Settings settings;
 };
 

@@ -2,6 +2,7 @@
 // the row it is about; docs/configuration.md lists them. Pure: looks at nothing but the Config.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "common/config/model.h"
@@ -22,6 +23,12 @@ void check_uploads(const Config& config, Findings& findings);  // check_uploads.
 // Whether the folder of upload.temp_store is there and takes files. Looks at the file system from
 // outside of the chroot.
 void check_upload_folder(const Config& config, bool as_root, Findings& findings);
+
+// check_exposure.cc: Dirs that would serve what nobody may see (manual 4.9), and a database that
+// everybody may change. They look at the file system from outside of the chroot.
+void check_exposure(const Config& config, const std::string& db_path, bool as_root,
+                    Findings& findings);
+void check_database_file(const std::string& db_path, bool as_root, Findings& findings);
 
 // True: may stand in a header field, on one line without control characters.
 bool is_header_text(std::string_view text);

@@ -3,6 +3,8 @@
 // findings.
 #include "master/store/load.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -274,6 +276,11 @@ Loaded load_config(const std::string& db_path, const std::string& server, bool a
     read_curve_keys(config->settings, config->curve, findings);
     read_ipc_access(config->settings, config->ipc, findings);
     check_upload_folder(*config, as_root, findings);
+    if (struct stat file; ::stat(db_path.c_str(), &file) == 0) {
+      config->database = {file.st_dev, file.st_ino};
+    }
+    check_exposure(*config, db_path, as_root, findings);
+    check_database_file(db_path, as_root, findings);
     resolve_proxies(config->proxies, kResolveMs, findings);
   }
   if (findings.has_error()) config.reset();

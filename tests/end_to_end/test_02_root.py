@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import tempfile
 
 import pytest
 
@@ -153,7 +154,10 @@ def test_chroot_confines(deployment):
 # Goal: a reload reads the database although the master sits in the chroot. Method: a database
 # outside of the folder, root daemon, change a route, HUP.
 def test_reload_in_chroot(deployment):
-    outside = deployment.database = deployment.folder + ".sqlite"
+    # In a folder of its own: in a sticky one root may not write to others' files.
+    outside = tempfile.mkdtemp(prefix="m2-outside-", dir="/tmp")
+    os.chmod(outside, 0o755)
+    deployment.database = os.path.join(outside, "config.sqlite")
     try:
         deployment.configure({"/": dir_()})
         server = Server(deployment, workers=2, as_root=True, start=False)
@@ -166,7 +170,7 @@ def test_reload_in_chroot(deployment):
         server.send_signal(signal.SIGTERM)
         wait_until(lambda: not is_alive(server.pid), "the daemon to end")
     finally:
-        os.unlink(outside)
+        shutil.rmtree(outside)
 
 
 # Goal: a worker that is replaced goes into the same jail; so does one that a reload adds.

@@ -8,7 +8,7 @@ import pytest
 
 from lib.deployment import IS_ROOT, UUID, dir_, handler, m2sh
 from lib.handler import Answering
-from lib.server import Server, process_facts
+from lib.server import Server, process_facts, run
 from lib.waiting import wait_until
 
 
@@ -17,8 +17,8 @@ def jail(deployment, check=True):
 
 
 # Goal: m2sh jail tells of every process what was asked, what it says and what the kernel says, and
-# they agree; the file that it reads goes with the server. Method: as an ordinary user and, where the
-# tests are root, as root.
+# they agree; the file that it reads goes with the server. Method: as an ordinary user and, where
+# the tests are root, as root.
 @pytest.mark.parametrize("as_root", [False, True] if IS_ROOT else [False])
 def test_what_was_asked_is_what_is_there(deployment, workers, as_root):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"server.daemonize": 0})
@@ -93,8 +93,8 @@ def test_death_by_the_filter_is_said(deployment):
 
 
 # Goal: started by an ordinary user there is no chroot, and still no way out of the server's folder:
-# links in a served folder lead nowhere, a folder for uploads outside of it works when the server was
-# started with it, and another one is refused at a reload.
+# links in a served folder lead nowhere, a folder for uploads outside of it works when the server
+# was started with it, and another one is refused at a reload.
 def test_an_ordinary_user_stays_in_the_folder(deployment, tmp_path):
     os.chmod(tmp_path, 0o777)
     for parent in list(tmp_path.parents)[:2]:
@@ -119,3 +119,44 @@ def test_an_ordinary_user_stays_in_the_folder(deployment, tmp_path):
             assert "is outside of the server's folder" in server.reload()
         deployment.configure(routes, settings={"upload.temp_store": "run/x.XXXXXX"})
         assert "serves" in server.reload()
+
+
+# Goal: the configuration is never served, whatever folder it lies in and whatever name it has there
+# (the manual's first example keeps it in one); logs in a served folder are refused as root and
+# warned of otherwise (manual 4.9).
+def test_what_nobody_may_see(deployment):
+    os.link(deployment.write("www/page.txt", "seen"), deployment.path("www/other.txt"))
+    deployment.configure()
+    os.link(deployment.database, deployment.path("www/innocent.txt"))
+    with Server(deployment, workers=1) as server:
+        assert server.get("/other.txt").body == b"seen"
+        assert server.get("/innocent.txt").status in (403, 404)
+        deployment.configure({"/": dir_(base="logs/")})
+        assert "serves" in server.reload()
+        assert 'base "logs/": would serve the access log' in server.log()
+
+
+@pytest.mark.usefixtures("root")
+def test_dangerous_places_are_refused_as_root(deployment):
+    def refusal():
+        done = run(deployment.database, UUID, as_root=True)
+        assert done.returncode == 1
+        checked = run("--check", deployment.database, UUID, as_root=True)
+        assert checked.returncode == 1 and "error: " in checked.stdout
+        return done.stdout
+
+    settings = {"server.daemonize": 0}
+    deployment.configure({"/": dir_(base="logs/")}, settings=settings)
+    assert "would serve the access log (/logs/access.log) to everybody" in refusal()
+    deployment.configure(settings=settings)
+    os.chmod(deployment.database, 0o666)
+    assert "everybody may write to it, and so decide" in refusal()
+    os.chmod(deployment.database, 0o644)
+    for name, why in ((".", "everybody may put another file in its place"),
+                      ("run", "run/ in it: everybody may write to it (chmod o-w)"),
+                      ("logs", "logs/ in it: everybody may write to it (chmod o-w)")):
+        os.chmod(deployment.path(name), 0o777)
+        assert why in refusal()
+        os.chmod(deployment.path(name), 0o755)
+    with Server(deployment, workers=1, as_root=True) as server:
+        assert server.get().status == 200

@@ -180,6 +180,9 @@ Folder::Look Folder::describe(std::string path, OwnedFd fd, ContentCoding coding
   look.found = Found::kDirectory;
   if (S_ISDIR(file->seen.st_mode)) return look;
   if (!S_ISREG(file->seen.st_mode)) return failed(ENXIO);
+  if (FileIdentity{file->seen.st_dev, file->seen.st_ino} == settings_.database) {
+    return failed(EACCES);
+  }
   file->racy = changed_just_now(file->seen);
   file->file = std::move(fd);
   file->coding = coding;

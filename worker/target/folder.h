@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/config/model.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
 #include "proto/http/mime.h"
@@ -26,6 +27,7 @@ struct FolderSettings {
   uint32_t cache_ttl_s = 0;
   bool precompressed = false;
   bool listing = false;
+  FileIdentity database;  // never served, under whatever name
 };
 
 class Folder {

@@ -6,14 +6,16 @@
 namespace m2 {
 namespace {
 
-FolderSettings folder_settings(const DirRow& row, const std::string& charset) {
+FolderSettings folder_settings(const DirRow& row, const std::string& charset,
+                               const FileIdentity& database) {
   return {.base = row.base,
           .index_file = row.index_file,
           .default_ctype = row.default_ctype,
           .charset = charset,
           .cache_ttl_s = row.cache_ttl_s,
           .precompressed = row.precompressed,
-          .listing = row.listing};
+          .listing = row.listing,
+          .database = database};
 }
 
 }  // namespace
@@ -26,6 +28,7 @@ void Targets::begin(const Config& config, uint32_t workers) {
   files_->set_limits(
       {number("dir.cache_files"), static_cast<size_t>(settings.number("dir.cache_bytes"))});
   charset_ = settings.text("dir.charset");
+  database_ = config.database;
   pool_limits_.connect_ms = number("proxy.connect_ms");
   pool_limits_.answer_ms = number("proxy.answer_ms");
   pool_limits_.idle_ms = number("proxy.idle_ms");
@@ -46,8 +49,8 @@ void Targets::begin(const Config& config, uint32_t workers) {
 
 Result<std::shared_ptr<Target>> Targets::directory(const DirRow& row,
                                                    std::shared_ptr<const MimeTable> mime) {
-  return std::shared_ptr<Target>(std::make_shared<Directory>(loop_, folder_settings(row, charset_),
-                                                             resolver_, files_, std::move(mime)));
+  return std::shared_ptr<Target>(std::make_shared<Directory>(
+      loop_, folder_settings(row, charset_, database_), resolver_, files_, std::move(mime)));
 }
 
 Result<std::shared_ptr<Target>> Targets::proxy(const ProxyRow& row) {

@@ -40,6 +40,7 @@ class Targets final : public TargetSource, public HandlerReplies::Pairs {
   const Resolver resolver_ = best_resolver();
   const std::shared_ptr<FileCache> files_ = std::make_shared<FileCache>(FileCacheLimits());
   std::string charset_;
+  FileIdentity database_;
   Backends& backends_;
   PoolLimits pool_limits_;
   ProxyLimits proxy_limits_;

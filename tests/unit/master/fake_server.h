@@ -235,6 +235,7 @@ class FakeServer {
       return send_and_wait(channel, message).ok() ? 0 : 1;
     };
     const auto child = [this](ChildStart start) {
+      log_open("child", start.error_log.get(), LogLevel::kInfo);  // first, as real ones do
       const JailRole role = start.role == Role::kRelay ? JailRole::kRelay : JailRole::kWorker;
       if (!jailed.ends_with(start.role == Role::kRelay ? "relay" : "worker")) {
         if (!enter_and_tell(role, start.channel.get()).ok()) return 1;

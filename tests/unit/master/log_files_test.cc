@@ -90,5 +90,15 @@ TEST_F(LogFilesTest, AsRootTheFilesBelongToTheJailAndAreOpenedWithItsRights) {
   EXPECT_EQ(file.st_gid, 65534u);
 }
 
+TEST_F(LogFilesTest, AsRootAFileThatEverybodyMayWriteToIsRefusedNeedsRoot) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  place_.as_root = true;
+  folder_.write("logs/error.log", "");
+  ASSERT_EQ(::chmod((folder_ / "logs/error.log").c_str(), 0666), 0);
+  const Result<Logs> logs = open();
+  ASSERT_FALSE(logs.ok());
+  EXPECT_NE(logs.message().find("everybody may write to it"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace m2

@@ -78,10 +78,44 @@ TEST_F(PlaceTest, TheOwnerOfTheFolderServes) {
   EXPECT_TRUE(place.value().warnings.empty());
 }
 
+// Goal: where everybody may write nobody serves as root, and an ordinary user is warned.
+TEST_F(PlaceTest, FoldersThatEverybodyMayWriteToAreRefusedNeedsRoot) {
+  if (!root_) GTEST_SKIP() << "needs root";
+  for (const char* name : {"run", "logs", "access"}) {
+    ASSERT_EQ(::mkdir((folder_ / name).c_str(), 0755), 0);
+  }
+  ASSERT_EQ(::chown(folder_.path().c_str(), 65534, 65534), 0);
+  Plan plan = plan_of(folder_.path());
+  plan.pid_file = "/run/x.pid";
+  plan.error_log = "/logs/error.log";
+  plan.access_log = "/access/access.log";
+  EXPECT_TRUE(inspect_place(plan).ok());
+  for (const char* name : {".", "run", "logs", "access"}) {
+    ASSERT_EQ(::chmod((folder_ / name).c_str(), 01777), 0);
+    const Result<Place> place = inspect_place(plan);
+    ASSERT_FALSE(place.ok()) << name;
+    EXPECT_NE(place.message().find("everybody may write to it (chmod o-w)"), std::string::npos);
+    EXPECT_EQ(in_child([&] {
+                if (::setuid(65534) != 0) return 1;
+                const Result<Place> own = inspect_place(plan);
+                return own.ok() && own.value().warnings.size() == 1 ? 0 : 2;
+              }),
+              0)
+        << name;
+    ASSERT_EQ(::chmod((folder_ / name).c_str(), 0755), 0);
+  }
+  ASSERT_EQ(::mkdir((folder_ / "site").c_str(), 0755), 0);
+  ASSERT_EQ(::chown((folder_ / "site").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  const Result<Place> place = inspect_place(plan_of(folder_ / "site"));
+  ASSERT_FALSE(place.ok());
+  EXPECT_NE(place.message().find("another folder in its place"), std::string::npos);
+}
+
 TEST_F(PlaceTest, WarnsOfTheGroupRootAndOfForeignWriters) {
   if (!root_) GTEST_SKIP() << "needs root";
   ASSERT_EQ(::chown(folder_.path().c_str(), 65534, 0), 0);
-  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0775), 0);
   const Result<Place> place = inspect_place(plan_of(folder_.path()));
   ASSERT_TRUE(place.ok());
   EXPECT_EQ(place.value().warnings.size(), 2u);
