@@ -157,7 +157,7 @@ class Supervisor final : public SignalUser,
   bool reload_due_ = false;   // asked for during an upgrade
   // The pid file, the files of the sockets and the ear of the service manager are ours.
   bool owner_ = true;
-  std::string serves_text_;     // of a successor, until it is the owner
+  std::string serves_text_;          // of a successor, until it is the owner
   std::set<std::string> held_keys_;  // of endpoints that the predecessor has not left yet
   TimerWatcher held_limit_;
 

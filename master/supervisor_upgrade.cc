@@ -109,8 +109,8 @@ void Supervisor::say_left(const Child& child) {
   const unsigned workers = current_.workers;
   const bool relay = child.role() == Role::kRelay;
   std::set<std::string> keys;
-  for (const std::string& key : relay ? Listeners::relay_keys(plan, workers)
-                                      : Listeners::worker_keys(plan, workers)) {
+  for (const std::string& key :
+       relay ? Listeners::relay_keys(plan, workers) : Listeners::worker_keys(plan, workers)) {
     if (key.starts_with("zmq ")) keys.insert(key);
   }
   for (std::string& batch : in_batches(keys)) upgrade_.endpoints_left(std::move(batch));
@@ -150,6 +150,7 @@ void Supervisor::owns_now() {
   say_verdict("upgrade: Mongrel2 " M2_VERSION ", process " + std::to_string(::getpid()) + "; " +
               serves_text_);
   held_limit_.start<&Supervisor::release_all>(loop_, held_limit_s(), 0, this);
+  if (std::exchange(reload_due_, false)) signal_arrived(SIGHUP);
 }
 
 // The old one promises less; this is for one that hangs.

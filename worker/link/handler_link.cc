@@ -122,7 +122,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   uint64_t torn_until_ = 0;
   std::vector<ConnectionId> torn_;
   TimerWatcher torn_timer_;
-  TimerWatcher return_;        // runs while handlers are expected to connect again by themselves
+  TimerWatcher return_;  // runs while handlers are expected to connect again by themselves
   RoomWaiters waiters_;
   TimerWatcher next_turn_;
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
@@ -379,10 +379,9 @@ void Link::did_they_return() {
 
 void Link::overdue(ConnectionId id, Overdue cause) {
   const bool late = cause == Overdue::kLate;
-  const std::string why = late ? "no answer within handler.timeout"
-                          : cause == Overdue::kTorn
-                              ? "the relay died, and a part of it may be lost"
-                              : "all handlers that may have had it are gone";
+  const std::string why = late                      ? "no answer within handler.timeout"
+                          : cause == Overdue::kTorn ? "the relay died, and a part of it may be lost"
+                                                    : "all handlers that may have had it are gone";
   if (late) queue_->withdraw(id);
   DropCounter& counter = late ? timeout_ : handlers_gone_;
   if (counter.add()) {
