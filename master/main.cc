@@ -105,7 +105,25 @@ struct Beginning {
   std::function<int(int channel, int current_image)> read;
 };
 
-// A predecessor hears the reason before it hears that we end.
+// Sockets, children and the first generation; then the loop, until somebody says stop.
+Status supervise(const Beginning& begun, Reading first, Supervisor::Setup setup) {
+  setup.kit = {setup.place.jail, run_directory(*first.plan), worker_main, relay_main};
+  setup.look_up = [&begun, jail = setup.place.jail](int image, int channel) {
+    return look_names_up(begun.task, begun.origin, jail, image, channel);
+  };
+  setup.launch = [&begun, environment = setup.notify.environment(),
+                  sockets = setup.inherited.descriptors(),
+                  names = setup.inherited.names()](int channel) {
+    return launch_successor(begun.task, begun.origin, begun.program,
+                            {environment, sockets, names, channel});
+  };
+  Loop loop;
+  Supervisor supervisor(loop, std::move(setup));
+  Status served = supervisor.run(std::move(first));
+  if (served.ok()) log_info("ended");
+  return served;
+}
+
 Status serve(Beginning& begun, Reading first) {
   const Plan& plan = *first.plan;
   const Origin& origin = begun.origin;
@@ -121,12 +139,10 @@ Status serve(Beginning& begun, Reading first) {
   // the first process of a container, which both follow the process they started.
   Notify notify = Notify::from_environment();
   const bool foreground = !place.as_root || !plan.daemonize || notify.active() || ::getpid() == 1;
-  Launcher launcher;
-  if (!foreground && !successor) {
-    Result<Launcher> detached = Launcher::detach(plan.prepare_ms + kLauncherGraceMs);
-    if (!detached.ok()) return std::move(detached).status();
-    launcher = std::move(detached).value();
-  }
+  const bool stays = foreground || successor;
+  Result<Launcher> launcher =
+      stays ? Launcher() : Launcher::detach(plan.prepare_ms + kLauncherGraceMs);
+  if (!launcher.ok()) return std::move(launcher).status();
 
   // From here on every path is one of the folder; as root it is all there is.
   if (Status entered = enter_place(place); !entered.ok()) return entered;
@@ -164,39 +180,23 @@ Status serve(Beginning& begun, Reading first) {
   }
   if (const std::string without = jails.value().shortcomings(); !without.empty()) log_warn(without);
 
-  // Sockets, children and the first generation; then the loop, until somebody says stop.
-  const NameResolver::Body look_up = [&begun, jail = place.jail](int image, int channel) {
-    return look_names_up(begun.task, begun.origin, jail, image, channel);
-  };
-  const auto launch = [&begun, environment = notify.environment(),
-                       sockets = begun.inherited.descriptors(),
-                       names = begun.inherited.names()](int channel) {
-    return launch_successor(begun.task, begun.origin, begun.program,
-                            {environment, sockets, names, channel});
-  };
-  const Children::Kit kit{place.jail, run_directory(plan), worker_main, relay_main};
-  Loop loop;
-  Supervisor supervisor(loop, {.place = std::move(place),
-                               .kit = kit,
-                               .read = begun.read,
-                               .look_up = look_up,
-                               .reader_keeps = {origin.root.get(), origin.folder.get()},
-                               .workers = begun.arguments.workers,
-                               .foreground = foreground,
-                               .held_signals = std::move(held).value(),
-                               .logs = std::move(logs).value(),
-                               .launcher = std::move(launcher),
-                               .notify = std::move(notify),
-                               .verdict_path = verdict_path(pid_path),
-                               .jails = std::move(jails).value(),
-                               .inherited = std::move(begun.inherited),
-                               .pid_file = std::move(pid_file),
-                               .take_pid_file = take_pid_file,
-                               .launch = launch,
-                               .predecessor = std::move(begun.predecessor)});
-  Status served = supervisor.run(std::move(first));
-  if (served.ok()) log_info("ended");
-  return served;
+  return supervise(begun, std::move(first),
+                   {.place = std::move(place),
+                    .kit = {},
+                    .read = begun.read,
+                    .reader_keeps = {origin.root.get(), origin.folder.get()},
+                    .workers = begun.arguments.workers,
+                    .foreground = foreground,
+                    .held_signals = std::move(held).value(),
+                    .logs = std::move(logs).value(),
+                    .launcher = std::move(launcher).value(),
+                    .notify = std::move(notify),
+                    .verdict_path = verdict_path(pid_path),
+                    .jails = std::move(jails).value(),
+                    .inherited = std::move(begun.inherited),
+                    .pid_file = std::move(pid_file),
+                    .take_pid_file = take_pid_file,
+                    .predecessor = std::move(begun.predecessor)});
 }
 
 int run(const Arguments& arguments, Program program) {

@@ -60,7 +60,7 @@ void Supervisor::signal_arrived(int number) {
       return children_.reap();
     case SIGHUP:
       if (mode_ != Mode::kRunning) return log_info("HUP: no reload, the server is stopping");
-      if (upgrade_.under_way()) {
+      if (upgrade_.under_way() || !owner_) {
         reload_due_ = true;
         return log_info("HUP: the reload waits for the end of the upgrade");
       }

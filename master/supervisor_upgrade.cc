@@ -150,6 +150,7 @@ void Supervisor::owns_now() {
   say_verdict("upgrade: Mongrel2 " M2_VERSION ", process " + std::to_string(::getpid()) + "; " +
               serves_text_);
   held_limit_.start<&Supervisor::release_all>(loop_, held_limit_s(), 0, this);
+  if (std::exchange(reload_due_, false)) signal_arrived(SIGHUP);
 }
 
 // The old one promises less; this is for one that hangs.

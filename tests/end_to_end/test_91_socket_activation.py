@@ -1,5 +1,5 @@
-"""Sockets that systemd made (socket activation): used where the configuration names their addresses,
-kept over reloads, and left as they were when the server ends."""
+"""Sockets that systemd made (socket activation): used where the configuration names their
+addresses, kept over reloads, and left as they were when the server ends."""
 
 import os
 import signal
@@ -33,8 +33,8 @@ def ask_early(family, address):
     return client
 
 
-# Goal: who has asked before the server was started is answered: on IPv4, IPv6 and a unix socket; and
-# nothing else listens there. Method: one socket of each kind, a request in each queue, then the
+# Goal: who has asked before the server was started is answered: on IPv4, IPv6 and a unix socket;
+# and nothing else listens there. Method: one socket of each kind, a request in each queue, then the
 # start.
 @pytest.mark.parametrize("as_root", [False, True], ids=["user", "root"])
 def test_requests_that_wait_for_the_start(deployment, as_root):
@@ -83,8 +83,8 @@ def test_one_socket_for_both_families(deployment):
             assert "systemd's socket serves tcp://0.0.0.0:" in server.log()
 
 
-# Goal: reloads keep the sockets; one that nobody wants is said, with its unit, and is used as soon as
-# a reload wants it; one that a reload drops is not closed by us.
+# Goal: reloads keep the sockets; one that nobody wants is said, with its unit, and is used as soon
+# as a reload wants it; one that a reload drops is not closed by us.
 def test_reloads(deployment):
     other = free_port()
     deployment.configure({"/": dir_()})

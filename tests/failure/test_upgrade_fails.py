@@ -64,8 +64,8 @@ socket.socket(fileno=int(os.environ["MONGREL2_UPGRADE_FD"])).send(b"hello")
 }
 
 
-# Goal: programs of all bad kinds are refused with the reason, and change nothing; then a good one at
-# the same place takes over. Method: one server; the file is replaced by each.
+# Goal: programs of all bad kinds are refused with the reason, and change nothing; then a good one
+# at the same place takes over. Method: one server; the file is replaced by each.
 def test_bad_programs(deployment, copy, workers):
     configure(deployment, **{"reload.prepare_ms": 500})
     with Server(deployment, workers=workers, program=copy) as server, Answering(deployment), \
@@ -135,8 +135,8 @@ def test_bad_configurations(deployment, workers):
         assert client.request("GET", "/").status == 200
 
 
-# Goal: the new program killed before it serves changes nothing; the old one killed takes the new one
-# along; stopped, it ends both.
+# Goal: the new program killed before it serves changes nothing; the old one killed takes the new
+# one along; stopped, it ends both.
 def test_killed_in_the_middle(deployment, copy, workers):
     configure(deployment)
     with Server(deployment, workers=workers, program=copy) as server, Answering(deployment):

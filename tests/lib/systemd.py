@@ -1,5 +1,5 @@
-"""A stand-in for systemd where none can run: its side of socket activation (sd_listen_fds(3)), of the
-notify socket with MAINPID, and of the watchdog, for one service."""
+"""A stand-in for systemd where none can run: its side of socket activation (sd_listen_fds(3)), of
+the notify socket with MAINPID, and of the watchdog, for one service."""
 
 import os
 import socket

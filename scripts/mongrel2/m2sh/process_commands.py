@@ -133,13 +133,14 @@ def _upgrade(options: Options) -> int:
         before = process.verdict(server)
         name = f"{select.short_title(server)} at PID {found.pid}"
         if before is None:  # the signal would end a Mongrel2 that does not know it
-            raise process.ProcessError(f"Server {name} leaves no verdicts beside its pid file, so it "
-                                       "may not know upgrades; stop and start it instead")
+            raise process.ProcessError(f"Server {name} leaves no verdicts beside its pid file, so "
+                                       "it may not know upgrades; stop and start it instead")
         process.send(found.pid, signal.SIGUSR2, options.sudo)
         after = process.wait_for_verdict(server, before, seconds, about="upgrade")
         if after is None:
-            raise process.ProcessError(f"Server {name} has not finished its upgrade after {seconds} "
-                                       "seconds; its error log says more, -wait waits longer")
+            raise process.ProcessError(f"Server {name} has not finished its upgrade after "
+                                       f"{seconds} seconds; its error log says more, -wait waits "
+                                       "longer")
         if not after.ok:
             raise process.ProcessError(f"Server {name} goes on as before: {after.text}")
         print(f"Upgraded server {name}: {after.text}")

@@ -18,7 +18,9 @@
 namespace m2 {
 namespace {
 
-OwnedFd listen_at(const Endpoint& endpoint) {
+// On tcp at any port that is free.
+OwnedFd listen_at(Endpoint endpoint) {
+  if (endpoint.path.empty()) reinterpret_cast<sockaddr_in&>(endpoint.address).sin_port = 0;
   OwnedFd fd(::socket(endpoint.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int off = 0;
   if (endpoint.family() == AF_INET6) {
@@ -53,7 +55,7 @@ int in_child(const std::vector<int>& sockets, bool ours, const std::function<int
 
 TEST(InheritedSockets, AreFoundByTheirAddresses) {
   const ScratchFolder folder;
-  const OwnedFd tcp = listen_at(at("tcp://127.0.0.1:0"));
+  const OwnedFd tcp = listen_at(at("tcp://127.0.0.1:1"));
   sockaddr_in bound{};
   socklen_t size = sizeof bound;
   ASSERT_EQ(::getsockname(tcp.get(), reinterpret_cast<sockaddr*>(&bound), &size), 0);
@@ -78,7 +80,7 @@ TEST(InheritedSockets, AreFoundByTheirAddresses) {
 }
 
 TEST(InheritedSockets, OneForBothFamiliesIsEnough) {
-  const OwnedFd both = listen_at(at("tcp://[::]:0"));
+  const OwnedFd both = listen_at(at("tcp://[::]:1"));
   if (!both.valid()) GTEST_SKIP() << "needs IPv6";
   sockaddr_in6 bound{};
   socklen_t size = sizeof bound;
@@ -94,7 +96,7 @@ TEST(InheritedSockets, OneForBothFamiliesIsEnough) {
 }
 
 TEST(InheritedSockets, OfAnotherProcessOrOfNoUse) {
-  const OwnedFd tcp = listen_at(at("tcp://127.0.0.1:0"));
+  const OwnedFd tcp = listen_at(at("tcp://127.0.0.1:1"));
   EXPECT_EQ(in_child({tcp.get()}, false,
                      [] { return static_cast<int>(InheritedSockets::from_environment().size()); }),
             0);
