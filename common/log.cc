@@ -4,24 +4,28 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
+#include <string>
+
+#include "common/log_writer.h"
 
 namespace m2 {
 namespace {
 
-// One write() a line: O_APPEND keeps lines of several processes whole.
-class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+class WriterSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
-  int fd = -1;
-  uint64_t lost = 0;
+  explicit WriterSink(int fd) : writer(fd) {}
+  LogWriter writer;
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ++lost;
+    writer.write({line.data(), line.size()}, 1);
   }
   void flush_() override {}
 };
@@ -42,7 +46,31 @@ class LevelName final : public spdlog::custom_flag_formatter {
   }
 };
 
-std::shared_ptr<DescriptorSink> sink;
+// The number of a level for the journal: sd-daemon(3).
+class JournalLevel final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& out) override {
+    char number = '7';
+    if (message.level == spdlog::level::info) number = '6';
+    if (message.level == spdlog::level::warn) number = '4';
+    if (message.level == spdlog::level::err) number = '3';
+    out.push_back(number);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JournalLevel>();
+  }
+};
+
+// Whether systemd's journal reads what is written there: systemd.exec(5), JOURNAL_STREAM.
+bool is_journal(int fd) {
+  const char* const stream = std::getenv("JOURNAL_STREAM");
+  struct stat file;
+  return stream != nullptr && ::fstat(fd, &file) == 0 &&
+         std::to_string(file.st_dev) + ":" + std::to_string(file.st_ino) == stream;
+}
+
+std::shared_ptr<WriterSink> sink;
 std::shared_ptr<spdlog::logger> logger;
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
@@ -62,19 +90,31 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 }  // namespace
 
 void log_open(std::string_view who, int fd, LogLevel level) {
-  sink = std::make_shared<DescriptorSink>();
-  sink->fd = fd;
+  sink = std::make_shared<WriterSink>(fd);
   logger = std::make_shared<spdlog::logger>(std::string(who), sink);
-  // Names and order as in Mongrel2 1.x: "Sun, 22 Nov 2026 06:12:10 GMT [INFO] (worker 1) text".
   auto form = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-  form->add_flag<LevelName>('*').set_pattern("%a, %d %b %Y %H:%M:%S GMT [%*] (%n) %v");
+  if (is_journal(fd)) {  // which knows the time, and has a field for the level
+    form->add_flag<JournalLevel>('*').set_pattern("<%*>(%n) %v");
+  } else {
+    // Names and order as in Mongrel2 1.x: "Sun, 22 Nov 2026 06:12:10 GMT [INFO] (worker 1) text".
+    form->add_flag<LevelName>('*').set_pattern("%a, %d %b %Y %H:%M:%S GMT [%*] (%n) %v");
+  }
   logger->set_formatter(std::move(form));
-  logger->set_error_handler([](const std::string&) { ++sink->lost; });
+  logger->set_error_handler([](const std::string&) {});
   log_set_level(level);
 }
 
 void log_redirect(int fd) {
-  if (sink) sink->fd = fd;
+  if (sink) sink->writer.redirect(fd);
+}
+
+void log_in_background() {
+  if (const Status started = sink->writer.start(); !started.ok()) log_warn(started.message());
+}
+
+void log_close() {
+  logger.reset();
+  sink.reset();
 }
 
 void log_redirect_all(int fd) {
@@ -89,10 +129,12 @@ void log_set_level(LogLevel level) {
 
 bool log_enabled(LogLevel level) { return logger && logger->should_log(to_spdlog(level)); }
 
-uint64_t log_lines_lost() { return sink ? sink->lost : 0; }
-
 void log_line(LogLevel level, std::string_view text) {
-  if (logger) logger->log(to_spdlog(level), "{}", text);
+  if (!logger) return;
+  logger->log(to_spdlog(level), "{}", text);
+  if (const std::string news = sink->writer.news(); !news.empty()) {
+    logger->log(spdlog::level::warn, "error log: {}", news);
+  }
 }
 
 }  // namespace m2

@@ -1,6 +1,6 @@
 // The error log: spdlog behind a few functions; the only file (with log.cc) that includes it. Made
-// anew in each process after its fork, written without a thread, to a descriptor that the master
-// opened (O_APPEND). A line that cannot be written (full disk) is counted, never waited for.
+// anew in each process after its fork, and written to a descriptor that the master opened
+// (O_APPEND). A line that cannot be written (full disk) is counted and said, never waited for.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,10 @@ void log_redirect(int fd);
 void log_redirect_all(int fd);
 void log_set_level(LogLevel level);
 bool log_enabled(LogLevel level);
-// Lines lost because they could not be written, since the start of the process.
-uint64_t log_lines_lost();
+// From here on lines are written by a thread (log_writer.h). For processes that do not fork.
+void log_in_background();
+// At the end of a process that did: waits a little until all lines are written.
+void log_close();
 
 void log_line(LogLevel level, std::string_view text);
 inline void log_error(std::string_view text) { log_line(LogLevel::kError, text); }

@@ -72,6 +72,7 @@ Limits::Limits(const Settings& settings)
       pipelining(settings.flag("pipelining")),
       close_after_answer(settings.flag("close_after_answer")),
       keep_client_xff(settings.flag("no_clobber_xff")),
+      request_ids(settings.flag("request.id")),
       tcp_keepalive(settings.flag("net.tcp_keepalive")),
       uploads(settings) {
   parser.head_bytes = number32(settings, "limits.buffer_size");
@@ -92,7 +93,8 @@ Generation::Generation(uint64_t number, const Settings& settings)
     : number_(number),
       limits_(settings),
       access_log_flush_ms_(number32(settings, "access_log.flush_ms")),
-      access_logging_(!settings.flag("disable.access_logging")) {}
+      access_logging_(!settings.flag("disable.access_logging")),
+      access_log_form_(m2::access_log_form(settings.text("access_log.format"))) {}
 
 Result<std::shared_ptr<const Generation>> Generation::build(uint64_t number, const Config& config,
                                                             TargetSource& source) {

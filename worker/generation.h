@@ -16,6 +16,7 @@
 #include "proto/http/mime.h"
 #include "proto/http/request_parser.h"
 #include "proto/route/route_map.h"
+#include "worker/http/access_log_format.h"
 #include "worker/target/target.h"
 #include "worker/target/upload_limits.h"
 
@@ -64,6 +65,7 @@ struct Limits {
   bool pipelining = false;
   bool close_after_answer = true;
   bool keep_client_xff = false;
+  bool request_ids = false;
   bool tcp_keepalive = false;
   UploadLimits uploads;
   WebSocketLimits websocket;
@@ -106,6 +108,7 @@ class Generation {
   const Trust& trust() const { return trust_; }
   uint32_t access_log_flush_ms() const { return access_log_flush_ms_; }
   bool access_logging() const { return access_logging_; }
+  AccessLogForm access_log_form() const { return access_log_form_; }
 
  private:
   Generation(uint64_t number, const Settings& settings);
@@ -115,6 +118,7 @@ class Generation {
   Trust trust_;
   uint32_t access_log_flush_ms_;
   bool access_logging_;
+  AccessLogForm access_log_form_;
   std::map<std::pair<std::string, std::string>, HandlerRow> handlers_;  // by send_spec, recv_spec
   HostMap host_map_;
   std::vector<std::unique_ptr<Host>> hosts_;

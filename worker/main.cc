@@ -18,9 +18,14 @@ int worker_main(ChildStart start) {
     return 1;
   }
 
-  // From here on: strangers. The first generation arrives over the channel, with its sockets.
-  Worker worker(std::move(start));
-  worker.run();
+  // From here on: threads, and strangers. The first generation arrives over the channel, with its
+  // sockets.
+  log_in_background();
+  {
+    Worker worker(std::move(start));
+    worker.run();
+  }
+  log_close();
   return 0;
 }
 

@@ -24,6 +24,7 @@ Worker::Worker(ChildStart start)
       targets_(loop_, deadlines_, links_, backends_, uploads_),
       channel_(loop_, std::move(start.channel), *this),
       heartbeat_(loop_, channel_, [this] { return clients_.count(); }) {
+  clients_.number_requests_from(first_request_id(start.slot, start.incarnation));
   replies_.set_pairs(targets_);
   backends_.set_ask([this] { answer(MessageType::kLookUp, 0); });
 }

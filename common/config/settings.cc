@@ -34,6 +34,12 @@ constexpr SettingSpec text(string_view key, string_view standard, string_view he
   return {key, SettingType::kText, 0, standard, 0, 0, "", help, true};
 }
 
+// choices: words with a blank between them, the first of which is the default.
+constexpr SettingSpec choice(string_view key, string_view choices, string_view help) {
+  return {key, SettingType::kChoice, 0, choices.substr(0, choices.find(' ')), 0, 0, choices, help,
+          true};
+}
+
 constexpr SettingSpec no_effect(SettingSpec spec) {
   spec.has_effect = false;
   return spec;
@@ -103,6 +109,9 @@ constexpr SettingSpec kSpecs[] = {
     flag("close_after_answer", true,
          "Close clients that speak HTTP/1.0 or sent 'Connection: close' when a handler's answer is "
          "complete; 0 leaves the closing to the handler, as Mongrel2 1.x does."),
+    flag("request.id", false,
+         "Give each request an id: in the access log and in lines of the error log about it, to "
+         "handlers as REQUEST_ID, to backends as X-Request-Id."),
     flag("no_clobber_xff", false,
          "Keep the client's own X-Forwarded-For instead of overwriting it with its address."),
     flag("request.relaxed", false, "Accept { } and ^ in request targets too."),
@@ -119,6 +128,8 @@ constexpr SettingSpec kSpecs[] = {
 
     // Access log.
     flag("disable.access_logging", false, "Write no access log."),
+    choice("access_log.format", "mongrel2 combined json",
+           "Form of the lines: that of Mongrel2 1.x, the combined one of many servers, or JSON."),
     number("access_log.flush_ms", 1000, 0, 60000, "ms",
            "Lines of the access log are gathered for this long before they are written; 0 writes "
            "each at once."),
@@ -280,15 +291,26 @@ std::optional<int64_t> parse_number(string_view value) {
 // "must be a whole number from 512 to 1048576 (bytes)".
 std::string expectation(const SettingSpec& spec) {
   if (spec.type == SettingType::kFlag) return "must be 0 or 1";
+  if (spec.type == SettingType::kChoice) return "must be one of " + std::string(spec.unit);
   std::string text = "must be a whole number from " + std::to_string(spec.least) + " to " +
                      std::to_string(spec.most);
   if (!spec.unit.empty()) text.append(" (").append(spec.unit).append(")");
   return text;
 }
 
+bool has_word(string_view words, string_view wanted) {
+  for (;;) {
+    const size_t end = words.find(' ');
+    if (words.substr(0, end) == wanted) return true;
+    if (end == string_view::npos) return false;
+    words.remove_prefix(end + 1);
+  }
+}
+
 const SettingSpec& known(string_view key, SettingType type) {
   const SettingSpec* spec = find_setting(key);
-  CHECK(spec != nullptr && spec->type == type);
+  CHECK(spec != nullptr);
+  CHECK(spec->type == type || (type == SettingType::kText && spec->type == SettingType::kChoice));
   return *spec;
 }
 
@@ -307,7 +329,9 @@ Status Settings::set(string_view key, string_view value) {
   const SettingSpec* spec = find_setting(key);
   const std::string place = std::string(key) + " " + in_quotes(value);
   if (spec == nullptr) return Status::error(place + ": there is no such setting");
-  if (spec->type != SettingType::kText) {
+  if (spec->type == SettingType::kChoice) {
+    if (!has_word(spec->unit, value)) return Status::error(place + ": " + expectation(*spec));
+  } else if (spec->type != SettingType::kText) {
     const std::optional<int64_t> number = parse_number(value);
     if (!number || *number < spec->least || *number > spec->most) {
       return Status::error(place + ": " + expectation(*spec) + "; the default is " +

@@ -13,7 +13,7 @@
 
 namespace m2 {
 
-enum class SettingType : uint8_t { kNumber, kFlag, kText };
+enum class SettingType : uint8_t { kNumber, kFlag, kText, kChoice };
 
 struct SettingSpec {
   std::string_view key;
@@ -22,7 +22,7 @@ struct SettingSpec {
   std::string_view default_text;
   int64_t least;
   int64_t most;
-  std::string_view unit;  // "bytes", "ms", "s", "" ...
+  std::string_view unit;  // "bytes", "ms", "s", "" ...; kChoice: the words there are
   std::string_view help;  // one sentence
   bool has_effect;        // false: accepted for Mongrel2 1.x, no meaning in this design
 };
@@ -37,7 +37,7 @@ class Settings {
   // Refused: unknown key, not a number, out of range; the message names key, value and bounds.
   Status set(std::string_view key, std::string_view value);
 
-  // The key must exist with this type (CHECKed: a wrong key is a bug).
+  // The key must exist with this type (CHECKed: a wrong key is a bug). A choice is a text.
   int64_t number(std::string_view key) const;
   bool flag(std::string_view key) const;
   const std::string& text(std::string_view key) const;

@@ -40,7 +40,8 @@ that they change nothing.
 )";
 
 std::string standard(const SettingSpec& spec) {
-  if (spec.type != SettingType::kText) return std::to_string(spec.default_number);
+  const bool is_word = spec.type == SettingType::kText || spec.type == SettingType::kChoice;
+  if (!is_word) return std::to_string(spec.default_number);
   return spec.default_text.empty() ? "not set" : "`" + std::string(spec.default_text) + "`";
 }
 
@@ -50,6 +51,8 @@ std::string bounds(const SettingSpec& spec) {
       return "text";
     case SettingType::kFlag:
       return "flag";
+    case SettingType::kChoice:
+      return std::string(spec.unit);
     case SettingType::kNumber:
       break;
   }

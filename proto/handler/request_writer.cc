@@ -21,7 +21,8 @@ struct Parts {
   std::string_view path, method, version, query, fragment, pattern, scheme, remote_addr;
   bool has_query;
   bool has_fragment;
-  bool adds_forwarded_for;  // with remote_addr
+  bool adds_forwarded_for;      // with remote_addr
+  std::string_view request_id;  // "": none
   const FieldGroups& fields;
   std::span<const ExtraField> extra;
 };
@@ -139,6 +140,7 @@ class JsonBlock {
       string(field.value);
       sink_.value_ends();
     }
+    if (!parts.request_id.empty()) pair(",\"REQUEST_ID\":", parts.request_id);
     pair(",\"METHOD\":", parts.method);
     pair(",\"VERSION\":", parts.version);
     sink_.raw(",\"URI\":\"");
@@ -191,6 +193,7 @@ class TnetBlock {
   void put(const Parts& parts) {
     pair("11:REMOTE_ADDR,", parts.remote_addr);
     pair("6:METHOD,", parts.method);
+    if (!parts.request_id.empty()) pair("10:REQUEST_ID,", parts.request_id);
     pair("10:URL_SCHEME,", parts.scheme);
     pair("7:PATTERN,", parts.pattern);
     if (parts.has_fragment) pair("8:FRAGMENT,", parts.fragment);
@@ -300,6 +303,7 @@ RequestPlaces write_as(const HandlerRequest& request, const Parts& parts, char b
 RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, std::string& out) {
   const RequestHead& head = *request.head;
   const FieldGroups fields(request.base, head.fields, request.keep_client_xff);
+  const RequestIdText id(request.request_id);
   const Parts parts{
       .path = head.path.in(request.base),
       .method = request.method.empty() ? head.method.in(request.base) : request.method,
@@ -312,6 +316,7 @@ RequestPlaces write_request(const HandlerRequest& request, HeaderFormat format, 
       .has_query = head.has_query,
       .has_fragment = head.has_fragment,
       .adds_forwarded_for = !request.keep_client_xff,
+      .request_id = request.request_id == 0 ? std::string_view() : id.view(),
       .fields = fields,
       .extra = request.extra,
   };

@@ -11,6 +11,7 @@
 #include "common/config/model.h"
 #include "proto/handler/connection_id.h"
 #include "proto/http/request_head.h"
+#include "proto/http/request_id.h"
 
 namespace m2 {
 
@@ -31,6 +32,7 @@ struct HandlerRequest {
   std::string_view scheme = "http";
   std::string_view body = {};
   bool keep_client_xff = false;  // no_clobber_xff
+  RequestId request_id = 0;      // 0: none is told
   std::string_view method;       // instead of the client's; "": the client's
   std::span<const ExtraField> extra;
 };

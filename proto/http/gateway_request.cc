@@ -11,7 +11,15 @@
 namespace m2 {
 namespace {
 
-enum class FieldUse : uint8_t { kPass, kDrop, kHost, kForwardedFor, kForwards, kExpect };
+enum class FieldUse : uint8_t {
+  kPass,
+  kDrop,
+  kHost,
+  kForwardedFor,
+  kForwards,
+  kExpect,
+  kRequestId
+};
 
 FieldUse use_of(std::string_view name) {
   switch (name.size()) {
@@ -20,6 +28,7 @@ FieldUse use_of(std::string_view name) {
     case 6:
       return equals_ignore_case(name, "expect") ? FieldUse::kExpect : FieldUse::kPass;
     case 12:
+      if (equals_ignore_case(name, "x-request-id")) return FieldUse::kRequestId;
       return equals_ignore_case(name, "max-forwards") ? FieldUse::kForwards : FieldUse::kPass;
     case 15:
       return equals_ignore_case(name, "x-forwarded-for") ? FieldUse::kForwardedFor
@@ -101,6 +110,9 @@ class GatewayRequestWriter {
 
   void write_own_fields() {
     if (counts_hops_) write_field("Max-Forwards", std::to_string(hops_left_));
+    if (request_.request_id != 0) {
+      write_field("X-Request-Id", RequestIdText(request_.request_id).view());
+    }
     if (request_.via) {
       write_field("Via", head_.minor_version == 0 ? "1.0 mongrel2" : "1.1 mongrel2");
     }
@@ -129,6 +141,8 @@ class GatewayRequestWriter {
         return head_.expect_continue && head_.framing != BodyFraming::kNone;
       case FieldUse::kHost:
         return !absolute_;
+      case FieldUse::kRequestId:
+        return request_.request_id == 0;
       case FieldUse::kForwardedFor:
         client_forwarded_ = true;
         return !append_forwarded_;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "proto/http/request_head.h"
+#include "proto/http/request_id.h"
 
 namespace m2 {
 
@@ -19,6 +20,7 @@ struct GatewayRequest {
   bool peer_is_origin = false;   // found by forwarded.h: X-Forwarded-For is this address alone
   bool keep_client_xff = false;  // X-Forwarded-For stays as the client sent it, or absent
   bool via = true;               // add a Via field (RFC 9110 7.6.3)
+  RequestId request_id = 0;      // X-Request-Id, in place of the client's; 0: that stays
   std::string_view default_host = {};  // for a client of HTTP/1.0 that named none
 };
 

@@ -72,7 +72,7 @@ def test_limits_of_the_configuration(deployment, setting, value, routes, hosts, 
     server = Server(deployment, start=False).launch()
     with server:
         assert server.wait_end() == 1
-        assert f"must be shorter than {setting} ({value} bytes)" in server.log()
+        server.says(f"must be shorter than {setting} ({value} bytes)")
 
 
 # Goal: processes may open as many files as they are told, and not fewer than they could anyway: a

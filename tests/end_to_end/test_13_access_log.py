@@ -1,14 +1,17 @@
 """The access log: one line for every answer, in the form of Mongrel2 1.x."""
 
+import json
+import re
 import time
 
 import pytest
 
+from lib import tnetstring
 from lib.backend import Backend
 from lib.deployment import Deployment, dir_, handler, proxy
-from lib.handler import Answering, http
+from lib.handler import Answering, Handler, http
 from lib.server import Server
-from lib.waiting import wait_until
+from lib.waiting import free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,93 @@ def test_settings(deployment):
             assert server.get().status == 200
         assert server.stop() == 0  # the end writes what was gathered
         assert len(server.access_log()) == 10
+
+
+# Goal: access_log.format=combined: the line that log analysers of other servers read; what a client
+# sends cannot end the line or a quoted field.
+def test_combined(deployment):
+    deployment.configure(settings={"access_log.format": "combined"})
+    with Server(deployment, workers=1) as server, server.client() as client:
+        client.send(b"GET /?a=%22 HTTP/1.1\r\nHost: a\r\nReferer: http://b/\"\\\xff\r\n"
+                    b"User-Agent: A/1\r\n\r\n").answer()
+        client.send(b"GET /none HTTP/1.0\r\n\r\n").answer()
+        with server.client() as other:
+            other.send(b"nonsense\r\n\r\n").answer()
+        wait_until(lambda: deployment.read("logs/access.log").count(b"\n") == 3, "three lines")
+        when = r" - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "
+        lines = deployment.read("logs/access.log").decode("ascii").splitlines()
+        assert re.fullmatch("127.0.0.1" + when + re.escape(
+            r'"GET /?a=%22 HTTP/1.1" 200 15 "http://b/\x22\x5C\xFF" "A/1"'), lines[0])
+        assert re.fullmatch("127.0.0.1" + when + '"GET /none HTTP/1.0" 404 9 "-" "-"', lines[1])
+        assert re.fullmatch("127.0.0.1" + when + '"- - HTTP/1.1" 400 11 "-" "-"', lines[2])
+
+
+# Goal: access_log.format=json: an object a line, valid JSON whatever a client sends; a reload
+# changes the form for the requests that begin from then on.
+def test_json(deployment):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings={"access_log.format": "json"})
+    with Server(deployment, workers=1) as server, server.client() as client, Handler(
+            deployment) as slow:
+        client.send(b"GET /?x=%221 HTTP/1.1\r\nHost: a\r\nUser-Agent: \"A\xff\t\"\r\n\r\n")
+        client.answer()
+        client.send_request(path="/h")
+        request = slow.recv()
+        deployment.configure({"/": dir_(), "/h": handler()})
+        server.reload()
+        slow.reply(request, "late")
+        client.answer()
+        client.request()
+        wait_until(lambda: deployment.read("logs/access.log").count(b"\n") == 3, "three lines")
+        lines = deployment.read("logs/access.log").splitlines()
+        first, held = (json.loads(line) for line in lines[:2])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+        assert first.pop("port") == client.socket.getsockname()[1] and first.pop("ms") >= 0
+        assert first == {"host": "localhost", "client": "127.0.0.1", "method": "GET", "path": "/",
+                         "query": "x=%221", "version": "HTTP/1.1",
+                         "user_agent": "\"A\u00ff\t\"", "status": 200, "bytes": 15}
+        assert held["path"] == "/h" and held["status"] == 200 and held["bytes"] == 4
+        assert tnetstring.parse_all(lines[2])[7] == 200
+
+
+# Goal: request.id=1: one id for a request in the access log, in each of its forms, towards handler
+# and backend, where it takes the place of what the client sent, and in the error log; no two alike.
+@pytest.mark.parametrize("form", ["mongrel2", "combined", "json"])
+def test_request_id(deployment, form):
+    with Backend() as backend:
+        deployment.configure({"/": dir_(), "/h": handler(), "/p": proxy(backend.port),
+                              "/dead": proxy(free_port())},
+                             settings={"access_log.format": form, "request.id": 1})
+        told = []
+
+        def answer(request):
+            told.append(request.headers["REQUEST_ID"])
+            return http("handled")
+        with Server(deployment, workers=2) as server, Answering(deployment, answer):
+            for path in ("/h", "/p", "/dead"):
+                with server.client() as client:
+                    client.request(path=path, headers={"X-Request-Id": "forged"})
+            told += re.findall("X-Request-Id: ([^\r]*)", backend.heads[-1].decode())
+            wait_until(lambda: deployment.read("logs/access.log").count(b"\n") == 3, "three lines")
+            lines = deployment.read("logs/access.log").splitlines()
+            ids = []
+            for line in lines:
+                if form == "mongrel2":
+                    ids.append(tnetstring.parse_all(line)[9].decode())
+                elif form == "combined":
+                    ids.append(line.split(b'"')[-2].decode())
+                else:
+                    ids.append(json.loads(line)["request_id"])
+            assert sorted(ids[:2]) == sorted(told) and len(set(ids)) == 3
+            assert all(re.fullmatch("[0-9a-f]{16}", number) for number in ids)
+            server.says(f"(request {ids[2]})")
+
+
+# Goal: a form that there is not is refused, with those that there are.
+def test_unknown_form(deployment):
+    deployment.configure(settings={"access_log.format": "xml"})
+    server = Server(deployment, workers=1, start=False).launch()
+    assert server.wait_end() == 1
+    assert 'access_log.format "xml": must be one of mongrel2 combined json' in server.log()
 
 
 # Goal: the log holds thousands of lines of concurrent workers, none torn.

@@ -42,7 +42,7 @@ def test_per_address(deployment):
                 assert is_served(client)
             kept.pop().close()
             wait_until(lambda: served_now(server, kept), "the place to be free")
-        assert "limits.connections_per_address=3 reached by 127.0.0.1" in server.log()
+        server.says("limits.connections_per_address=3 reached by 127.0.0.1")
 
 
 def served_now(server, kept):
@@ -109,7 +109,7 @@ def test_behind_proxy(deployment):
         on.reply(next(request for request in requests
                       if request.headers["REMOTE_ADDR"] == "192.0.2.1"), "done")
         wait_until(lambda: ask("192.0.2.1", "/").answer().status == 200, "the place to be free")
-        assert server.log().count("reached by 192.0.2.1: answered 503") >= 1
+        server.says("reached by 192.0.2.1: answered 503")
         codes = [line[7] for line in server.wait_access(4)]
         assert 503 in codes
 
@@ -141,7 +141,7 @@ def test_in_all(deployment):
         for place in (deployment.port, deployment.path("run/web")):
             with Client(place) as client:
                 assert not is_served(client)
-        assert "limits.connections=4 reached" in server.log()
+        server.says("limits.connections=4 reached")
 
 
 # Goal: a worker without descriptors waits instead of spinning, says so, serves those it has, and

@@ -20,7 +20,7 @@ def test_refused(deployment):
         with server.client() as client:
             assert client.request().status == 502
         assert server.get("/x").status == 502
-        assert str(port) in server.log()
+        server.says(str(port))
         with Backend(port=port):
             assert server.get("/x").body == b"/x "
         wait_until(lambda: server.get("/x").status == 502, "502 again")

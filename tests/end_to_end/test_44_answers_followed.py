@@ -131,8 +131,8 @@ def test_broken(site, data, why):
     client = site.client()
     site.on.send(client.id, data)
     assert client.take_all() == data
-    assert f"to connection {client.id} is not HTTP" in site.server.log()
-    assert why in site.server.log()
+    site.server.says(f"to connection {client.id} is not HTTP")
+    site.server.says(why)
 
 
 # Goal: an answer that its handler ends before it is complete is noticed: the client sees the end,
@@ -175,8 +175,8 @@ def test_surplus(site):
     site.on.send(client.id, http("last"))
     assert client.answer().body == b"last"
     assert client.is_quiet()
-    assert "came behind it in the same message; dropped" in site.server.log()
-    assert "it waits for no answer (dropped so far: 1)" in site.server.log()
+    site.server.says("came behind it in the same message; dropped")
+    site.server.says("it waits for no answer (dropped so far: 1)")
 
 
 # Goal: an answer that comes before any handler was given the request is not taken for it. Method:

@@ -94,7 +94,7 @@ def test_reload(guarded, workers):
         guarded.write("server.key", keys.read(guarded.path("stranger.key")))
         os.chmod(guarded.path("server.key"), 0o600)
         server.reload()
-        assert "CURVE key cannot change while the pair is open" in server.log()
+        server.says("CURVE key cannot change while the pair is open")
 
 
 # Goal: each thing that can be wrong with keys is a clear finding, and no key stands in one.

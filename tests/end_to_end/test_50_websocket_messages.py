@@ -98,7 +98,7 @@ def test_bad_text_of_the_handler(site):
     site.on.send(client.id, b"\xff")
     site.on.send(client.id, b"good")
     assert client.text() == "good"
-    assert "is not UTF-8; dropped" in site.server.log()
+    site.server.says("is not UTF-8; dropped")
     client.close()
     assert site.told_of_the_end(client)
 

@@ -2,14 +2,17 @@
 lost."""
 
 import ctypes
+import fcntl
 import os
 import resource
+import threading
 
 import pytest
 
 from lib.deployment import GID, UID, dir_, handler
 from lib.handler import Answering, http
 from lib.server import Server
+from lib.stiff_disk import StiffDisk
 from lib.waiting import wait_until
 
 
@@ -82,4 +85,47 @@ def test_dev_full(deployment, workers):
         return
     with server, Answering(deployment, lambda request: http("h")):
         ask(server, 100)
+        assert server.stop() == 0
+
+
+# Goal: whoever reads the server's stderr has stopped: every request is answered all the same.
+# Method: a pipe as stderr that nobody reads until the end, and more lines than it holds.
+def test_reader_of_stderr_stops(deployment, workers):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings={"server.daemonize": 0})
+    deployment.sql("UPDATE server SET error_log_level = 3")
+    server = Server(deployment, workers=workers, start=False)
+    readable, writable = os.pipe()
+    fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, 4096)
+    server.start(output=writable)
+    os.close(writable)
+    with server, Answering(deployment, lambda request: http("h")):
+        for _ in range(200):
+            with server.client() as client:
+                client.send(b"nonsense " + b"x" * 1000 + b"\r\n\r\n").answer()
+            ask(server, 1)
+        pids = server.children()
+        reader = threading.Thread(target=lambda: all(iter(lambda: os.read(readable, 65536), b"")))
+        reader.start()
+        assert server.children() == pids
+        assert server.stop() == 0
+    reader.join()
+    os.close(readable)
+
+
+# Goal: the disk under the logs stands still: every request is answered all the same, and the lines
+# are there once it moves again. Method: a frozen file system.
+def test_frozen_disk(deployment, root):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings={"server.daemonize": 0})
+    with StiffDisk(deployment, "logs") as disk, \
+            Server(deployment, workers=2, as_root=True) as server, \
+            Answering(deployment, lambda request: http("h")):
+        ask(server, 5)
+        before = len(server.wait_access(10))
+        disk.freeze()
+        ask(server, 100)
+        with server.client() as client:
+            client.send(b"nonsense\r\n\r\n").answer()
+        assert len(server.access_log()) == before
+        disk.thaw()
+        server.wait_access(before + 201)
         assert server.stop() == 0

@@ -19,7 +19,7 @@ def test_worker(deployment):
         os.kill(victim, signal.SIGSTOP)
         wait_until(lambda: victim not in server.workers() and len(server.workers()) == 2,
                    "a new worker")
-        assert "has said nothing for heartbeat_ms=2000" in server.log()
+        server.says("has said nothing for heartbeat_ms=2000")
         assert client.request().status == 200
 
 

@@ -2,22 +2,20 @@
 the client gets an answer if anybody can give one, and no half-done file stays."""
 
 import ctypes
-import fcntl
 import os
 import resource
 import signal
-import subprocess
 
 import pytest
 
 from lib.deployment import GID, UID, dir_, handler
 from lib.handler import Answering, Handler, http
 from lib.server import Server, process_facts
+from lib.stiff_disk import StiffDisk
 from lib.waiting import wait_until
 
 START, DONE = "x-mongrel2-upload-start", "x-mongrel2-upload-done"
 STORE = {"upload.temp_store": "tmp/body.XXXXXX"}
-FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 
 
 def files(deployment):
@@ -47,35 +45,8 @@ def small_disk(deployment, root):
 
 @pytest.fixture
 def stiff_disk(deployment, root):
-    """tmp/ as a real file system that can be frozen: whoever writes waits until it is thawed."""
-    image = deployment.path("disk.img")
-    with open(image, "wb") as file:
-        file.truncate(32 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True, stdout=subprocess.DEVNULL)
-    tmp = deployment.path("tmp")
-    if subprocess.run(["mount", "-o", "loop", image, tmp], stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("needs root that may mount an image")
-    os.chown(tmp, UID, GID)
-    handle = os.open(tmp, os.O_RDONLY)
-    try:
-        yield deployment, handle
-    finally:
-        thaw(handle)
-        os.close(handle)
-        for server in deployment.servers:
-            server.end_now()
-        subprocess.run(["umount", "-l", tmp], check=True)
-
-
-def freeze(handle):
-    fcntl.ioctl(handle, FIFREEZE, 0)
-
-
-def thaw(handle):
-    try:
-        fcntl.ioctl(handle, FITHAW, 0)
-    except OSError:
-        pass  # it was not frozen
+    with StiffDisk(deployment, "tmp") as disk:
+        yield deployment, disk
 
 
 # Goal: a full disk is a clear 507, the file goes and makes room, the handler hears of the end, and
@@ -92,7 +63,8 @@ def test_full_disk(small_disk, workers):
             notice = on.recv()
             assert notice.is_disconnect() and notice.id == first.id
             wait_until(lambda: not files(deployment), "the file to go")
-            assert "tmp/body.XXXXXX" in server.log() and "No space left" in server.log()
+            server.says("tmp/body.XXXXXX")
+            server.says("No space left")
         with begin(server, 30_000) as client:
             on.recv()
             assert len(deployment.read(on.recv().headers[DONE])) == 30_000
@@ -130,7 +102,7 @@ def test_no_folder(deployment, fault):
                         b"Expect: 100-continue\r\n\r\n")
             answer = client.answer()
             assert (answer.status, answer.interim) == (500, [])
-        assert "upload.temp_store tmp/body.XXXXXX: cannot create a file" in server.log()
+        server.says("upload.temp_store tmp/body.XXXXXX: cannot create a file")
         assert not on.has_message(0)
 
 
@@ -149,7 +121,8 @@ def test_in_chroot(deployment, root):
             assert (facts.st_uid, facts.st_size) == (UID, 30_000)
         os.chown(deployment.path("tmp"), 0, 0)
         server.reload()
-        assert f"uid {UID}" in server.log() and "cannot create files" in server.log()
+        server.says(f"uid {UID}")
+        server.says("cannot create files")
 
 
 # Goal: what a killed worker leaves half-done goes when the next one starts; what was done before
@@ -216,14 +189,14 @@ def test_handler_killed(deployment, workers):
 # upload is kept waiting and costs no more memory than two buffers; afterwards it goes on as if
 # nothing had been. Method: freeze the file system within an upload.
 def test_disk_stands_still(stiff_disk):
-    deployment, handle = stiff_disk
+    deployment, disk = stiff_disk
     deployment.configure({"/": dir_(), "/h": handler(), "/ask": handler("k")}, settings=STORE)
     with Server(deployment, workers=1) as server, Handler(deployment) as on, \
             Answering(deployment, lambda request: http("k"), name="k"):
         client = begin(server, 8_000_000)
         name = on.recv().headers[START]
         wait_until(lambda: len(deployment.read(name)) == 30_000, "its beginning on the disk")
-        freeze(handle)
+        disk.freeze()
         client.socket.setblocking(False)
         sent = 30_000
         for _ in range(100):  # as much as it takes
@@ -233,7 +206,7 @@ def test_disk_stands_still(stiff_disk):
                 pass
             assert server.get().status == 200 and server.get("/ask").body == b"k"
         assert sent < 8_000_000  # the rest has no room: the server reads no more
-        thaw(handle)
+        disk.thaw()
         client.socket.settimeout(30)
         client.send(b"a" * (8_000_000 - sent))
         done = on.recv()
@@ -245,13 +218,13 @@ def test_disk_stands_still(stiff_disk):
 # Goal: a client that leaves meanwhile is noticed though nobody reads it, and a disk that stands
 # still for upload.disk_ms is a 503; both files go when it moves again.
 def test_disk_never_moves(stiff_disk):
-    deployment, handle = stiff_disk
+    deployment, disk = stiff_disk
     deployment.configure({"/": dir_(), "/h": handler()}, settings={**STORE, "upload.disk_ms": 6000})
     with Server(deployment, workers=1) as server, Handler(deployment) as on:
         clients = [begin(server, 4_000_000) for _ in range(2)]
         told = [on.recv() for _ in clients]
         ids = {request.id for request in told}
-        freeze(handle)
+        disk.freeze()
         for client in clients:
             client.send(b"a" * 1_000_000)
         clients[0].close()
@@ -262,5 +235,5 @@ def test_disk_never_moves(stiff_disk):
         clients[1].close()
         assert on.recv().id in ids - {notice.id}
         assert server.get().status == 200
-        thaw(handle)
+        disk.thaw()
         wait_until(lambda: not files(deployment), "the files to go")

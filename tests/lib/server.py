@@ -102,16 +102,17 @@ class Server:
     def __exit__(self, *_):
         self.end_now()
 
-    def launch(self, notify=True, environment=None, **more):
+    def launch(self, notify=True, environment=None, output=None, **more):
         """Starts it and does not wait. With a notify socket it stays in the foreground, as systemd
         wants it, and the process is the master."""
         environment = {**os.environ, **(environment or {}), "NOTIFY_SOCKET": self.notify.path}
         if not notify:
             del environment["NOTIFY_SOCKET"]
-        with open(self.stderr, "ab") as output:
+        with open(self.stderr, "ab") as file:
             self.process = subprocess.Popen(
                 self.prefix + command(*self.arguments, as_root=self.as_root),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
+                stdin=subprocess.DEVNULL, stdout=output or file, stderr=output or file,
+                env=environment,
                 cwd=self.deployment.folder, start_new_session=True, **more)
         self.pid = self.process.pid
         self.known.add(self.pid)
@@ -227,6 +228,10 @@ class Server:
         for name in (os.path.basename(self.stderr), "logs/error.log"):
             text += self.deployment.read(name)
         return text.decode("utf-8", "replace")
+
+    def says(self, text, count=1):
+        """Waits for a text in the log: children write theirs in the background."""
+        wait_until(lambda: self.log().count(text) >= count, f"{text!r} in the log")
 
     def client(self, port=None, **more):
         return Client(port or self.deployment.port, **more)

@@ -1,12 +1,6 @@
 #include "worker/http/access_log.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "common/log.h"
-#include "common/status.h"
-#include "proto/handler/netstring.h"
 
 namespace m2 {
 namespace {
@@ -15,32 +9,18 @@ constexpr size_t kGatherBytes = 32 * 1024;
 
 }  // namespace
 
-AccessLog::AccessLog(Loop& loop, OwnedFd fd) : loop_(loop), fd_(std::move(fd)) {
+AccessLog::AccessLog(Loop& loop, OwnedFd fd)
+    : loop_(loop), writer_(fd.get()), enabled_(fd.valid()) {
   gathered_.reserve(kGatherBytes + 4096);
+  if (!fd.valid()) return;
+  if (const Status started = writer_.start(); !started.ok()) log_warn(started.message());
 }
 
 AccessLog::~AccessLog() { flush(); }
 
-void AccessLog::request_fields(std::string_view method, std::string_view path, bool http10,
-                               std::string& out) {
-  out.clear();
-  append_netstring(out, method);
-  append_netstring(out, path);
-  out += http10 ? "8:HTTP/1.0," : "8:HTTP/1.1,";
-}
-
 void AccessLog::add(const AccessLogLine& line) {
-  if (!enabled_ || !fd_.valid()) return;
-  line_.clear();
-  append_netstring(line_, line.host);
-  append_netstring(line_, line.peer);
-  append_tnet_number(line_, line.peer_port);
-  append_tnet_number(line_, static_cast<int64_t>(loop_.now()));
-  line_ += line.request;
-  append_tnet_number(line_, line.status);
-  append_tnet_number(line_, static_cast<int64_t>(line.bytes));
-  append_netstring(gathered_, line_, ']');
-  gathered_ += '\n';
+  if (!enabled_) return;
+  append_access_line(line, line_, gathered_);
   ++lines_gathered_;
   if (gathered_.size() >= kGatherBytes || flush_s_ <= 0) {
     flush();
@@ -52,24 +32,15 @@ void AccessLog::add(const AccessLogLine& line) {
 void AccessLog::flush() {
   timer_.stop();
   if (gathered_.empty()) return;
-  const ssize_t written = ::write(fd_.get(), gathered_.data(), gathered_.size());
-  if (written != static_cast<ssize_t>(gathered_.size())) {
-    const int reason = written < 0 ? errno : ENOSPC;
-    if (lines_lost_ == 0) {
-      log_error(Status::from_errno("access log: lines are being lost, write", reason).message());
-    }
-    lines_lost_ += lines_gathered_;
-  } else if (lines_lost_ != 0) {
-    log_warn("access log: writes work again; lines lost: " + std::to_string(lines_lost_));
-    lines_lost_ = 0;
-  }
+  writer_.write(gathered_, lines_gathered_);
+  if (const std::string news = writer_.news(); !news.empty()) log_warn("access log: " + news);
   gathered_.clear();
   lines_gathered_ = 0;
 }
 
 void AccessLog::redirect(OwnedFd fd) {
   flush();
-  fd_ = std::move(fd);
+  writer_.redirect(fd.get());
 }
 
 }  // namespace m2

@@ -22,10 +22,11 @@ Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, Connec
     : loop_(loop),
       deadlines_(deadlines),
       access_log_(access_log),
-      notes_(deadlines, "clients"),
-      faults_(deadlines, "answers that failed"),
+      notes_(deadlines, "clients", {}),
+      faults_(deadlines, "answers that failed", {}),
       read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
-      id_source_(first_id) {
+      id_source_(first_id),
+      admission_(deadlines) {
   end_of_turn_.start<&Clients::end_of_turn>(loop_, this);
 }
 
@@ -66,9 +67,9 @@ void Clients::accepted(OwnedFd socket, const ClientPeer& peer) {
   if (!has_room(socket.get())) return;
   if (peer.sends_proxy_header && !generation_->trust().proxy_protocol.contains(peer.address)) {
     return admission_.strangers.write(
-        loop_.now(), "refused " + ip_text(peer.address) +
-                         ": it is not in proxy_protocol.trusted, and only who is may use a "
-                         "listener with proxy_protocol=1");
+        "refused " + ip_text(peer.address) +
+        ": it is not in proxy_protocol.trusted, and only who is may use a "
+        "listener with proxy_protocol=1");
   }
   auto* connection = new Connection(*this, std::move(socket), peer);
   if (!count_in(*connection)) connection->refuse_connection();
@@ -96,9 +97,8 @@ void Clients::count_everybody() {
 
 void Clients::log_full_address(std::string_view address) {
   admission_.full_addresses.write(
-      loop_.now(),
       "limits.connections_per_address=" + std::to_string(limits().connections_per_address) +
-          " reached by " + std::string(address) + ": answered 503");
+      " reached by " + std::string(address) + ": answered 503");
 }
 
 // An empty socket buffer takes these few bytes.

@@ -15,7 +15,6 @@
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
 #include "worker/http/admission.h"
-#include "worker/http/client_notes.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/connection_table.h"
 #include "worker/http/id_source.h"
@@ -49,6 +48,7 @@ class Clients {
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
+  void number_requests_from(RequestId first) { next_request_id_ = first; }
   // Requests that begin from now on use this configuration.
   void use(std::shared_ptr<const Generation> generation);
   const std::shared_ptr<const Generation>& generation() const { return generation_; }
@@ -82,11 +82,12 @@ class Clients {
   Loop& loop() { return loop_; }
   Deadlines& deadlines() { return deadlines_; }
   AccessLog& access_log() { return access_log_; }
-  ClientNotes& notes() { return notes_; }    // what clients do wrong
-  ClientNotes& faults() { return faults_; }  // what they meet: backends and handlers that fail
+  LimitedLog& notes() { return notes_; }    // what clients do wrong
+  LimitedLog& faults() { return faults_; }  // what they meet: backends and handlers that fail
   std::array<char, 64 * 1024>& read_buffer() { return *read_buffer_; }
   std::string_view date();  // of this second, as HTTP writes it
   ConnectionId give_id(Connection& connection);
+  RequestId give_request_id() { return next_request_id_++; }
   std::unique_ptr<Exchange> acquire_exchange();
   void release_exchange(std::unique_ptr<Exchange> exchange);
   void arrive(Connection& connection);
@@ -116,8 +117,8 @@ class Clients {
   Loop& loop_;
   Deadlines& deadlines_;
   AccessLog& access_log_;
-  ClientNotes notes_;
-  ClientNotes faults_;
+  LimitedLog notes_;
+  LimitedLog faults_;
   PrepareWatcher end_of_turn_;
   std::shared_ptr<const Generation> generation_;
   ParserLimits parser_limits_;
@@ -125,6 +126,7 @@ class Clients {
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   ConnectionTable ids_;
   IdSource id_source_;
+  RequestId next_request_id_ = 1;
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;
   uint64_t refused_ = 0;

@@ -184,8 +184,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
   exchange.generation_ = clients_.generation();
   const Host& host = exchange.generation_->host(head.host.in(exchange.base_));
   exchange.host_name_ = host.name;
-  AccessLog::request_fields(exchange.method(), exchange.path(), exchange.is_http10(),
-                            exchange.log_request_);
+  number_request(&head);
   if (!find_client()) return {};
   // RFC 9110 7.4: only who is trusted to have spoken TLS with the client may ask for such a URI.
   if (head.is_https && !exchange.generation_->trust().forwarded.contains(peer_ip_)) {
@@ -388,8 +387,8 @@ void Connection::refuse(int status, std::string_view why) {
     exchange.responder_ = nullptr;
   }
   if (exchange.status_ != 0) return cut_off(why);  // an answer had begun
-  if (exchange.log_request_.empty()) {
-    AccessLog::request_fields("-", "-", false, exchange.log_request_);
+  if (exchange.logged_.text.empty()) {
+    number_request(nullptr);
     exchange.host_name_ = "-";
   }
   state_ = State::kAnswering;

@@ -124,6 +124,7 @@ class Connection final : private ClientStream, private Deadline {
   void report_dropped();
   void exchange_ended();
   void linger();
+  void number_request(const RequestHead* head);
   void write_access_log();
   void tell_handlers();
   void socket_failed();

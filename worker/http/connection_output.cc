@@ -166,7 +166,10 @@ void Connection::set_body_paused(bool paused) {
 
 void Connection::note(int status, std::string_view line) {
   // Backends and handlers that fail must be heard of among clients that do.
-  if ((status >= 500 ? clients_.faults() : clients_.notes()).admits()) log_info(line);
+  if (!(status >= 500 ? clients_.faults() : clients_.notes()).admits()) return;
+  const RequestId id = exchange_ == nullptr ? 0 : exchange_->request_id();
+  if (id == 0) return log_info(line);
+  log_info(std::string(line) + " (request " + std::string(RequestIdText(id).view()) + ")");
 }
 
 int Connection::kind() const {
@@ -230,20 +233,31 @@ void Connection::close(std::string_view why) {
   clients_.bury(*this);
 }
 
+// What the logs will say of it. head: nullptr when it could not be read.
+void Connection::number_request(const RequestHead* head) {
+  const Generation& generation = *clients_.generation();
+  if (generation.limits().request_ids) exchange_->request_id_ = clients_.give_request_id();
+  exchange_->began_ = clients_.loop().now();
+  note_request(generation.access_log_form(), head, exchange_->base_, exchange_->logged_);
+}
+
 // When the last byte has left or the connection ends, so that the line says what left. The body
 // goes out last: what did not leave is taken off it.
 void Connection::write_access_log() {
   report_dropped();
-  if (exchange_->log_request_.empty()) return;  // a message of a socket, or it is written already
+  if (exchange_->logged_.text.empty()) return;  // a message of a socket, or it is written already
   const uint64_t unsent = exchange_->output.bytes() + exchange_->lost_bytes_;
   const uint64_t body = exchange_->answer_body_bytes_;
   clients_.access_log().add({.host = exchange_->host_name_,
                              .peer = exchange_->client_address(),
                              .peer_port = exchange_->is_forwarded() ? uint16_t{0} : peer_port_,
-                             .request = exchange_->log_request_,
+                             .request = exchange_->logged_,
                              .status = exchange_->status_,
-                             .bytes = body - std::min(body, unsent)});
-  exchange_->log_request_.clear();
+                             .bytes = body - std::min(body, unsent),
+                             .request_id = exchange_->request_id_,
+                             .began = exchange_->began_,
+                             .now = clients_.loop().now()});
+  exchange_->logged_.text.clear();
 }
 
 }  // namespace m2

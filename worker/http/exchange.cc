@@ -114,7 +114,8 @@ void Exchange::reset() {
   generation_.reset();
   clear_buffer(body_buffer_);
   clear_buffer(trailers_);
-  log_request_.clear();
+  clear_buffer(logged_.text);
+  request_id_ = 0;
   host_name_ = {};
   answer_body_bytes_ = lost_bytes_ = credits_due_ = 0;
   credits_to_.reset();

@@ -14,6 +14,7 @@
 #include "proto/http/body_reader.h"
 #include "proto/http/request_head.h"
 #include "proto/http/request_parser.h"
+#include "worker/http/access_log_format.h"
 #include "worker/http/output_queue.h"
 
 namespace m2 {
@@ -92,6 +93,7 @@ class Exchange {
                                : std::string_view(client_address_.data(), client_length_);
   }
   bool is_forwarded() const { return client_length_ != 0; }  // by a trusted peer
+  RequestId request_id() const { return request_id_; }       // 0: none (setting request.id)
   bool is_head() const { return is_head_; }
   // HTTP/1.0 clients get a final "Connection: keep-alive", others nothing, when this is true.
   bool keep_alive() const { return keep_alive_; }
@@ -198,7 +200,9 @@ class Exchange {
   std::shared_ptr<const Generation> generation_;  // the one the request began with
   std::string body_buffer_;
   std::string trailers_;
-  std::string log_request_;  // method, path, version, as the access log wants them; "": no line due
+  LoggedRequest logged_;
+  RequestId request_id_ = 0;
+  double began_ = 0;
   std::string_view host_name_;
   std::string host_copy_;  // host_name_, once the generation may go before the exchange
   uint64_t answer_body_bytes_ = 0;

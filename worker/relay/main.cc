@@ -15,9 +15,14 @@ int relay_main(ChildStart start) {
     return 1;
   }
 
-  // From here on: strangers. The first generation arrives over the channel, with its sockets.
-  Relay relay(std::move(start));
-  relay.run();
+  // From here on: threads, and strangers. The first generation arrives over the channel, with its
+  // sockets.
+  log_in_background();
+  {
+    Relay relay(std::move(start));
+    relay.run();
+  }
+  log_close();
   return 0;
 }
 

@@ -56,6 +56,7 @@ HandlerRequest HandlerTarget::words(Exchange& exchange, const More& more) const 
           .remote_addr = exchange.client_address(),
           .body = more.body,
           .keep_client_xff = exchange.generation().limits().keep_client_xff,
+          .request_id = exchange.request_id(),
           .method = more.method,
           .extra = more.fields};
 }

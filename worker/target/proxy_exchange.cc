@@ -63,6 +63,7 @@ void ProxyExchange::begin(Exchange& exchange) {
                              .peer_is_origin = exchange.is_forwarded(),
                              .keep_client_xff = exchange.generation().limits().keep_client_xff,
                              .via = proxy_.limits_.via,
+                             .request_id = exchange.request_id(),
                              .default_host = exchange.route().host->name},
                             head_);
   if (verdict != GatewayVerdict::kForward) return answer_here(verdict);

@@ -90,6 +90,14 @@ TEST(Settings, TableIsSound) {
     EXPECT_TRUE(spec.help.ends_with('.')) << spec.key;
     EXPECT_EQ(spec.help.find('|'), std::string_view::npos) << spec.key;  // it is a table cell
     if (spec.type == SettingType::kText) continue;
+    if (spec.type == SettingType::kChoice) {
+      Settings chosen;
+      EXPECT_TRUE(chosen.set(spec.key, spec.default_text).ok()) << spec.key;
+      EXPECT_EQ(chosen.text(spec.key), spec.default_text);
+      EXPECT_FALSE(chosen.set(spec.key, "").ok()) << spec.key;
+      EXPECT_FALSE(chosen.set(spec.key, spec.unit).ok()) << spec.key;
+      continue;
+    }
     EXPECT_LT(spec.least, spec.most) << spec.key;
     Settings settings;
     EXPECT_TRUE(settings.set(spec.key, std::to_string(spec.default_number)).ok()) << spec.key;
