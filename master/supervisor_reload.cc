@@ -78,6 +78,7 @@ void Supervisor::act(const Reload::Action& action) {
 }
 
 void Supervisor::start_reading() {
+  held_.begin();
   reload_began_s_ = loop_.now();
   if (first_) return reading_done(*std::exchange(first_, std::nullopt));
   log_info("reload: reading the configuration");
@@ -96,8 +97,15 @@ void Supervisor::reading_done(Reading reading) {
     log_line(line.error ? LogLevel::kError : LogLevel::kWarn, line.text);
   }
   if (!reading.plan) return carry_out(reload_.plan_refused(reading.first_error()));
+  const std::string weaker =
+      setup_.jails.judge("config reader", JailRole::kConfigReader, 0, reading.jail);
+  if (!weaker.empty()) {
+    return carry_out(
+        reload_.plan_refused("the config reader is not in the jail that was asked for: " + weaker));
+  }
   if (current_.number != 0) {
-    const Status changeable = check_changeable(current_.plan, *reading.plan);
+    Status changeable = check_changeable(current_.plan, *reading.plan);
+    if (changeable.ok()) changeable = check_reachable(setup_.place.jail, *reading.plan);
     if (!changeable.ok()) return carry_out(reload_.plan_refused(changeable.message()));
   }
   candidate_.plan = std::move(*reading.plan);
@@ -211,6 +219,7 @@ void Supervisor::retire(unsigned workers, uint64_t drain_ms) {
   children_.each([&](Child& child) {
     if (child.role() == Role::kRelay || child.slot() < workers || child.leaving) return;
     carry_out(reload_.child_gone(child.id(), "is told to leave"));
+    if (child.serves != 0) held_.await(child.id());
   });
   children_.retire(workers, drain_ms);
 }
@@ -231,13 +240,18 @@ void Supervisor::announce_workers() {
 }
 
 void Supervisor::report_serves() {
-  const bool first = current_.number == 1;
   const double ms = std::round((loop_.now() - reload_began_s_) * 1000);
-  const std::string text = "generation " + std::to_string(current_.number) +
-                           " serves: " + count_of(current_.workers, "worker") +
-                           summary_of(opened_, " opened") + summary_of(closed_, " closed") + "; " +
-                           (first ? "" : current_.plan.changes + "; ") +
-                           std::to_string(static_cast<long long>(ms)) + " ms";
+  held_.when_complete([this, ms] { say_serves(ms); });
+}
+
+void Supervisor::say_serves(double ms) {
+  const bool first = current_.number == 1;
+  const std::string held = held_.text();
+  const std::string text =
+      "generation " + std::to_string(current_.number) +
+      " serves: " + count_of(current_.workers, "worker") + summary_of(opened_, " opened") +
+      summary_of(closed_, " closed") + "; " + (first ? "" : current_.plan.changes + "; ") +
+      (held.empty() ? "" : held + "; ") + std::to_string(static_cast<long long>(ms)) + " ms";
   log_info((first ? "start: " : "reload: ") + text);
   setup_.notify.ready(text);
   verdict_.write(true, text);

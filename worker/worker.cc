@@ -115,14 +115,14 @@ void Worker::commit(uint64_t generation) {
   }
   const std::unique_ptr<Prepared> prepared = std::move(prepared_);
   offered_listeners_.clear();
-  clients_.use(prepared->generation);
+  const HeldClients held = clients_.use(prepared->generation);
   links_.commit();
   open_queries();
   use_listeners(*prepared);
   log_set_level(static_cast<LogLevel>(prepared->error_log_level));
   if (!prepared->settings.empty()) log_info("settings: " + prepared->settings);
   heartbeat_.set(prepared->heartbeat_ms);
-  answer(MessageType::kSwapped, generation);
+  answer(MessageType::kSwapped, generation, held.line());
 }
 
 // The control port can do without; the next generation tries again.
@@ -163,7 +163,7 @@ void Worker::drain(uint64_t limit_ms) {
 
 void Worker::retire(uint64_t limit_ms) {
   take_no_more(limit_ms);
-  clients_.retire(*this);
+  answer(MessageType::kRetiring, 0, clients_.retire(*this).line());
 }
 
 // To the workers that stay, through the master.

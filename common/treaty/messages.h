@@ -5,6 +5,9 @@
 //     child  -> master   kReady | kFailed            built beside the old one | why not
 //     master -> child    kCommit | kAbort            swap | forget it
 //     child  -> master   kSwapped                    the new generation serves
+//     worker -> master   kRetiring                   told to retire: whom it held
+//   every child, before anything else:
+//     child  -> master   kJailed                     what it has left of its privileges
 //   config reader (ends after its verdict):
 //     reader -> master   kFinding* then kPlan | kRefused
 //   names of backends, again:
@@ -37,7 +40,7 @@ enum class MessageType : uint32_t {
   kFailed,  // text: why
   kCommit,
   kAbort,
-  kSwapped,
+  kSwapped,  // text: HeldClients::line(), of a worker
   // Graceful end: accept nothing new, finish what is in flight within number ms, exit 0.
   kDrain,
   // The same, but the server goes on without this worker: it passes on who is between two requests.
@@ -68,7 +71,11 @@ enum class MessageType : uint32_t {
   // From the relay, asked through the control port. number: HUP, INT or TERM, as if it had come as
   // a signal.
   kSignal,
-  kLast = kSignal,
+  // From a worker, after kRetire. text: HeldClients::line().
+  kRetiring,
+  // From every child, first of all. text: its JailReport (common/jail_report.h).
+  kJailed,
+  kLast = kJailed,
 };
 
 }  // namespace m2

@@ -1,4 +1,4 @@
-"""Ten thousand requests at once for one handler, which dies or hangs with many of them in its hands:
+"""Ten thousand requests at once for one handler, which dies or hangs with many of them in hand:
 every one of them ends, and the sum is right."""
 
 import resource

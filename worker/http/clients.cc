@@ -36,7 +36,7 @@ Clients::~Clients() {
   end_of_turn();
 }
 
-void Clients::use(std::shared_ptr<const Generation> generation) {
+HeldClients Clients::use(std::shared_ptr<const Generation> generation) {
   const bool first_time = generation_ == nullptr;
   generation_ = std::move(generation);
   parser_limits_ = generation_->limits().parser;
@@ -45,12 +45,16 @@ void Clients::use(std::shared_ptr<const Generation> generation) {
   if (counting_ && !counted_before) count_everybody();
   access_log_.set_flush_ms(generation_->access_log_flush_ms());
   access_log_.set_enabled(generation_->access_logging());
-  if (first_time) return;
+  HeldClients held;
+  if (first_time) return held;
   for (Connection* connection = first_; connection != nullptr;) {
     Connection* next = connection->next_;
-    connection->generation_changed(*generation_);
+    const std::optional<HeldAs> as = connection->held_as();
+    const bool stays = connection->generation_changed(*generation_);
+    if (as) held.add(*as, stays);
     connection = next;
   }
+  return held;
 }
 
 bool Clients::has_room(int socket) {
@@ -106,14 +110,18 @@ void Clients::send_full(int socket) {
   (void)!::send(socket, kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void Clients::retire(Successors& successors) {
+HeldClients Clients::retire(Successors& successors) {
   leaving_ = Leaving::kRetiring;
   successors_ = &successors;
+  HeldClients held;
   for (Connection* connection = first_; connection != nullptr;) {
     Connection* next = connection->next_;
+    // Requests are answered; all else ends with the worker.
+    if (const auto as = connection->held_as()) held.add(*as, *as == HeldAs::kRequest);
     connection->retire();
     connection = next;
   }
+  return held;
 }
 
 // Not in this turn: the loop forgets a descriptor in the kernel only before it waits again, and

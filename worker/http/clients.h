@@ -11,6 +11,7 @@
 #include "common/deadlines.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
+#include "common/treaty/held_clients.h"
 #include "proto/http/date.h"
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
@@ -49,8 +50,8 @@ class Clients {
   Clients& operator=(const Clients&) = delete;
 
   void number_requests_from(RequestId first) { next_request_id_ = first; }
-  // Requests that begin from now on use this configuration.
-  void use(std::shared_ptr<const Generation> generation);
+  // Requests that begin from now on use this configuration. Returns whom it held then.
+  HeldClients use(std::shared_ptr<const Generation> generation);
   const std::shared_ptr<const Generation>& generation() const { return generation_; }
   const Limits& limits() const { return generation_->limits(); }
 
@@ -74,8 +75,8 @@ class Clients {
   void drain();
   bool draining() const { return leaving_ == Leaving::kDraining; }
   // Passes on who is between two requests, the others after their answer; then stops the loop.
-  // successors outlives the clients.
-  void retire(Successors& successors);
+  // successors outlives the clients. Returns whom it held.
+  HeldClients retire(Successors& successors);
   bool retiring() const { return leaving_ == Leaving::kRetiring; }
 
   // For connections.

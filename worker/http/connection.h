@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "common/ip_network.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
+#include "common/treaty/held_clients.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/exchange.h"
 #include "worker/http/traffic.h"
@@ -42,6 +44,8 @@ class Connection final : private ClientStream, private Deadline {
   void touch();
   // Handlers of this pair asked for its end, and need no notice of it.
   void forget_handler(const void* pair);
+  // They will hear of its end.
+  bool is_told(const void* pair) const override;
   // The request in flight was submitted to this pair and gets no answer.
   void request_refused(const void* pair, std::string_view why, int status);
   // Ends it now; an exchange in flight is stopped.
@@ -50,8 +54,10 @@ class Connection final : private ClientStream, private Deadline {
   void retire();
   // Ends it as soon as nothing is owed.
   void drain();
-  // To the responder that has it, if any.
-  void generation_changed(const Generation& generation);
+  // To the responder that has it, if any. False: it ends for that.
+  bool generation_changed(const Generation& generation);
+  // None: it is between two requests.
+  std::optional<HeldAs> held_as() const;
   bool closed() const { return state_ == State::kClosed; }
 
   // For the control port.
@@ -116,7 +122,6 @@ class Connection final : private ClientStream, private Deadline {
   std::string_view peer_address() const override { return {peer_.data(), peer_length_}; }
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
   void tell_at_close() override { tells_at_close_ = true; }
-  bool is_told(const void* pair) const override;
   void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) override;
   std::string_view date() override;
   void flush();

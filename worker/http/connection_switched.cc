@@ -58,15 +58,37 @@ void Connection::switched_deadline_passed() {
 
 double Connection::now() const { return clients_.loop().now(); }
 
-void Connection::generation_changed(const Generation& generation) {
-  if (exchange_ == nullptr || exchange_->responder_ == nullptr) return;
-  exchange_->responder_->generation_changed(generation);
+bool Connection::generation_changed(const Generation& generation) {
+  if (exchange_ == nullptr || exchange_->responder_ == nullptr) return true;
+  const bool stays = exchange_->responder_->generation_changed(generation);
   // It may last for days: it must not keep every configuration that it has seen.
-  if (state_ != State::kSwitched || !exchange_->responder_->outlives_generation()) return;
+  if (state_ != State::kSwitched || !exchange_->responder_->outlives_generation()) return stays;
   exchange_->host_copy_ = exchange_->host_name_;
   exchange_->host_name_ = exchange_->host_copy_;
   exchange_->route_ = nullptr;
   exchange_->generation_ = clients_.generation();
+  return stays;
+}
+
+std::optional<HeldAs> Connection::held_as() const {
+  switch (state_) {
+    case State::kSwitched:
+      return exchange_->responder_->held_as();
+    case State::kBody:
+    case State::kAnswering:
+    case State::kFlushing:
+      return message_socket_ ? HeldAs::kMessageSocket : HeldAs::kRequest;
+    case State::kProxyHeader:
+    case State::kIdle:
+    case State::kHead:
+    case State::kMessage:
+      if (message_socket_) return HeldAs::kMessageSocket;
+      return {};
+    case State::kLingering:
+    case State::kClosed:
+      break;
+  }
+  return {};
 }
 
 }  // namespace m2

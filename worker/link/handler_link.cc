@@ -1,6 +1,7 @@
 #include "worker/link/handler_link.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "common/log.h"
@@ -19,6 +20,8 @@ constexpr double kLookS = 0.05;  // how often a place that was left is looked at
 constexpr size_t kToldEndedMax = 64 * 1024;
 // For handlers to connect again when the relay or the pair's place is another.
 constexpr double kReturnS = 10.0;
+// For what a dead relay had sent to be read; its successor has no handlers so soon.
+constexpr double kTornS = 0.05;
 // HTTP's words for why a request gets no answer.
 constexpr int kNotHandedOver = 503;
 constexpr int kTooLate = 504;
@@ -54,9 +57,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   Status start(ZmqContext& context, HandlerLinkOptions options);
 
   bool submit(ConnectionId id, std::string_view message) override;
-  void owe(Owed& owed, ConnectionId id) override {
-    ledger_.add(owed, id, queue_->owe(owed, id) ? 0 : sent_);
-  }
+  void owe(Owed& owed, ConnectionId id) override;
   bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) override;
   bool has_room() const override { return !queue_->crowded(); }
   void wait_for_room(RoomWaiter& waiter) override;
@@ -90,11 +91,15 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void expired(ConnectionId id, bool notice) override;
   void overdue(ConnectionId id, Overdue cause) override;
   void forget(Owed& owed) override { queue_->forget(owed); }
+  void relay_ended(LinkPlace& place) override;
+  void relay_has_passed(uint64_t number);
+  void tell_of_torn();
   void handlers_gone(LinkPlace& place);
   void did_they_return();
   void emptied() override;
   void serve_waiters();
   void introduce();
+  void tell_relay();
   void relay_word(LinkPlace& place, std::string_view word);
   void look_at_left();
   void notice_dropped(ConnectionId id, std::string_view why);
@@ -116,7 +121,15 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   bool to_introduce_ = false;  // to the relay, which has said "open"
   uint64_t sent_ = 0;          // messages that libzmq has taken
   uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
-  TimerWatcher return_;        // runs while handlers are expected to connect again by themselves
+  struct InDoubt {
+    uint64_t number;
+    ConnectionId id;
+  };
+  std::deque<InDoubt> in_doubt_;  // of the others, those that no ledger knows
+  uint64_t torn_until_ = 0;
+  std::vector<ConnectionId> torn_;
+  TimerWatcher torn_timer_;
+  TimerWatcher return_;  // runs while handlers are expected to connect again by themselves
   RoomWaiters waiters_;
   TimerWatcher next_turn_;
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
@@ -159,6 +172,12 @@ bool Link::submit(ConnectionId id, std::string_view message) {
              " refused (so far: " + std::to_string(full_.total()) + ")");
   }
   return false;
+}
+
+void Link::owe(Owed& owed, ConnectionId id) {
+  const bool waits = queue_->owe(owed, id);
+  if (!waits && !in_doubt_.empty() && in_doubt_.back().number == sent_) in_doubt_.pop_back();
+  ledger_.add(owed, id, waits ? 0 : sent_);
 }
 
 bool Link::submit_following(ConnectionId id, std::span<const std::string_view> pieces) {
@@ -215,7 +234,7 @@ void Link::commit_move() {
   left_ = std::exchange(now_, std::move(next_));
   queue_->use(now_->requests());
   left_->retire();
-  relay_passed_ = sent_;  // whoever had them before answers, if anybody does
+  relay_has_passed(sent_);  // whoever had them before answers, if anybody does
   return_.start<&Link::did_they_return>(loop_, kReturnS, 0.0, this);
   left_timer_.start<&Link::look_at_left>(loop_, kLookS, kLookS, this);
   place_changed(*now_);
@@ -249,11 +268,24 @@ void Link::introduce() {
   if (!to_introduce_ || !now_->behind_relay()) return;
   ZmqMessage about_us(write_worker_word(worker_id_, sent_));
   to_introduce_ = !now_->requests().send(about_us);
+  if (!to_introduce_) tell_relay();
+}
+
+// Whom handlers know through an earlier relay, or from the time of one worker: the relay tells them
+// should we die. What still waits here it learns of when it passes.
+void Link::tell_relay() {
+  std::vector<ConnectionId> ids = user_.told(*this);
+  std::erase_if(ids, [this](ConnectionId id) { return queue_->holds(id); });
+  if (ids.empty()) return;
+  ZmqMessage told(write_worker_told(ids));
+  if (now_->requests().send(told)) return;
+  log_warn("handler pair " + send_spec_ + ": the relay is not told of " +
+           std::to_string(ids.size()) + " connections that handlers know");
 }
 
 void Link::relay_word(LinkPlace& place, std::string_view word) {
   if (const auto number = read_relay_passed(word)) {
-    if (&place == now_.get()) relay_passed_ = std::min(*number, sent_);
+    if (&place == now_.get()) relay_has_passed(std::min(*number, sent_));
     return;
   }
   if (word == kRelayOpen) to_introduce_ = worker_id_ != 0;
@@ -302,8 +334,28 @@ void Link::passed(ConnectionId id, QueuedKind kind, Owed* owed) {
   } else if (told_ != nullptr && kind != QueuedKind::kCredits && !now_->behind_relay()) {
     told_->insert({id, told_as_});
   }
-  if (owed != nullptr) owed->handed_over(sent_);
+  if (owed != nullptr) return owed->handed_over(sent_);
+  const bool is_of_client = kind == QueuedKind::kRequest || kind == QueuedKind::kFollowing;
+  if (is_of_client && now_->behind_relay()) in_doubt_.push_back({sent_, id});
 }
+
+void Link::relay_has_passed(uint64_t number) {
+  relay_passed_ = number;
+  while (!in_doubt_.empty() && in_doubt_.front().number <= number) in_doubt_.pop_front();
+}
+
+// What it had not passed on is lost, and parts of answers may be. Those that it had sent us are
+// read first.
+void Link::relay_ended(LinkPlace& place) {
+  if (&place != now_.get()) return;
+  ledger_.gone(relay_passed_ + 1, sent_);
+  for (const InDoubt& lost : std::exchange(in_doubt_, {})) torn_.push_back(lost.id);
+  torn_until_ = sent_;
+  torn_timer_.start<&Link::tell_of_torn>(loop_, kTornS, 0.0, this);
+}
+
+// May destroy the link.
+void Link::tell_of_torn() { ledger_.torn(torn_until_, std::exchange(torn_, {})); }
 
 // What handlers of our own were given is theirs to answer within the grace time, and nobody else
 // can. A relay that has gone took along only what it had not passed on; handlers come back from
@@ -314,7 +366,6 @@ void Link::handlers_gone(LinkPlace& place) {
   } else if (place.relay_is_there()) {
     ledger_.gone(1, relay_passed_);
   } else {
-    ledger_.gone(relay_passed_ + 1, sent_);
     return_.start<&Link::did_they_return>(loop_, kReturnS, 0.0, this);
   }
 }
@@ -325,8 +376,9 @@ void Link::did_they_return() {
 
 void Link::overdue(ConnectionId id, Overdue cause) {
   const bool late = cause == Overdue::kLate;
-  const std::string why =
-      late ? "no answer within handler.timeout" : "all handlers that may have had it are gone";
+  const std::string why = late                      ? "no answer within handler.timeout"
+                          : cause == Overdue::kTorn ? "the relay died, and a part of it may be lost"
+                                                    : "all handlers that may have had it are gone";
   if (late) queue_->withdraw(id);
   DropCounter& counter = late ? timeout_ : gone_;
   if (counter.add()) {

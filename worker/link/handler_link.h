@@ -47,6 +47,8 @@ class HandlerLinkUser {
   // The worker before this one died: the handlers of the pair still have to be told that these
   // connections ended.
   virtual void connections_left(HandlerLink&, std::vector<ConnectionId>) {}
+  // Connections that handlers of this link were told of, for a relay that does not know them.
+  virtual std::vector<ConnectionId> told(const HandlerLink&) { return {}; }
 
  protected:
   ~HandlerLinkUser() = default;
@@ -74,7 +76,7 @@ struct HandlerLinkOptions {
   // Where to note whom handlers were told of, for the worker after this one; null: nowhere.
   ToldTable* told = nullptr;
   uint64_t told_as = 0;
-  ConnectionId worker_id = 0;  // behind the relay: any id that only this worker can have given out
+  ConnectionId worker_id = 0;  // for the relay: any id that only this worker can have given out
 };
 
 // What a link did not deliver, by cause, since it was opened.

@@ -112,8 +112,8 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   options.grace_ms = marks_.grace_ms;
   options.told = &told_;
   options.told_as = tag_of(key_of(row));
+  options.worker_id = first_connection_id(place_.slot, place_.incarnation);
   if (behind_relay_) {
-    options.worker_id = first_connection_id(place_.slot, place_.incarnation);
     const auto endpoint = [&](PrivateSide side) {
       return private_endpoint(place_.run_directory, place_.slot, place_.incarnation, row.send_spec,
                               row.recv_spec, side);

@@ -104,6 +104,13 @@ void Ledger::gone(uint64_t first, uint64_t last) {
   watch_lost();
 }
 
+void Ledger::torn(uint64_t last, std::vector<ConnectionId> also) {
+  for (const Owed* owed = begun_.next_; owed != nullptr && owed != &begun_; owed = owed->next_) {
+    if (owed->begun_ && owed->number_ != 0 && owed->number_ <= last) also.push_back(owed->id_);
+  }
+  tell(also, LedgerUser::Overdue::kTorn);
+}
+
 void Ledger::watch_lost() {
   lost_timer_.stop();
   double first = 0;

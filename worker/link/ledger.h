@@ -50,7 +50,8 @@ class LedgerUser {
  public:
   enum class Overdue : uint8_t {
     kLate,  // no answer within handler.timeout
-    kGone   // all handlers that can have had it are gone for handler.grace_ms
+    kGone,  // all handlers that can have had it are gone for handler.grace_ms
+    kTorn   // it has begun, and a part of it may be lost
   };
   // Once for each entry and cause. The ledger may be destroyed in the call.
   virtual void overdue(ConnectionId id, Overdue cause) = 0;
@@ -75,6 +76,8 @@ class Ledger {
   void set_limits(uint32_t timeout_ms, uint32_t grace_ms);
   // Messages number first to last were with handlers (or a relay) that are gone.
   void gone(uint64_t first, uint64_t last);
+  // A part of the answers to messages up to last that have begun may be lost; also tells of these.
+  void torn(uint64_t last, std::vector<ConnectionId> also);
   size_t size() const { return size_; }
 
  private:

@@ -19,7 +19,6 @@ constexpr double kQuietS = 0.25;
 constexpr double kHandlersLimitS = 2.0;
 constexpr double kRelayLimitS = 5.0;
 // How long a relay without a connection may still be one that is just being announced.
-constexpr double kSettleS = 0.1;
 
 }  // namespace
 
@@ -111,19 +110,15 @@ bool LinkPlace::take_relay_word(std::string_view word) {
   return true;
 }
 
-// A relay that is gone has no handlers; its successor will say when it has.
-// The relay's word and its handshake come through different sockets, in either order, and those of
-// its successor may be mixed with its end: what counts is what is true a moment later. Nothing is
-// lost meanwhile, libzmq takes no request without a peer.
+// A relay that is gone has no handlers; its successor will say when it has. That one may have come
+// and spoken before we hear of the end.
 void LinkPlace::peers_changed() {
-  if (relay_monitor_->peers() > 0 || !relay_open_) return relay_gone_.stop();
-  relay_gone_.start<&LinkPlace::relay_may_be_gone>(loop_, kSettleS, 0.0, this);
-}
-
-void LinkPlace::relay_may_be_gone() {
-  if (relay_monitor_->peers() > 0 || !relay_open_) return;
-  relay_open_ = false;
-  user_.place_changed(*this);
+  const size_t before = std::exchange(relays_, relay_monitor_->peers());
+  if (relays_ >= before) return;
+  const bool was_open = relay_open_;
+  if (relays_ == 0) relay_open_ = false;
+  user_.relay_ended(*this);
+  if (was_open && !relay_open_) user_.place_changed(*this);
 }
 
 void LinkPlace::set_recv_ident(std::string_view prefix) {

@@ -23,6 +23,8 @@ class LinkPlaceUser {
                              bool multipart) = 0;
   // may_pass() or has_handlers() may have changed, or there is room to send.
   virtual void place_changed(LinkPlace& place) = 0;
+  // The relay that was connected is no more. Its successor may be there already.
+  virtual void relay_ended(LinkPlace& place) = 0;
 
  protected:
   ~LinkPlaceUser() = default;
@@ -59,7 +61,6 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   void zmq_writable(ZmqSocket&) override { user_.place_changed(*this); }
   void gate_changed() override { user_.place_changed(*this); }
   void peers_changed() override;
-  void relay_may_be_gone();
 
   Loop& loop_;
   LinkPlaceUser& user_;
@@ -72,7 +73,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   std::string recv_ident_;
   bool subscribes_ = false;  // replies come from PUB sockets
   bool relay_open_ = false;  // the relay has said so, and is still there
-  TimerWatcher relay_gone_;
+  size_t relays_ = 0;  // more than one: the end of the first has not been heard yet
   double retired_at_ = 0;
   double last_reply_ = 0;
 };

@@ -10,12 +10,14 @@
 // What a worker says to the relay, in order with the requests, as soon as it hears "open":
 //
 //   @worker ID NUMBER      I am the one that gives out ID; what follows is message NUMBER + 1
+//   @worker told ID ID     handlers know of these connections, perhaps through an earlier relay
 #pragma once
 
 #include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/handler/connection_id.h"
 
@@ -27,6 +29,7 @@ inline constexpr std::string_view kRelayClosed = "@relay closed";
 inline constexpr std::string_view kRelayRefused = "@relay refused ";
 inline constexpr std::string_view kRelayPassed = "@relay passed ";
 inline constexpr std::string_view kWorkerWord = "@worker ";
+inline constexpr std::string_view kWorkerTold = "@worker told";
 
 inline std::optional<uint64_t> read_number(std::string_view digits) {
   uint64_t number = 0;
@@ -69,6 +72,26 @@ inline std::optional<uint64_t> read_relay_passed(std::string_view word) {
 
 inline std::string write_worker_word(ConnectionId id, uint64_t number) {
   return std::string(kWorkerWord) + std::to_string(id) + ' ' + std::to_string(number);
+}
+
+inline std::string write_worker_told(const std::vector<ConnectionId>& ids) {
+  std::string out(kWorkerTold);
+  for (const ConnectionId id : ids) out.append(" ").append(std::to_string(id));
+  return out;
+}
+
+// visit(ConnectionId) for each. False: it is another word.
+template <typename Visit>
+bool read_worker_told(std::string_view word, Visit visit) {
+  if (!word.starts_with(kWorkerTold)) return false;
+  word.remove_prefix(kWorkerTold.size());
+  while (!word.empty()) {
+    word.remove_prefix(1);
+    const std::string_view digits = word.substr(0, word.find(' '));
+    if (const ConnectionId id = parse_connection_id(digits); id != 0) visit(id);
+    word.remove_prefix(digits.size());
+  }
+  return true;
 }
 
 struct WorkerWord {

@@ -308,6 +308,10 @@ void HandlerPair::say_consumed() {
 }
 
 void HandlerPair::worker_word(std::string_view word) {
+  const auto knows = [this](ConnectionId id) {
+    if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
+  };
+  if (read_worker_told(word, knows)) return;
   const WorkerWord about = read_worker_word(word);
   if (WorkerHop* hop = owner_of(about.id)) hop->introduced(about.number);
 }

@@ -113,6 +113,14 @@ void HandlerReplies::connections_left(HandlerLink& link, std::vector<ConnectionI
   if (const auto notices = pairs_->notices_of(link)) notices->all_left(std::move(ids));
 }
 
+std::vector<ConnectionId> HandlerReplies::told(const HandlerLink& link) {
+  std::vector<ConnectionId> ids;
+  clients_.each([&](Connection& connection) {
+    if (connection.is_told(&link)) ids.push_back(connection.any_id());
+  });
+  return ids;
+}
+
 // The relay sends the same bytes to each worker concerned, and answers for the ids of workers that
 // are no more.
 bool HandlerReplies::is_ours(const HandlerLink& link, ConnectionId id) const {

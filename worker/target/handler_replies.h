@@ -25,6 +25,7 @@ class HandlerReplies final : public HandlerLinkUser {
   void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
                        int status) override;
   void connections_left(HandlerLink& link, std::vector<ConnectionId> ids) override;
+  std::vector<ConnectionId> told(const HandlerLink& link) override;
 
   // Which row a pair has, and how its notices are written.
   class Pairs {

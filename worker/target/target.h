@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "common/treaty/held_clients.h"
 #include "proto/handler/connection_id.h"
 
 namespace m2 {
@@ -77,8 +78,10 @@ class Responder {
   // The time of ClientStream::wake_after() has come.
   virtual void woken() {}
   // New requests use this configuration from now on; this exchange keeps the one it began with. Who
-  // holds a client for long looks here whether its own row is still there.
-  virtual void generation_changed(const Generation&) {}
+  // holds a client for long looks here whether its own row is still there. False: it ends for that.
+  virtual bool generation_changed(const Generation&) { return true; }
+  // How the log of a reload counts a connection that has left HTTP.
+  virtual HeldAs held_as() const { return HeldAs::kTunnel; }
   // It needs nothing of the configuration it began with: the exchange may have the new one.
   virtual bool outlives_generation() const { return false; }
   // The worker ends: who holds a client for long says so to it, and completes. Within drain_ms.

@@ -88,10 +88,14 @@ void WebSocketSession::room() {
   if (consume(bytes) == Then::kGoOn) exchange_->client().set_body_paused(false);
 }
 
-void WebSocketSession::refused(std::string_view why, int /*status*/) {
+void WebSocketSession::refused(std::string_view why, int status) {
   log_info("closing the WebSocket " + std::to_string(id_) + ": handler pair " +
            target_->row().send_spec + ": " + std::string(why));
-  close(CloseCode::kTryLater, "no handler");
+  if (status == 503) {
+    close(CloseCode::kTryLater, "no handler");
+  } else {
+    close(CloseCode::kRestart, "messages may be lost");
+  }
 }
 
 // Ends
@@ -144,7 +148,7 @@ void WebSocketSession::stop() { delete this; }
 
 void WebSocketSession::draining() { close(CloseCode::kGoingAway, "going away"); }
 
-void WebSocketSession::generation_changed(const Generation& generation) {
+bool WebSocketSession::generation_changed(const Generation& generation) {
   const HandlerRow& mine = target_->row();
   const HandlerRow* now = generation.handler(mine.send_spec, mine.recv_spec);
   if (now != nullptr) {
@@ -156,10 +160,11 @@ void WebSocketSession::generation_changed(const Generation& generation) {
   }
   if (!row_stays_) {
     close(CloseCode::kRestart, "the configuration changed");
-    return;
+    return false;
   }
   reader_.set_message_max(generation.limits().websocket.message_bytes);
   attend();
+  return true;
 }
 
 // Deadlines

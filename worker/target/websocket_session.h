@@ -24,7 +24,8 @@ class WebSocketSession : public Responder, private RoomWaiter {
   void refused(std::string_view why, int status) final;
   void woken() final;
   void keep_alive() final { spoke(); }
-  void generation_changed(const Generation& generation) final;
+  bool generation_changed(const Generation& generation) final;
+  HeldAs held_as() const final { return HeldAs::kWebSocket; }
   bool outlives_generation() const final { return row_stays_; }
   void draining() final;
   void stop() final;

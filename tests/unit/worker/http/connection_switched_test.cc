@@ -24,7 +24,10 @@ class Switching final : public Target, public Responder {
   }
   void pull() override {}
   void woken() override { ++wakes; }
-  void generation_changed(const Generation&) override { ++generations; }
+  bool generation_changed(const Generation&) override {
+    ++generations;
+    return true;
+  }
   void draining() override { waiting->complete(); }
   void stop() override { ++stopped; }
 

@@ -90,6 +90,74 @@ TEST_F(LinkBehindRelayTest, ARelayThatIsGoneHasNoHandlers) {
   EXPECT_EQ(receive(next.requests), "one");
 }
 
+// What a relay took along is refused at once, even when its successor is quicker than the news of
+// its end: requests after the grace time, what nobody owes an answer for (a message of a WebSocket)
+// at once. What it had passed on is not.
+TEST_F(LinkBehindRelayTest, WhatARelayTookAlongIsRefused) {
+  HandlerLinkOptions options = behind_relay();
+  options.grace_ms = 100;
+  open(std::move(options));
+  auto relay = std::make_unique<PlainRelay>(directory);
+  send_text(relay->replies, kRelayOpen);
+  ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  Owed request, passed_on;
+  ASSERT_TRUE(link->submit(1, "one"));
+  link->owe(passed_on, 1);
+  const std::string_view piece = "message";
+  ASSERT_TRUE(link->submit_following(2, {&piece, 1}));
+  send_text(relay->replies, write_relay_passed(2));
+  send_text(relay->replies, "U 1:1, heard");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  ASSERT_TRUE(link->submit(3, "three"));
+  link->owe(request, 3);
+  ASSERT_TRUE(link->submit_following(4, {&piece, 1}));
+  relay.reset();
+  PlainRelay next(directory);
+  send_text(next.replies, kRelayOpen);
+  ASSERT_TRUE(turns.until([&] { return refused.size() == 2; }));
+  EXPECT_EQ(refused[0].first, 4u);
+  EXPECT_EQ(refused[1].first, 3u);
+  ASSERT_TRUE(link->submit(5, "five"));
+  EXPECT_EQ(receive(next.requests), "five");
+}
+
+// An answer that has begun may lack a part when the relay is another: it ends.
+TEST_F(LinkBehindRelayTest, AnswersThatHadBegunAreTornWithTheirRelay) {
+  open(behind_relay());
+  auto relay = std::make_unique<PlainRelay>(directory);
+  send_text(relay->replies, kRelayOpen);
+  ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  Owed begun, waits;
+  ASSERT_TRUE(link->submit(1, "one"));
+  link->owe(begun, 1);
+  ASSERT_TRUE(link->submit(2, "two"));
+  link->owe(waits, 2);
+  begun.answer_began();
+  send_text(relay->replies, write_relay_passed(2));
+  send_text(relay->replies, "U 1:1, heard");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  relay.reset();
+  ASSERT_TRUE(turns.until([&] { return !refused.empty(); }));
+  EXPECT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].first, 1u);
+}
+
+// A relay is told whom handlers know, so that it can tell them of the end.
+TEST_F(LinkBehindRelayTest, SaysWhomHandlersKnow) {
+  HandlerLinkOptions options = behind_relay();
+  options.worker_id = 9;
+  known = {7, 8};
+  open(std::move(options));
+  PlainRelay relay(directory);
+  send_text(relay.replies, kRelayOpen);
+  EXPECT_EQ(receive(relay.requests), "@worker 9 0");
+  EXPECT_EQ(receive(relay.requests), "@worker told 7 8");
+  std::vector<ConnectionId> read;
+  EXPECT_TRUE(read_worker_told("@worker told 7 8", [&](ConnectionId id) { read.push_back(id); }));
+  EXPECT_EQ(read, known);
+  EXPECT_FALSE(read_worker_told("@worker 9 0", [](ConnectionId) {}));
+}
+
 // From one worker to several, in the midst of work: nothing that waits is lost, late answers are
 // heard, and the handler finds itself connected to whoever listens now (here nobody: it is only let
 // go).

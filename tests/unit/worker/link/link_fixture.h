@@ -26,6 +26,7 @@ class LinkFixture : public testing::Test, protected HandlerLinkUser {
     statuses.push_back(status);
     if (on_refused) on_refused();
   }
+  std::vector<ConnectionId> told(const HandlerLink&) override { return known; }
 
   HandlerLinkOptions direct() {
     HandlerLinkOptions options;
@@ -64,6 +65,7 @@ class LinkFixture : public testing::Test, protected HandlerLinkUser {
   std::vector<std::string> replies;
   std::vector<std::pair<ConnectionId, std::string>> refused;
   std::vector<int> statuses;  // of the refused ones
+  std::vector<ConnectionId> known;
   std::vector<std::pair<std::shared_ptr<const void>, std::string_view>> held;
   std::function<void()> on_message, on_refused;
   bool hold = false;
