@@ -100,12 +100,13 @@ def test_worker(deployment, workers):
         assert counts.total() == len(clients) and not counts.refused
         # Answers that the worker had and could not write any more count as cut off, too.
         assert len(counts.cut_off) <= len(clients) // workers
-        known = len(holding.requests)
         for client in clients:
             client.close()
-        holding.take_until(lambda: len(set(holding.notices)) == known, "a notice for each client")
-        assert len(holding.notices) == known, "one heard of twice"
-        assert set(holding.notices) == set(holding.requests)
+        # A request that died on its way to the handler may have one, too.
+        holding.take_until(lambda: set(holding.requests) <= set(holding.notices),
+                           "a notice for each client")
+        assert len(holding.notices) == len(set(holding.notices)), "one was told of twice"
+        assert len(holding.notices) <= len(clients) + 1
 
 
 # Goal: what a relay has in its hands when it is killed is answered 502, or 504 where the answer was
