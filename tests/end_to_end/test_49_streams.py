@@ -43,12 +43,12 @@ def memory(pids):
 
 
 # Goal: held requests cost little memory, and one event answers all of them, 128 with a message.
-# Method: 1,000 clients with the headers of a browser; all must be held at once.
+# Method: 2,000 clients with the headers of a browser; all must be held at once.
 def test_long_polls(site):
     fields = {"User-Agent": "Mozilla/5.0 " + "x" * 70, "Accept": "text/html," + "x" * 70,
               "Accept-Language": "en-US,en;q=0.5", "Cookie": "session=" + "x" * 40}
     with Handler(site.site) as on:
-        clients = [site.client() for _ in range(1000)]
+        clients = [site.client() for _ in range(2000)]
         with site.client() as first:
             told(on, first.send_request(path="/h", headers=fields))
             before = memory(site.workers())
