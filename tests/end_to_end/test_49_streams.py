@@ -2,6 +2,7 @@
 clients, presence."""
 
 import re
+import resource
 import subprocess
 import threading
 
@@ -47,6 +48,8 @@ def memory(pids):
 def test_long_polls(site):
     fields = {"User-Agent": "Mozilla/5.0 " + "x" * 70, "Accept": "text/html," + "x" * 70,
               "Accept-Language": "en-US,en;q=0.5", "Cookie": "session=" + "x" * 40}
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4000)), hard))
     with Handler(site.site) as on:
         clients = [site.client() for _ in range(2000)]
         with site.client() as first:
