@@ -21,7 +21,7 @@ METAINT = 8192
 @pytest.fixture(scope="module")
 def site(workers):
     with Deployment() as deployment:
-        deployment.configure({"/h": handler()})
+        deployment.configure({"/h": handler()}, settings={"handler.queue": 5000})
         server = Server(deployment, workers=workers)
         server.site = deployment
         yield server
@@ -67,6 +67,11 @@ def test_long_polls(site):
         for client in clients:
             assert client.answer().body == b"an event"
             client.close()
+        gone = set()
+        while not gone >= set(ids):
+            notice = on.recv()
+            assert notice.is_disconnect() and notice.id not in gone
+            gone.add(notice.id)
 
 
 # Goal: many chunked and raw streams at once, written by one message for all of them, in pieces that
@@ -92,6 +97,8 @@ def test_many_streams(site):
         for client in raw:
             assert client.answer().body == text
             client.close()
+        for _ in chunked:  # the others' end was the handler's own wish
+            assert on.recv().is_disconnect()
 
 
 # Goal: N handlers of one pair serve M clients together, and know who is there: each event of each
