@@ -50,6 +50,10 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   void stop_listening();
   // The pair is elsewhere from now on: requests pass here no more, late replies do for a while.
   void retire();
+  // An endpoint that was held is free now.
+  void listen(const std::string& endpoint);
+  // Nothing passes in either direction any more; both sockets are closed.
+  void leave();
   // Retired, and no reply is to be expected any more.
   bool spent() const;
 
@@ -73,7 +77,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   std::string recv_ident_;
   bool subscribes_ = false;  // replies come from PUB sockets
   bool relay_open_ = false;  // the relay has said so, and is still there
-  size_t relays_ = 0;  // more than one: the end of the first has not been heard yet
+  size_t relays_ = 0;        // more than one: the end of the first has not been heard yet
   double retired_at_ = 0;
   double last_reply_ = 0;
 };
