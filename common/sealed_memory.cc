@@ -30,6 +30,16 @@ Result<OwnedFd> seal_bytes(const char* name, std::string_view bytes) {
   return fd;
 }
 
+Result<OwnedFd> shared_memory(const char* name, size_t bytes) {
+  OwnedFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd.valid()) return Status::from_errno("create a memory file", errno);
+  if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0 ||
+      ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
+    return Status::from_errno(std::string("memory file ") + name, errno);
+  }
+  return fd;
+}
+
 Result<SealedView> SealedView::map(int fd, size_t bytes_max) {
   const int seals = ::fcntl(fd, F_GET_SEALS);
   if (seals < 0 || (seals & kSeals) != kSeals) {

@@ -13,6 +13,10 @@ namespace m2 {
 // A new sealed memory file with these bytes; name shows in /proc only. Close-on-exec.
 Result<OwnedFd> seal_bytes(const char* name, std::string_view bytes);
 
+// A new memory file of zeros for processes that share it. It keeps its size, so that whoever maps
+// it cannot be hurt by the others (SIGBUS). Close-on-exec.
+Result<OwnedFd> shared_memory(const char* name, size_t bytes);
+
 // A read-only mapping, valid as long as the view lives; the descriptor may be closed.
 class SealedView {
  public:

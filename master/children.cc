@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/sealed_memory.h"
 #include "master/spawn.h"
 
 namespace m2 {
@@ -143,8 +144,15 @@ Status Children::start(Seat& seat) {
   begin.jail = kit_.jail;
   begin.run_directory = kit_.run_directory;
   user_.equip_child(begin);
+  if (seat.role == Role::kWorker && !seat.told.valid()) {
+    Result<OwnedFd> memory = shared_memory("m2-told", kToldMemoryBytes);
+    if (!memory.ok()) return std::move(memory).status();
+    seat.told = std::move(memory).value();
+  }
+  if (seat.role == Role::kWorker) begin.told = seat.told.duplicate();
   const SpawnPlan plan{.name = process_name(seat.role, seat.slot),
-                       .keep = {begin.channel.get(), begin.error_log.get(), begin.access_log.get()},
+                       .keep = {begin.channel.get(), begin.error_log.get(), begin.access_log.get(),
+                                begin.told.get()},
                        .output = begin.error_log.get()};
   Result<pid_t> pid = spawn(plan, [&] {
     return seat.role == Role::kRelay ? kit_.relay_main(std::move(begin))

@@ -137,6 +137,7 @@ class Children {
     bool wanted = false;
     std::unique_ptr<Child> child;
     RestartDelay delay;
+    OwnedFd told;  // of the worker: what it leaves to the next one here
     TimerWatcher timer;
   };
 

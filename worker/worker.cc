@@ -14,7 +14,7 @@ Worker::Worker(ChildStart start)
       deadlines_(loop_),
       error_log_(std::move(start.error_log)),
       access_log_(loop_, std::move(start.access_log)),
-      links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}),
+      links_(loop_, replies_, {start.run_directory, start.slot, start.incarnation}, start.told),
       backends_(loop_, deadlines_),
       uploads_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),

@@ -13,6 +13,10 @@
 
 namespace m2 {
 
+// Of ChildStart::told: a head, and twice a table of a million connections. What nobody writes to
+// takes no memory.
+inline constexpr size_t kToldMemoryBytes = 4096 + 2 * (size_t{16} << 20);
+
 enum class Role : uint8_t { kConfigReader, kRelay, kWorker };
 
 struct ChildStart {
@@ -25,6 +29,9 @@ struct ChildStart {
   OwnedFd channel;     // SEQPACKET to the master (channel.h)
   OwnedFd error_log;   // O_APPEND
   OwnedFd access_log;  // workers; may be invalid: no access log
+  // Workers: memory that goes from the one that died to the one in its place
+  // (worker/link/told_table.h).
+  OwnedFd told;
   LogLevel log_level = LogLevel::kInfo;
   Jail jail;                  // what to give up before the first foreign byte
   std::string run_directory;  // inside the jail, no trailing '/'; private 0MQ endpoints live there

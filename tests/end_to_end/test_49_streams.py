@@ -2,6 +2,7 @@
 clients, presence."""
 
 import re
+import resource
 import subprocess
 import threading
 
@@ -20,7 +21,7 @@ METAINT = 8192
 @pytest.fixture(scope="module")
 def site(workers):
     with Deployment() as deployment:
-        deployment.configure({"/h": handler()})
+        deployment.configure({"/h": handler()}, settings={"handler.queue": 5000})
         server = Server(deployment, workers=workers)
         server.site = deployment
         yield server
@@ -43,12 +44,14 @@ def memory(pids):
 
 
 # Goal: held requests cost little memory, and one event answers all of them, 128 with a message.
-# Method: 1,000 clients with the headers of a browser; all must be held at once.
+# Method: 2,000 clients with the headers of a browser; all must be held at once.
 def test_long_polls(site):
     fields = {"User-Agent": "Mozilla/5.0 " + "x" * 70, "Accept": "text/html," + "x" * 70,
               "Accept-Language": "en-US,en;q=0.5", "Cookie": "session=" + "x" * 40}
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4000)), hard))
     with Handler(site.site) as on:
-        clients = [site.client() for _ in range(1000)]
+        clients = [site.client() for _ in range(2000)]
         with site.client() as first:
             told(on, first.send_request(path="/h", headers=fields))
             before = memory(site.workers())
@@ -64,6 +67,11 @@ def test_long_polls(site):
         for client in clients:
             assert client.answer().body == b"an event"
             client.close()
+        gone = set()
+        while not gone >= set(ids):
+            notice = on.recv()
+            assert notice.is_disconnect() and notice.id not in gone
+            gone.add(notice.id)
 
 
 # Goal: many chunked and raw streams at once, written by one message for all of them, in pieces that
@@ -89,6 +97,8 @@ def test_many_streams(site):
         for client in raw:
             assert client.answer().body == text
             client.close()
+        for _ in chunked:  # the others' end was the handler's own wish
+            assert on.recv().is_disconnect()
 
 
 # Goal: N handlers of one pair serve M clients together, and know who is there: each event of each

@@ -2,7 +2,6 @@
 websockets, against both contracts."""
 
 import asyncio
-import threading
 import zlib
 
 import pytest
@@ -10,57 +9,12 @@ import websocket
 import websockets
 
 from lib.deployment import Deployment, dir_, handler
-from lib.handler import Handler
 from lib.server import Server
 from lib.waiting import DEADLINE
-from lib.websocket import CLOSE, PING, PONG, WebSocketClient, frame, order
+from lib.websocket import WebSocketClient, frame
+from lib.websocket_site import Echo
 
 SIZES = (1, 125, 126, 65535, 65536, 200000)
-
-
-class Echo(Handler):
-    """Sends everything back, in the words of its contract, until it is closed."""
-
-    def __init__(self, deployment, contract):
-        super().__init__(deployment)
-        self.contract = contract
-        self.ending = False
-        self.fault = None
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        try:
-            while not self.ending:
-                if self.requests.poll(20):
-                    self.answer(self.recv())
-        except Exception as fault:
-            self.fault = fault
-
-    def answer(self, request):
-        if request.is_disconnect():
-            return
-        if self.contract == "messages":
-            if request.headers["EVENT"] in ("text", "binary"):
-                self.send_extended(request.id, order(request.headers["EVENT"], request.body))
-            return
-        if request.headers["METHOD"] == "WEBSOCKET_HANDSHAKE":
-            self.send(request.id, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                      b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + request.body +
-                      b"\r\n\r\n")
-            return
-        opcode = int(request.headers["FLAGS"], 16) & 15
-        if opcode != PONG:
-            opcode = PONG if opcode == PING else opcode
-            self.send(request.id, frame(request.body, opcode=opcode, masked=False))
-        if opcode == CLOSE:
-            self.send(request.id, b"")
-
-    def close(self):
-        self.ending = True
-        self.thread.join(DEADLINE)
-        super().close()
-        assert self.fault is None, f"the handler failed: {self.fault!r}"
 
 
 def agrees(url):

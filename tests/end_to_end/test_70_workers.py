@@ -1,5 +1,6 @@
 """Several workers: they share the port, and one more or less is nobody's business."""
 
+import hashlib
 import os
 
 import pytest
@@ -90,6 +91,40 @@ def test_large_through_relay(deployment):
             Answering(deployment, lambda request: http(request.body)), server.client() as client:
         for _ in range(3):
             assert client.request("POST", "/h", body=content).body == content
+
+
+# Goal: an answer of 64 MB reaches a client whole, while others are served. Method: its digest.
+def test_very_large_answer(deployment, workers):
+    deployment.configure({"/": dir_(), "/h": handler()})
+    piece = os.urandom(1 << 20)
+    with Server(deployment, workers=workers) as server, Handler(deployment) as on, \
+            server.client() as client:
+        client.send_request(path="/h")
+        request = on.recv()
+        on.reply(request, 64 * piece)
+        assert server.get().status == 200
+        answer = client.answer().body
+        assert len(answer) == 64 << 20
+        assert all(answer[at:at + len(piece)] == piece for at in range(0, len(answer), len(piece)))
+        client.send_request(path="/h")
+        on.reply(on.recv(), "next")
+        assert client.answer().body == b"next"
+
+
+# Goal: a body of exactly limits.content_length reaches the handler in one message, one more byte is
+# refused. Method: 16 MB.
+def test_largest_request(deployment, workers):
+    most = 16 << 20
+    deployment.configure({"/h": handler()}, settings={"limits.content_length": most})
+    body = os.urandom(1 << 20) * 16
+    with Server(deployment, workers=workers) as server, \
+            Answering(deployment, lambda request: http(hashlib.sha1(request.body).digest())):
+        with server.client() as client:
+            assert client.request("POST", "/h", body=body).body == hashlib.sha1(body).digest()
+        with server.client() as client:
+            client.send(b"POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+                        % (most + 1))
+            assert client.answer().status == 413
 
 
 # Goal: pairs are apart: handlers of one never see requests of another, with any number of workers.

@@ -8,7 +8,7 @@ import zmq
 
 from lib.deployment import IDENT
 from lib.tnetstring import parse as parse_tnetstring
-from lib.waiting import DEADLINE
+from lib.waiting import DEADLINE, wait_until
 
 
 def parse_netstring(data):
@@ -140,6 +140,9 @@ class Answering(Handler):
                     self.send(request.id, answer)
         except Exception as fault:  # shown by close(): a thread has nobody to tell
             self.fault = fault
+
+    def wait_for(self, path):
+        wait_until(lambda: any(request.path == path for request in self.seen), f"a request {path}")
 
     def close(self):
         if self.context is None:

@@ -11,6 +11,7 @@
 #include "worker/link/relay_words.h"
 #include "worker/link/request_queue.h"
 #include "worker/link/room_waiter.h"
+#include "worker/link/told_table.h"
 
 namespace m2 {
 namespace {
@@ -46,8 +47,13 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
         replies_(options.replies),
         curve_secret_(options.curve_secret),
         worker_id_(options.worker_id),
+        told_(options.told),
+        told_as_(options.told_as),
         ledger_(loop, *this) {}
 
+  ~Link() override {
+    if (told_ != nullptr) told_->erase_pair(told_as_);
+  }
   Status start(ZmqContext& context, HandlerLinkOptions options);
 
   bool submit(ConnectionId id, std::string_view message) override;
@@ -59,6 +65,9 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   bool holds(ConnectionId id) const override { return queue_->holds(id); }
   void say_credits(ConnectionId id, std::string_view message) override;
   void notify(ConnectionId id, std::string_view message) override;
+  void forget(ConnectionId id) override {
+    if (told_ != nullptr) told_->erase({id, told_as_});
+  }
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
   void set_limits(const HandlerLinkOptions& limits) override;
   void stop_listening() override { now_->stop_listening(); }
@@ -105,6 +114,8 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   const Replies replies_;
   const std::string curve_secret_;
   const ConnectionId worker_id_;
+  ToldTable* const told_;
+  const uint64_t told_as_;
   std::unique_ptr<LinkPlace> now_;
   std::unique_ptr<LinkPlace> next_;  // prepared by a reload
   std::unique_ptr<LinkPlace> left_;  // where late replies may still come
@@ -337,6 +348,11 @@ void Link::expired(ConnectionId id, bool notice) {
 
 void Link::passed(ConnectionId id, QueuedKind kind, Owed* owed) {
   ++sent_;
+  if (kind == QueuedKind::kNotice) {
+    forget(id);
+  } else if (told_ != nullptr && kind != QueuedKind::kCredits && !now_->behind_relay()) {
+    told_->insert({id, told_as_});
+  }
   if (owed != nullptr) return owed->handed_over(sent_);
   const bool is_of_client = kind == QueuedKind::kRequest || kind == QueuedKind::kFollowing;
   if (is_of_client && now_->behind_relay()) in_doubt_.push_back({sent_, id});
@@ -393,6 +409,7 @@ void Link::overdue(ConnectionId id, Overdue cause) {
 
 void Link::notice_dropped(ConnectionId id, std::string_view why) {
   told_ended_.erase(id);
+  forget(id);
   if (!notices_.add()) return;
   log_warn("handler pair " + send_spec_ + ": " + std::string(why) +
            ", the disconnect notice of connection " + std::to_string(id) +

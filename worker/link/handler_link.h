@@ -21,6 +21,7 @@ namespace m2 {
 
 class HandlerLink;
 class RoomWaiter;
+class ToldTable;
 class ZmqContext;
 
 // One message from a handler. Valid during the call; hold() keeps its bytes alive for longer, where
@@ -43,6 +44,9 @@ class HandlerLinkUser {
   // 504, no answer came within timeout_ms; 502, all handlers that may have had it are gone.
   virtual void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
                                int status) = 0;
+  // The worker before this one died: the handlers of the pair still have to be told that these
+  // connections ended.
+  virtual void connections_left(HandlerLink&, std::vector<ConnectionId>) {}
   // Connections that handlers of this link were told of, for a relay that does not know them.
   virtual std::vector<ConnectionId> told(const HandlerLink&) { return {}; }
 
@@ -71,6 +75,9 @@ struct HandlerLinkOptions {
   uint32_t wait_ms = 5000;        // how long one may wait
   uint32_t timeout_ms = 0;        // from submit() to the first bytes of the answer; 0: no limit
   uint32_t grace_ms = 2000;       // for handlers that are gone to come back and answer; 0: for ever
+  // Where to note whom handlers were told of, for the worker after this one; null: nowhere.
+  ToldTable* told = nullptr;
+  uint64_t told_as = 0;
   ConnectionId worker_id = 0;     // for the relay: any id that only this worker can have given out
 };
 
@@ -117,6 +124,8 @@ class HandlerLink {
   // its bound the notice is dropped, counted and logged. Nothing happens when the pair was told of
   // this connection less than RecentIds::kRememberS ago.
   virtual void notify(ConnectionId id, std::string_view message) = 0;
+  // A handler ended this connection itself: there will be no notice.
+  virtual void forget(ConnectionId id) = 0;
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
   // For requests submitted from now on. The marks are those of the sockets and stay.

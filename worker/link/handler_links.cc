@@ -13,10 +13,17 @@ bool on_tcp(const HandlerRow& row) {
   return row.send_spec.starts_with(kTcpScheme) || row.recv_spec.starts_with(kTcpScheme);
 }
 
+// The same in every worker of this program (FNV-1a).
+uint64_t tag_of(std::string_view key) {
+  uint64_t tag = 0xCBF29CE484222325;
+  for (const char c : key) tag = (tag ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  return tag;
+}
+
 }  // namespace
 
-HandlerLinks::HandlerLinks(Loop& loop, HandlerLinkUser& user, Place place)
-    : loop_(loop), user_(user), place_(std::move(place)) {}
+HandlerLinks::HandlerLinks(Loop& loop, HandlerLinkUser& user, Place place, const OwnedFd& told)
+    : loop_(loop), user_(user), place_(std::move(place)), told_(told), left_(told_.take()) {}
 
 HandlerLinks::~HandlerLinks() = default;
 
@@ -125,6 +132,8 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   options.timeout_ms = marks_.timeout_ms;
   options.curve_secret = marks_.curve_secret;
   options.grace_ms = marks_.grace_ms;
+  options.told = &told_;
+  options.told_as = tag_of(key_of(row));
   options.worker_id = first_connection_id(place_.slot, place_.incarnation);
   if (behind_relay_) {
     const auto endpoint = [&](PrivateSide side) {
@@ -144,6 +153,21 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   return options;
 }
 
+// Of the worker that died in this place: its handlers have not heard that its connections ended.
+void HandlerLinks::tell_left() {
+  if (left_.empty()) return;
+  for (const auto& [key, entry] : entries_) {
+    const auto link = entry.link.lock();
+    if (link == nullptr) continue;
+    std::vector<ConnectionId> ids;
+    for (const ToldTable::Entry& each : left_) {
+      if (each.pair == tag_of(key)) ids.push_back(each.id);
+    }
+    if (!ids.empty()) user_.connections_left(*link, std::move(ids));
+  }
+  left_ = {};
+}
+
 OwnedFd HandlerLinks::take_offer(const std::string& endpoint) {
   const auto found = offers_.find(zmq_key(endpoint));
   return found == offers_.end() ? OwnedFd() : std::move(found->second);
@@ -158,6 +182,7 @@ void HandlerLinks::commit() {
     link->set_recv_ident(ident);
     link->set_limits(marks_);
   }
+  tell_left();
   idents_.clear();
   offers_.clear();
   for (auto it = entries_.begin(); it != entries_.end();) {

@@ -17,6 +17,7 @@
 #include "common/status.h"
 #include "worker/link/handler_link.h"
 #include "worker/link/socket_settings.h"
+#include "worker/link/told_table.h"
 #include "worker/link/zap_handler.h"
 #include "worker/link/zmq_context.h"
 
@@ -30,7 +31,8 @@ class HandlerLinks {
     uint64_t incarnation = 0;
   };
   // loop and user outlive it.
-  HandlerLinks(Loop& loop, HandlerLinkUser& user, Place place);
+  // told: what the worker in this place left behind, and what this one will.
+  HandlerLinks(Loop& loop, HandlerLinkUser& user, Place place, const OwnedFd& told);
   ~HandlerLinks();
 
   // A listening socket from the master, under zmq_key(endpoint).
@@ -63,11 +65,14 @@ class HandlerLinks {
   void open_zap();
   std::string key_of(const HandlerRow& row) const;
   HandlerLinkOptions options_for(const HandlerRow& row);
+  void tell_left();
   OwnedFd take_offer(const std::string& endpoint);
 
   Loop& loop_;
   HandlerLinkUser& user_;
   const Place place_;
+  ToldTable told_;                      // outlives the links
+  std::vector<ToldTable::Entry> left_;  // until the first commit
   std::unique_ptr<ZmqContext> context_;
   std::unique_ptr<ZapHandler> zap_;
   std::vector<std::string> allowed_, allowed_next_;  // public keys: now, and after the commit

@@ -22,13 +22,23 @@ void HandlerNotices::client_took(ConnectionId id, uint64_t bytes) {
   link_->wait_for_room(*this);
 }
 
+void HandlerNotices::all_left(std::vector<ConnectionId> ids) {
+  left_.insert(left_.end(), ids.begin(), ids.end());
+  room();
+}
+
 void HandlerNotices::room() {
+  while (!left_.empty() && link_->has_room()) {
+    const ConnectionId id = left_.back();
+    left_.pop_back();
+    client_left(id, true);
+  }
   while (!unsaid_.empty() && link_->has_room()) {
     const auto [id, bytes] = *unsaid_.begin();
     unsaid_.erase(unsaid_.begin());
     say_credits(id, bytes);
   }
-  if (!unsaid_.empty()) link_->wait_for_room(*this);
+  if (!unsaid_.empty() || !left_.empty()) link_->wait_for_room(*this);
 }
 
 void HandlerNotices::say_credits(ConnectionId id, uint64_t bytes) {

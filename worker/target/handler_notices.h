@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/config/model.h"
 #include "worker/link/handler_link.h"
@@ -31,6 +32,8 @@ class HandlerNotices final : public ToldHandler, private RoomWaiter {
   bool client_half_closed(ConnectionId id) override;
   // A credits message of Mongrel2 1.10. What the queue has no room for is said later.
   void client_took(ConnectionId id, uint64_t bytes) override;
+  // The same for many connections, at the pace of the queue.
+  void all_left(std::vector<ConnectionId> ids);
   const void* pair() const override { return link_.get(); }
 
  private:
@@ -40,6 +43,7 @@ class HandlerNotices final : public ToldHandler, private RoomWaiter {
   const std::shared_ptr<HandlerLink> link_;
   HandlerRow row_;
   std::string message_;                      // reused: the notice being written
+  std::vector<ConnectionId> left_;           // still to be told of
   std::map<ConnectionId, uint64_t> unsaid_;  // credits; of connections that are there
 };
 

@@ -33,7 +33,10 @@ void HandlerReplies::deliver(HandlerLink& link, const Reply& reply, HandlerMessa
       if (!reply.body.empty() && is_ours(link, id)) notices->client_left(id, true);
       continue;
     }
-    if (reply.body.empty()) connection->forget_handler(&link);
+    if (reply.body.empty()) {
+      connection->forget_handler(&link);
+      link.forget(id);
+    }
     if (!connection->handler_reply(reply.body, message, notices->row())) {
       count_late(link, text, reply.body.size());
     }
@@ -84,6 +87,7 @@ void HandlerReplies::do_as_told(HandlerLink& link, const Reply& reply) {
     }
     if (told.cancel) {
       connection->forget_handler(&link);
+      link.forget(id);
       connection->close("its handler cancelled it");
       continue;
     }
@@ -101,6 +105,12 @@ void HandlerReplies::do_as_told(HandlerLink& link, const Reply& reply) {
 void HandlerReplies::request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
                                      int status) {
   if (Connection* connection = clients_.find(id)) connection->request_refused(&link, why, status);
+}
+
+void HandlerReplies::connections_left(HandlerLink& link, std::vector<ConnectionId> ids) {
+  log_info("handler pair " + link.send_spec() + ": handlers are told of " +
+           std::to_string(ids.size()) + " connections that ended with the worker before");
+  if (const auto notices = pairs_->notices_of(link)) notices->all_left(std::move(ids));
 }
 
 std::vector<ConnectionId> HandlerReplies::told(const HandlerLink& link) {

@@ -24,6 +24,7 @@ class HandlerReplies final : public HandlerLinkUser {
   void handler_message(HandlerLink& link, HandlerMessage& message) override;
   void request_refused(HandlerLink& link, ConnectionId id, std::string_view why,
                        int status) override;
+  void connections_left(HandlerLink& link, std::vector<ConnectionId> ids) override;
   std::vector<ConnectionId> told(const HandlerLink& link) override;
 
   // Which row a pair has, and how its notices are written.

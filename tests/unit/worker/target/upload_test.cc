@@ -24,6 +24,7 @@ class RecordingLink final : public HandlerLink {
     return true;
   }
   void say_credits(ConnectionId, std::string_view) override {}
+  void forget(ConnectionId) override {}
   bool submit_following(ConnectionId, std::span<const std::string_view> pieces) override {
     EXPECT_TRUE(room);
     std::string all;
