@@ -79,7 +79,7 @@ TEST_F(HandlerPairOwedTest, LearnsTheNumbersOfAWorker) {
   handler.reset();
   const auto is_refused = [](const Worker& worker, uint64_t number) {
     return std::any_of(worker.refused.begin(), worker.refused.end(),
-                       [&](const auto& one) { return one.first == worker.id(number); });
+                       [&](const auto& entry) { return entry.first == worker.id(number); });
   };
   // Of the earlier ones only what the first relay took along unsaid may be refused.
   ASSERT_TRUE(turns.until([&] { return is_refused(zero, 21) && is_refused(one, 22); }));
