@@ -4,8 +4,10 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -44,6 +46,30 @@ class LevelName final : public spdlog::custom_flag_formatter {
   }
 };
 
+// The number of a level for the journal: sd-daemon(3).
+class JournalLevel final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& out) override {
+    char number = '7';
+    if (message.level == spdlog::level::info) number = '6';
+    if (message.level == spdlog::level::warn) number = '4';
+    if (message.level == spdlog::level::err) number = '3';
+    out.push_back(number);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JournalLevel>();
+  }
+};
+
+// Whether systemd's journal reads what is written there: systemd.exec(5), JOURNAL_STREAM.
+bool is_journal(int fd) {
+  const char* const stream = std::getenv("JOURNAL_STREAM");
+  struct stat file;
+  return stream != nullptr && ::fstat(fd, &file) == 0 &&
+         std::to_string(file.st_dev) + ":" + std::to_string(file.st_ino) == stream;
+}
+
 std::shared_ptr<WriterSink> sink;
 std::shared_ptr<spdlog::logger> logger;
 
@@ -64,13 +90,15 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 }  // namespace
 
 void log_open(std::string_view who, int fd, LogLevel level) {
-  // What the master had at the fork is no longer open here: it goes before a descriptor is opened.
-  log_close();
   sink = std::make_shared<WriterSink>(fd);
   logger = std::make_shared<spdlog::logger>(std::string(who), sink);
-  // Names and order as in Mongrel2 1.x: "Sun, 22 Nov 2026 06:12:10 GMT [INFO] (worker 1) text".
   auto form = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-  form->add_flag<LevelName>('*').set_pattern("%a, %d %b %Y %H:%M:%S GMT [%*] (%n) %v");
+  if (is_journal(fd)) {  // which knows the time, and has a field for the level
+    form->add_flag<JournalLevel>('*').set_pattern("<%*>(%n) %v");
+  } else {
+    // Names and order as in Mongrel2 1.x: "Sun, 22 Nov 2026 06:12:10 GMT [INFO] (worker 1) text".
+    form->add_flag<LevelName>('*').set_pattern("%a, %d %b %Y %H:%M:%S GMT [%*] (%n) %v");
+  }
   logger->set_formatter(std::move(form));
   logger->set_error_handler([](const std::string&) {});
   log_set_level(level);

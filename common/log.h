@@ -13,7 +13,7 @@ namespace m2 {
 enum class LogLevel { kError = 0, kWarn = 1, kInfo = 2, kDebug = 3 };
 
 // Call once per process, before anything is logged. who: "master", "worker 2", "relay". Writes to
-// a duplicate of fd; log_redirect moves later lines to another one (reopen after a rotation).
+// fd without owning it; log_redirect moves later lines to another one (reopen after a rotation).
 void log_open(std::string_view who, int fd, LogLevel level);
 void log_redirect(int fd);
 // The same in a child, whose stdout and stderr are the error log too (what a CHECK says goes

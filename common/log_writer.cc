@@ -25,18 +25,24 @@ constexpr size_t kKeptBytes = 256 * 1024;
 // One file, and what became of the lines for it. Used by one thread at a time.
 class LogFile {
  public:
-  explicit LogFile(int fd) : fd_(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 3)) {}
+  explicit LogFile(int fd) : fd_(fd) {}
 
+  // Later it may be closed outside.
+  void keep() {
+    if (fd_ < 0) return;
+    kept_.reset(::fcntl(fd_, F_DUPFD_CLOEXEC, 3));
+    fd_ = kept_.get();
+  }
   // 0, or the errno.
   int write(std::string_view text) {
-    if (!fd_.valid()) return 0;
+    if (fd_ < 0) return 0;
     // The line before it broke off: its rest is lost, the next one shall not hang on to it.
     const bool torn = torn_;
     std::string mended;
     if (torn) text = mended.append("\n").append(text);
     ssize_t written;
     do {
-      written = ::write(fd_.get(), text.data(), text.size());
+      written = ::write(fd_, text.data(), text.size());
     } while (written < 0 && errno == EINTR);
     if (written == static_cast<ssize_t>(text.size())) {
       torn_ = false;
@@ -48,7 +54,8 @@ class LogFile {
   }
 
  private:
-  OwnedFd fd_;
+  int fd_;
+  OwnedFd kept_;
   bool torn_ = false;
 };
 
@@ -103,6 +110,8 @@ Status LogWriter::start() {
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  keeps_ = true;
+  shared_->file->keep();
   auto* const share = new std::shared_ptr<Shared>(shared_);
   pthread_t thread;
   const int failed = ::pthread_create(&thread, nullptr, &LogWriter::serve, share);
@@ -137,6 +146,7 @@ void LogWriter::write(std::string_view text, uint64_t lines) {
 
 void LogWriter::redirect(int fd) {
   const auto file = std::make_shared<LogFile>(fd);
+  if (keeps_) file->keep();
   const std::lock_guard lock(shared_->mutex);
   shared_->file = file;
 }

@@ -17,20 +17,22 @@ class LogWriter {
   // Lines that wait beyond this are lost: the file takes nothing for long.
   static constexpr size_t kWaitingBytesMax = 1 << 20;
 
-  // Writes to a duplicate of fd; invalid: every line is dropped without a word.
+  // fd: -1: every line is dropped without a word; else it is written to until start(), and must
+  // stay open until then. It is not owned: a child inherits the object, but not the descriptor.
   explicit LogWriter(int fd);
   // Waits until the file has all lines, for two seconds at most.
   ~LogWriter();
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // From here on write() never waits. Before it, and without it, write() writes at once: what the
-  // master needs, which forks and so must not have threads.
+  // From here on write() never waits, and a duplicate of the descriptor is written to. Before it,
+  // and without it, write() writes at once: what the master needs, which forks and so must not have
+  // threads.
   Status start();
   // text: whole lines, each with its end. One call of write(2) for them, so that lines of several
   // processes in one file stay whole.
   void write(std::string_view text, uint64_t lines);
-  // Later lines go to another file; those before it still to the old one.
+  // Later lines go to another file, as in the constructor; those before it still to the old one.
   void redirect(int fd);
 
   // What is worth a line of the error log since the last call: that lines are being lost and why,
@@ -42,6 +44,7 @@ class LogWriter {
   static void* serve(void* shared);
 
   std::shared_ptr<Shared> shared_;  // with the thread, which may outlive the writer
+  bool keeps_ = false;              // duplicates, from start() on, whatever came of it
   bool started_ = false;
 };
 

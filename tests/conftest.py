@@ -11,14 +11,29 @@ import pytest  # noqa: E402
 from lib.deployment import ALIVE, IS_ROOT, Deployment  # noqa: E402
 
 
-# One worker: handlers connect to it directly. Two: through the relay.
-@pytest.fixture(scope="module", params=[1, 2], ids=["direct", "relay"])
+@pytest.fixture(scope="module")
 def workers(request):
+    """The number of workers. One: handlers connect to it directly. Two: through the relay. Tests
+    marked with_four run with four, too: a message then goes to some workers and not to others."""
     return request.param
 
 
-def pytest_configure():
+def pytest_generate_tests(metafunc):
+    if "workers" not in metafunc.fixturenames:
+        return
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        if "workers" in mark.args[0].replace(",", " ").split():
+            return
+    counts = {1: "direct", 2: "relay"}
+    if metafunc.definition.get_closest_marker("with_four"):
+        counts[4] = "four"
+    metafunc.parametrize("workers", list(counts), ids=list(counts.values()), indirect=True,
+                         scope="module")
+
+
+def pytest_configure(config):
     """A run that is told to end ends like an interrupted one: it leaves no server behind."""
+    config.addinivalue_line("markers", "with_four: run it with four workers, too")
     def end(*_):
         raise KeyboardInterrupt
     signal.signal(signal.SIGTERM, end)

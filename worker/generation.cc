@@ -68,6 +68,7 @@ Limits::Limits(const Settings& settings)
       connections_per_address(number32(settings, "limits.connections_per_address")),
       handler_targets(number32(settings, "limits.handler_targets")),
       flow_control(settings.flag("download.flow_control")),
+      short_ids(settings.number("ids.bits") < 53),
       pipelining(settings.flag("pipelining")),
       close_after_answer(settings.flag("close_after_answer")),
       keep_client_xff(settings.flag("no_clobber_xff")),

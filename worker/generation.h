@@ -61,6 +61,7 @@ struct Limits {
   uint32_t connections_per_address = 0;  // 0: no limit
   uint32_t handler_targets = 0;
   bool flow_control = false;
+  bool short_ids = false;
   bool pipelining = false;
   bool close_after_answer = true;
   bool keep_client_xff = false;

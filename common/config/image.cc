@@ -3,22 +3,14 @@
 // error and never a wild index; what the rows mean was checked before the image was written.
 #include "common/config/image.h"
 
-// Errors are codes here; what throws does not even compile.
-#define SIMDJSON_EXCEPTIONS 0
-#include <simdjson.h>
-
-#include <algorithm>
-#include <limits>
-
 #include "common/check.h"
+#include "common/config/json_members.h"
 #include "common/json_writer.h"
 
 namespace m2 {
 namespace {
 
-using simdjson::dom::array;
 using simdjson::dom::element;
-using simdjson::dom::object;
 
 constexpr int64_t kFormat = 1;
 constexpr std::string_view kKinds[] = {"dir", "proxy", "handler"};              // by TargetKind
@@ -162,85 +154,6 @@ size_t expected_bytes(const Config& config) {
 
 // ---- reading
 
-// Members of one object. The first thing wrong is kept, everything after it gives empty values, so
-// that a reader of a row need not ask after each member.
-class Members {
- public:
-  Members(element from, std::string_view where, Status& status) : where_(where), status_(status) {
-    if (!status_.ok()) return;  // from may be nothing at all
-    valid_ = from.get(object_) == simdjson::SUCCESS;
-    if (!valid_) fail("is not an object");
-  }
-
-  std::string text(std::string_view key) {
-    std::string_view value;
-    if (!valid_ || object_[key].get(value) != simdjson::SUCCESS) fail(key);
-    return std::string(value);
-  }
-
-  template <typename Number>
-  Number number(std::string_view key, int64_t least = std::numeric_limits<Number>::min(),
-                int64_t most = std::numeric_limits<Number>::max()) {
-    int64_t value = 0;
-    if (!valid_ || object_[key].get(value) != simdjson::SUCCESS || value < least || value > most) {
-      fail(key);
-      return 0;
-    }
-    return static_cast<Number>(value);
-  }
-
-  bool boolean(std::string_view key) {
-    bool value = false;
-    if (!valid_ || object_[key].get(value) != simdjson::SUCCESS) fail(key);
-    return value;
-  }
-
-  // Where the text stands among the names; 0 when it is not there (and the reading has failed).
-  size_t choice(std::string_view key, std::span<const std::string_view> names) {
-    const auto found = std::find(names.begin(), names.end(), text(key));
-    if (found == names.end()) {
-      fail(key);
-      return 0;
-    }
-    return static_cast<size_t>(found - names.begin());
-  }
-
-  // Look at status before looking at what comes back.
-  element member(std::string_view key) {
-    element value;
-    if (!valid_ || object_[key].get(value) != simdjson::SUCCESS) fail(key);
-    return value;
-  }
-
-  template <typename Row>
-  std::vector<Row> rows(std::string_view key, Row (*read_row)(element, Status&)) {
-    std::vector<Row> all;
-    array items;
-    if (!valid_ || object_[key].get(items) != simdjson::SUCCESS) {
-      fail(key);
-      return all;
-    }
-    all.reserve(items.size());
-    for (const element item : items) {
-      if (!status_.ok()) break;
-      all.push_back(read_row(item, status_));
-    }
-    return all;
-  }
-
- private:
-  void fail(std::string_view what) {
-    if (!status_.ok()) return;
-    status_ =
-        Status::error("image, " + std::string(where_) + ": bad or missing: " + std::string(what));
-  }
-
-  std::string_view where_;
-  Status& status_;
-  object object_;
-  bool valid_ = false;
-};
-
 ServerRow read_server(element from, Status& status) {
   Members members(from, "server", status);
   ServerRow row;
@@ -357,7 +270,7 @@ MimeRow read_mimetype(element from, Status& status) {
 Settings read_settings(element from, Status& status) {
   Settings settings;
   if (!status.ok()) return settings;  // from may be nothing at all
-  object entries;
+  simdjson::dom::object entries;
   if (from.get(entries) != simdjson::SUCCESS) {
     status = Status::error("image: settings is not an object");
     return settings;

@@ -1,5 +1,4 @@
 // A Config as bytes: canonical JSON, written by the config reader, mapped read-only by every child.
-// The only file (with image.cc) that includes simdjson.
 #pragma once
 
 #include <cstddef>

@@ -137,6 +137,10 @@ constexpr SettingSpec kSpecs[] = {
     // Handlers.
     number("limits.handler_targets", 128, 1, 1048576, "ids",
            "Connection ids that one handler message may name; a message with more is dropped."),
+    number(
+        "ids.bits", 53, 31, 53, "bits",
+        "Most bits of a connection id. Less than 53 gives ids of 31 bits, for handlers that read "
+        "them into an int; those come round after 55 minutes."),
     number("handler.wait_ms", 5000, 0, kDayMs, "ms",
            "How long a request waits for a handler to come before it is answered 503."),
     number("handler.timeout", 0, 0, kDayMs, "ms",

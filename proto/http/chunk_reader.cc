@@ -27,6 +27,13 @@ BodyStep ChunkReader::read(std::string_view input) {
   return {at, {}, input.substr(trailers_at, at - trailers_at)};
 }
 
+bool ChunkReader::pass_over(uint64_t bytes) {
+  if (state_ != State::kData || bytes > remaining_) return false;
+  remaining_ -= bytes;
+  if (remaining_ == 0) state_ = State::kDataCr;
+  return true;
+}
+
 void ChunkReader::take(char c) {
   switch (state_) {
     case State::kSize:

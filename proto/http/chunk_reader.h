@@ -28,6 +28,9 @@ class ChunkReader {
   // and neither done() nor failed(). After a failure the input from `used` on is what was bad.
   BodyStep read(std::string_view input);
 
+  // The next bytes of the chunk that was begun go another way. False: they are not all its own.
+  bool pass_over(uint64_t bytes);
+
   bool done() const { return state_ == State::kDone; }
   bool failed() const { return state_ == State::kFailed; }
   std::string_view reason() const { return reason_; }  // after failed()

@@ -270,7 +270,12 @@ bool ResponseReader::pass_over(uint64_t bytes) {
     body_bytes_ += bytes;
     return true;
   }
-  if (state_ != State::kBody || chunked_ || bytes > content_length_ - body_bytes_) return false;
+  if (state_ == State::kBody && chunked_) {
+    if (!chunks_.pass_over(bytes)) return false;
+    body_bytes_ += bytes;
+    return true;
+  }
+  if (state_ != State::kBody || bytes > content_length_ - body_bytes_) return false;
   body_bytes_ += bytes;
   if (body_bytes_ == content_length_) state_ = State::kComplete;
   return true;

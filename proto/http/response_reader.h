@@ -41,8 +41,8 @@ class ResponseReader {
   size_t feed_body(std::string_view bytes, std::string* data = nullptr);
   // Of the caller of the steps, once it has what it needs of head(): the copy goes back.
   void drop_head();
-  // Bytes of the body that take another way than feed(). False: so many do not belong to the answer
-  // here, or it is chunked; nothing has changed.
+  // Bytes of the body that take another way than feed(); of a chunked one, all of the chunk that
+  // was begun. False: so many do not belong to the answer here; nothing has changed.
   bool pass_over(uint64_t bytes);
   // The sender has closed. True: the answer is complete by that. False: it is cut off, kBroken.
   bool end_of_input();

@@ -12,6 +12,8 @@ from lib.server import Server
 from lib.tnetstring import parse_all
 from lib.waiting import free_port, wait_until
 
+pytestmark = pytest.mark.with_four
+
 
 class Site:
     def __init__(self, deployment, server):

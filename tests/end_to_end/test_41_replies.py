@@ -10,6 +10,8 @@ from lib.handler import Handler, http, reply_message
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 
 class Site:
     def __init__(self, server, on):

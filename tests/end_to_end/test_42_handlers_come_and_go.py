@@ -15,6 +15,8 @@ from lib.waiting import wait_until
 # number of requests it is told, and ends.
 PROGRAM = """
 import sys, zmq
+
+pytestmark = pytest.mark.with_four
 context = zmq.Context()
 requests = context.socket(zmq.PULL)
 requests.connect(sys.argv[1])

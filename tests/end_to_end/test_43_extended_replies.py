@@ -10,6 +10,8 @@ from lib.handler import Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 KEEP_ALIVE = b"27:3:ctl,17:10:keep-alive,0:,}]"
 CREDITS = b"27:3:ctl,17:7:credits,4:5000#}]"
 CANCEL = b"22:3:ctl,12:6:cancel,0:,}]"
@@ -213,7 +215,27 @@ def test_sendfile_refused(site, path, length, why):
     site.server.says(why)
 
 
-# Goal: the same before any header, within a chunked answer, and to a client that waits for nothing.
+# Goal: in a chunked answer a file is what is left of a chunk, whose size line and end the handler
+# writes; the answer ends, and the connection goes on, as if the handler had sent the bytes.
+def test_sendfile_in_a_chunk(site):
+    content = site.deployment.read("www/big")
+    with site.client() as client:
+        site.on.send(client.id, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     b"5\r\nfirst\r\n%x\r\nand " % (len(content) + 4))
+        site.say(client.id, sendfile("/big"))
+        site.on.send(client.id, b"\r\n%x\r\n" % len(content))
+        site.say(client.id, sendfile("/big"))
+        site.on.send(client.id, b"\r\n0\r\n\r\n")
+        assert client.answer().body == b"firstand " + 2 * content
+        site.told(client.send_request(path="/h"))
+        site.on.send(client.id, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n")
+        site.say(client.id, sendfile("/big"))
+        client.take_until(b"\r\n\r\n5\r\n")
+        assert client.is_closed()
+    assert "of the chunk whose size line came last" in site.server.log()
+
+
+# Goal: the same before any header, between two chunks, and to a client that waits for nothing.
 def test_sendfile_out_of_place(site):
     client = site.client()
     site.say(client.id, sendfile("/big"))

@@ -7,6 +7,8 @@ from lib.handler import Answering, Handler, http
 from lib.server import Server, run
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 
 # Goal: with replies='pull' a handler that pushes is served like one that publishes, over restarts.
 def test_pull(deployment, workers):
@@ -102,3 +104,16 @@ def test_old_database(deployment):
     with Server(deployment, workers=1) as server, Answering(deployment):
         assert server.get("/h").status == 200
     assert m2sh("dump", "-db", deployment.database).returncode == 0
+
+
+# Goal: marks are those of the sockets: a reload that changes them says that open pairs keep theirs.
+def test_marks_stay(deployment, workers):
+    deployment.configure({"/h": handler()})
+    with Server(deployment, workers=workers) as server, Answering(deployment):
+        deployment.configure({"/h": handler()}, settings={"handler.send_mark": 5})
+        server.reload()
+        assert server.get("/h").status == 200
+        text = "handler.send_mark=5 (before: 64): handler pairs that are open keep what they have"
+        assert server.log().count(text) == 1
+        server.reload()
+        assert server.log().count(text) == 1

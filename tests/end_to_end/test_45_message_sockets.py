@@ -10,6 +10,8 @@ from lib.deployment import IDENT, Deployment, dir_, handler
 from lib.handler import Handler, http
 from lib.server import Server
 
+pytestmark = pytest.mark.with_four
+
 POLICY = (b'<?xml version="1.0"?><!DOCTYPE cross-domain-policy SYSTEM '
           b'"http://www.macromedia.com/xml/dtds/cross-domain-policy.dtd"><cross-domain-policy> '
           b'<allow-access-from domain="*" to-ports="*" /></cross-domain-policy>\0')

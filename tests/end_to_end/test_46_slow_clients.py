@@ -11,6 +11,8 @@ from lib.handler import Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 LIMIT = 256 * 1024
 PIECE = 32 * 1024
 COUNT = 600  # pieces: far more than the sockets between server and client hold

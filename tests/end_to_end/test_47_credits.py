@@ -10,6 +10,8 @@ from lib.handler import Handler, Request, http
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 WINDOW = 102400
 
 
@@ -112,6 +114,74 @@ def test_long_answer(site):
     assert taken.startswith(head) and len(taken) == total
     assert all(int(taken[len(head) + at:len(head) + at + 8]) == at for at in range(0, size, 8192))
     client.close()
+
+
+# Goal: an upload is a request like any other: its first message names the window, its answer's
+# bytes come back as credits. Method: one in pieces, one by way of a file.
+@pytest.mark.parametrize("settings", [{"upload.stream": 1}, {}], ids=["stream", "file"])
+def test_uploads(deployment, settings):
+    deployment.configure({"/h": handler()}, settings={
+        "download.flow_control": 1, "limits.content_length": 1000,
+        "upload.temp_store": "tmp/body.XXXXXX", **settings})
+    with Server(deployment, workers=1) as server, Handler(deployment) as on, \
+            server.client() as client:
+        client.send_request("POST", "/h", body=b"x" * 5000)
+        request = on.recv()
+        assert request.headers["DOWNLOAD_CREDITS"] == str(WINDOW)
+        if settings:
+            on.send_extended(request.id, b"22:3:ctl,12:7:credits,")  # not a message: passed over
+            on.send_extended(request.id, extended_credits(5000))
+        done = "UPLOAD_STREAM_DONE" if settings else "x-mongrel2-upload-done"
+        while done not in request.headers:
+            request = on.recv()
+            assert "DOWNLOAD_CREDITS" not in request.headers
+        answer = http("taken")
+        on.send(request.id, answer)
+        assert client.answer().body == b"taken"
+        assert int(on.recv().headers["DOWNLOAD_CREDITS"]) == len(answer)
+
+
+def extended_credits(count):
+    value = b"7:credits,%d:%d#" % (len(str(count)), count)
+    value = b"3:ctl,%d:%s}" % (len(value), value)
+    return b"%d:%s]" % (len(value), value)
+
+
+# Goal: credits outlast a handler that hangs for longer than handler.wait_ms: none is lost, and none
+# is taken for a request that found no handler. Method: the handler stops reading until requests are
+# refused, an answer leaves meanwhile, and one more request is refused after that.
+def test_hung_handler(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={
+        "download.flow_control": 1, "handler.wait_ms": 150, "handler.send_mark": 1,
+        "limits.content_length": 1 << 20})
+    with Server(deployment, workers=workers) as server, Handler(deployment) as on:
+        on.requests.rcvhwm = 1
+        client = server.client()
+        client.send_request(path="/h")
+        request = on.recv()
+
+        others = [server.client().send_request("POST", "/h/more", body=b"x" * 1_000_000)
+                  for _ in range(12)]
+        wait_until(lambda: not all(other.is_quiet() for other in others), "full buffers")
+        answer = http("z" * 1000)
+        on.send(request.id, answer)
+        assert client.answer().body == b"z" * 1000
+        for _ in range(3):
+            with server.client() as other:
+                assert other.request("POST", "/h/more", body=b"x").status == 503
+        credits = 0
+        while credits < len(answer):
+            message = on.recv()
+            if message.id == request.id:
+                assert message.body == b'{"type":"credits"}'
+                credits += int(message.headers["DOWNLOAD_CREDITS"])
+        assert credits == len(answer)
+        client.send_request(path="/h/next")
+        message = on.recv()
+        while message.path != "/h/next":
+            message = on.recv()
+        on.reply(message, "goes on")
+        assert client.answer().body == b"goes on"
 
 
 # Goal: without the setting handlers get neither.

@@ -12,6 +12,8 @@ from lib.handler import Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 CANCEL = b"22:3:ctl,12:6:cancel,0:,}]"
 
 

@@ -12,6 +12,8 @@ from lib.handler import Handler, http
 from lib.server import Server
 from lib.waiting import DEADLINE, wait_until
 
+pytestmark = pytest.mark.with_four
+
 METAINT = 8192
 
 

@@ -11,6 +11,8 @@ from lib.websocket import (BINARY, CLOSE, PING, PONG, TEXT, WebSocketClient, clo
                            order)
 from lib.websocket_site import WebSocketSite
 
+pytestmark = pytest.mark.with_four
+
 
 @pytest.fixture(scope="module")
 def site(workers):

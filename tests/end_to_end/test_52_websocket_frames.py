@@ -12,6 +12,8 @@ from lib.waiting import wait_until
 from lib.websocket import (CLOSE, PING, PONG, TEXT, WebSocketClient, close_payload, frame)
 from lib.websocket_site import WebSocketSite
 
+pytestmark = pytest.mark.with_four
+
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 HANDSHAKE = (f"GET /ws/a?q HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"

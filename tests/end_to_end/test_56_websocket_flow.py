@@ -13,6 +13,8 @@ from lib.waiting import DEADLINE, wait_until
 from lib.websocket import PING, PONG, TEXT, WebSocketClient, frame
 from lib.websocket_site import WebSocketSite
 
+pytestmark = pytest.mark.with_four
+
 KILO = 1024
 
 

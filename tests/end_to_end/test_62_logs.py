@@ -90,3 +90,19 @@ def test_form(deployment):
             assert any(f"[{level}]" in line for level in ("ERROR", "WARN", "INFO", "DEBUG")), line
             assert "GMT" in line and ("(master)" in line or "(worker" in line or "(relay)" in line)
     assert IS_ROOT or os.getuid() != 0
+
+
+# Goal: the journal of systemd gets levels as its priorities, and no second time. Method: the file
+# that stderr leads to is said to be the journal's, as systemd says it.
+def test_journal(deployment):
+    deployment.configure()
+    server = Server(deployment, workers=1, start=False)
+    with open(server.stderr, "wb") as file:
+        facts = os.fstat(file.fileno())
+    server.start(environment={"JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"})
+    with server, server.client() as client:
+        client.send("nonsense\r\n\r\n").answer()
+        server.says("<6>(worker 0) bad request from")
+        os.kill(server.workers()[0], signal.SIGKILL)
+        server.says("<3>(master) worker 0")
+        assert "GMT" not in server.log()

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from lib.deployment import dir_, handler
 from lib.handler import Answering, Handler, http
 from lib.server import Server
@@ -37,6 +39,23 @@ def test_ids_over_workers(deployment):
             assert not request.is_disconnect(), "a notice for a client that is there"
             on.reply(request, request.id)
         assert sorted(client.answer().body.decode() for client in clients) == sorted(ids)
+
+
+# Goal: all targets that a message may have, over all workers: each gets each message exactly
+# once, in order, and the end behind them. Method: streams of 128 clients, ids in no order.
+@pytest.mark.with_four
+def test_most_targets(deployment, workers):
+    deployment.configure({"/": dir_(), "/h": handler()})
+    with Server(deployment, workers=workers) as server, Handler(deployment) as on:
+        clients = [client.send_request(path="/h") for worker in server.workers()
+                   for client in server.clients_of(worker, 128 // workers)]
+        ids = sorted((on.recv().id for _ in clients), key=lambda each: each[::-1])
+        assert len(set(ids)) == 128
+        pieces = [b"HTTP/1.1 200 OK\r\n\r\n"] + [b"<%d>" % number for number in range(20)]
+        for piece in pieces + [b""]:
+            on.send(ids, piece)
+        for client in clients:
+            assert client.take_all() == b"".join(pieces)
 
 
 # Goal: through the relay nothing is dropped at full speed. Method: 64 connections ask 100 times

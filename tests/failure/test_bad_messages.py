@@ -11,6 +11,8 @@ from lib.handler import Answering, Handler, http, reply_message
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 
 @pytest.fixture(scope="module")
 def site(workers):

@@ -1,9 +1,13 @@
 """Handlers die or hang with requests in their hands: every request ends, and the sum is right."""
 
+import pytest
+
 from lib.deployment import dir_, handler
 from lib.handler import Answering, Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
+
+pytestmark = pytest.mark.with_four
 
 MANY = 600
 

@@ -3,10 +3,14 @@
 import os
 import signal
 
+import pytest
+
 from lib.deployment import dir_, handler
 from lib.handler import Answering, Handler, http
 from lib.server import Server
 from lib.waiting import can_connect, wait_until
+
+pytestmark = pytest.mark.with_four
 
 
 def clients_of_both(server):

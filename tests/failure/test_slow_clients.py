@@ -11,6 +11,8 @@ from lib.handler import Answering, http
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 SLOW = 2000
 HEAD = b"GET /h HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 BODY = b"POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"

@@ -54,7 +54,8 @@ Acceptor::Acceptor(Clients& clients, std::string key, OwnedFd listener)
     : clients_(clients),
       key_(std::move(key)),
       listener_(std::move(listener)),
-      ceiling_(descriptors_for_clients()) {
+      ceiling_(descriptors_for_clients()),
+      faults_(clients.deadlines(), "accept", {LogLevel::kError, 1}) {
   // Accepted sockets inherit it: no system call for each client.
   const int one = 1;
   ::setsockopt(listener_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -107,9 +108,8 @@ bool Acceptor::accept_one() {
 void Acceptor::wait(int error) {
   const bool no_descriptors = error == EMFILE || error == ENFILE;
   const Status why = Status::from_errno("accept on " + key_, error);
-  faults_.write(clients_.loop().now(),
-                why.message() + (no_descriptors ? " (superpoll.max_fd raises the limit)" : "") +
-                    ": clients wait");
+  faults_.write(why.message() + (no_descriptors ? " (superpoll.max_fd raises the limit)" : "") +
+                ": clients wait");
   watcher_.stop();
   pause_.start<&Acceptor::resume>(clients_.loop(), kPauseSeconds, 0.0, this);
 }

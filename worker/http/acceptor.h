@@ -38,7 +38,7 @@ class Acceptor {
   int latest_ = 0;
   IoWatcher watcher_;
   TimerWatcher pause_;
-  LimitedLog faults_{LogLevel::kError};
+  LimitedLog faults_;
 };
 
 }  // namespace m2

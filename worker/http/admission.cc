@@ -1,4 +1,3 @@
-// Counting and saying so.
 #include "worker/http/admission.h"
 
 #include <sys/random.h>
@@ -37,18 +36,6 @@ bool AddressCounts::enter(uint64_t key, uint32_t most) {
 void AddressCounts::leave(uint64_t key) {
   const auto found = counts_.find(key);
   if (found != counts_.end() && --found->second == 0) counts_.erase(found);
-}
-
-void LimitedLog::write(double now_s, const std::string& text) {
-  if (last_s_ >= 0 && now_s - last_s_ < 1) {
-    ++left_out_;
-    return;
-  }
-  last_s_ = now_s;
-  const std::string more =
-      left_out_ == 0 ? "" : " (" + std::to_string(left_out_) + " like this since the last line)";
-  left_out_ = 0;
-  log_line(level_, text + more);
 }
 
 }  // namespace m2

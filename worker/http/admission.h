@@ -3,11 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 
-#include "common/log.h"
+#include "common/deadlines.h"
+#include "worker/http/limited_log.h"
 
 namespace m2 {
 
@@ -29,19 +28,14 @@ class AddressCounts {
   std::unordered_map<uint64_t, uint32_t, Hash> counts_;
 };
 
-// At most one line a second for one cause; it says how many others were left out since the last.
-class LimitedLog {
- public:
-  explicit LimitedLog(LogLevel level = LogLevel::kWarn) : level_(level) {}
-  void write(double now_s, const std::string& text);  // now_s: of the loop
-
- private:
-  const LogLevel level_;
-  double last_s_ = -1;
-  uint64_t left_out_ = 0;
-};
-
 struct Admission {
+  static constexpr LimitedLog::Bound kOneASecond{LogLevel::kWarn, 1};
+
+  explicit Admission(Deadlines& deadlines)
+      : full_addresses(deadlines, "full addresses", kOneASecond),
+        strangers(deadlines, "peers that are not trusted", kOneASecond),
+        bad_headers(deadlines, "missing PROXY headers", kOneASecond) {}
+
   AddressCounts counts;
   LimitedLog full_addresses;
   LimitedLog strangers;    // not trusted to send a PROXY header

@@ -22,11 +22,11 @@ Clients::Clients(Loop& loop, Deadlines& deadlines, AccessLog& access_log, Connec
     : loop_(loop),
       deadlines_(deadlines),
       access_log_(access_log),
-      notes_(deadlines, "clients"),
-      faults_(deadlines, "answers that failed"),
+      notes_(deadlines, "clients", {}),
+      faults_(deadlines, "answers that failed", {}),
       read_buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
-      first_id_(first_id),
-      next_id_(first_id) {
+      id_source_(first_id),
+      admission_(deadlines) {
   end_of_turn_.start<&Clients::end_of_turn>(loop_, this);
 }
 
@@ -40,6 +40,7 @@ HeldClients Clients::use(std::shared_ptr<const Generation> generation) {
   const bool first_time = generation_ == nullptr;
   generation_ = std::move(generation);
   parser_limits_ = generation_->limits().parser;
+  id_source_.set_short(generation_->limits().short_ids);
   const bool counted_before = std::exchange(counting_, limits().connections_per_address != 0);
   if (counting_ && !counted_before) count_everybody();
   access_log_.set_flush_ms(generation_->access_log_flush_ms());
@@ -70,9 +71,9 @@ void Clients::accepted(OwnedFd socket, const ClientPeer& peer) {
   if (!has_room(socket.get())) return;
   if (peer.sends_proxy_header && !generation_->trust().proxy_protocol.contains(peer.address)) {
     return admission_.strangers.write(
-        loop_.now(), "refused " + ip_text(peer.address) +
-                         ": it is not in proxy_protocol.trusted, and only who is may use a "
-                         "listener with proxy_protocol=1");
+        "refused " + ip_text(peer.address) +
+        ": it is not in proxy_protocol.trusted, and only who is may use a "
+        "listener with proxy_protocol=1");
   }
   auto* connection = new Connection(*this, std::move(socket), peer);
   if (!count_in(*connection)) connection->refuse_connection();
@@ -100,9 +101,8 @@ void Clients::count_everybody() {
 
 void Clients::log_full_address(std::string_view address) {
   admission_.full_addresses.write(
-      loop_.now(),
       "limits.connections_per_address=" + std::to_string(limits().connections_per_address) +
-          " reached by " + std::string(address) + ": answered 503");
+      " reached by " + std::string(address) + ": answered 503");
 }
 
 // An empty socket buffer takes these few bytes.
@@ -152,7 +152,7 @@ std::string_view Clients::date() {
 }
 
 ConnectionId Clients::give_id(Connection& connection) {
-  const ConnectionId id = next_id_++;
+  const ConnectionId id = id_source_.next(loop_.now(), ids_);
   ids_.insert(id, &connection);
   return id;
 }
@@ -180,7 +180,10 @@ void Clients::arrive(Connection& connection) {
 }
 
 void Clients::bury(Connection& connection) {
-  if (connection.id_ != 0) ids_.erase(connection.id_);
+  if (connection.id_ != 0) {
+    ids_.erase(connection.id_);
+    id_source_.ended(connection.id_, loop_.now());
+  }
   if (connection.counted_) admission_.counts.leave(client_key(connection.peer_ip_));
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   (connection.previous_ != nullptr ? connection.previous_->next_ : first_) = connection.next_;

@@ -16,9 +16,9 @@
 #include "worker/generation.h"
 #include "worker/http/access_log.h"
 #include "worker/http/admission.h"
-#include "worker/http/client_notes.h"
 #include "worker/http/client_peer.h"
 #include "worker/http/connection_table.h"
+#include "worker/http/id_source.h"
 
 namespace m2 {
 
@@ -63,9 +63,7 @@ class Clients {
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
   // An id that this worker can have given out.
-  bool may_be_ours(ConnectionId id) const {
-    return id >= first_id_ && slot_of(id) == slot_of(first_id_);
-  }
+  bool may_be_ours(ConnectionId id) const { return id_source_.may_have_given(id, loop_.now()); }
   size_t count() const { return count_; }
   // visit(Connection&) must not close it.
   template <typename Visit>
@@ -85,8 +83,8 @@ class Clients {
   Loop& loop() { return loop_; }
   Deadlines& deadlines() { return deadlines_; }
   AccessLog& access_log() { return access_log_; }
-  ClientNotes& notes() { return notes_; }    // what clients do wrong
-  ClientNotes& faults() { return faults_; }  // what they meet: backends and handlers that fail
+  LimitedLog& notes() { return notes_; }    // what clients do wrong
+  LimitedLog& faults() { return faults_; }  // what they meet: backends and handlers that fail
   std::array<char, 64 * 1024>& read_buffer() { return *read_buffer_; }
   std::string_view date();  // of this second, as HTTP writes it
   ConnectionId give_id(Connection& connection);
@@ -120,16 +118,15 @@ class Clients {
   Loop& loop_;
   Deadlines& deadlines_;
   AccessLog& access_log_;
-  ClientNotes notes_;
-  ClientNotes faults_;
+  LimitedLog notes_;
+  LimitedLog faults_;
   PrepareWatcher end_of_turn_;
   std::shared_ptr<const Generation> generation_;
   ParserLimits parser_limits_;
   std::unique_ptr<std::array<char, 64 * 1024>> read_buffer_;
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   ConnectionTable ids_;
-  const ConnectionId first_id_;
-  ConnectionId next_id_;
+  IdSource id_source_;
   RequestId next_request_id_ = 1;
   Connection* first_ = nullptr;  // all connections, doubly linked
   size_t count_ = 0;

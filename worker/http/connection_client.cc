@@ -48,9 +48,9 @@ void Connection::read_proxy_header(std::string_view bytes) {
 }
 
 void Connection::close_without_proxy_header(std::string_view what) {
-  clients_.admission().bad_headers.write(
-      clients_.loop().now(), "closing " + std::string(peer_address()) + ": " + std::string(what) +
-                                 ", where a PROXY header is due (proxy_protocol=1)");
+  clients_.admission().bad_headers.write("closing " + std::string(peer_address()) + ": " +
+                                         std::string(what) +
+                                         ", where a PROXY header is due (proxy_protocol=1)");
   close("no PROXY header");
 }
 

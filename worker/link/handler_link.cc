@@ -57,6 +57,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void wait_for_room(RoomWaiter& waiter) override;
   bool withdraw(ConnectionId id) override { return queue_->withdraw(id); }
   bool holds(ConnectionId id) const override { return queue_->holds(id); }
+  void say_credits(ConnectionId id, std::string_view message) override;
   void notify(ConnectionId id, std::string_view message) override;
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
   void set_limits(const HandlerLinkOptions& limits) override;
@@ -77,7 +78,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
                      bool multipart) override;
   void place_changed(LinkPlace& place) override;
   bool may_pass() const override { return now_->may_pass(); }
-  void passed(ConnectionId, bool, Owed* owed) override;
+  void passed(ConnectionId id, QueuedKind kind, Owed* owed) override;
   void expired(ConnectionId id, bool notice) override;
   void overdue(ConnectionId id, Overdue cause) override;
   void forget(Owed& owed) override { queue_->forget(owed); }
@@ -152,7 +153,7 @@ void Link::set_limits(const HandlerLinkOptions& limits) {
 bool Link::submit(ConnectionId id, std::string_view message) {
   if (!queue_->full()) {
     ZmqMessage copy(message.data(), message.size());
-    return queue_->submit(id, copy, false);
+    return queue_->submit(id, copy, QueuedKind::kRequest);
   }
   if (full_.add()) {
     log_warn("handler pair " + send_spec_ + ": " + std::to_string(queue_->size()) +
@@ -177,6 +178,11 @@ bool Link::submit_following(ConnectionId id, std::span<const std::string_view> p
   return queue_->submit_following(id, message);
 }
 
+void Link::say_credits(ConnectionId id, std::string_view message) {
+  ZmqMessage copy(message.data(), message.size());
+  queue_->submit_following(id, copy, QueuedKind::kCredits);
+}
+
 void Link::wait_for_room(RoomWaiter& waiter) {
   waiters_.add(waiter);
   if (queue_->size() == 0) emptied();
@@ -196,7 +202,7 @@ void Link::serve_waiters() {
 void Link::notify(ConnectionId id, std::string_view message) {
   if (!told_ended_.insert(id, loop_.now())) return;
   ZmqMessage copy(message.data(), message.size());
-  if (!queue_->submit(id, copy, true)) notice_dropped(id, "the queue is full");
+  if (!queue_->submit(id, copy, QueuedKind::kNotice)) notice_dropped(id, "the queue is full");
 }
 
 HandlerLinkDrops Link::drops() const {
@@ -310,10 +316,11 @@ void Link::expired(ConnectionId id, bool notice) {
   user_.request_refused(*this, id, why, kNotHandedOver);
 }
 
-void Link::passed(ConnectionId id, bool notice, Owed* owed) {
+void Link::passed(ConnectionId id, QueuedKind kind, Owed* owed) {
   ++sent_;
   if (owed != nullptr) return owed->handed_over(sent_);
-  if (!notice && now_->behind_relay()) in_doubt_.push_back({sent_, id});
+  const bool matters = kind == QueuedKind::kRequest || kind == QueuedKind::kFollowing;
+  if (matters && now_->behind_relay()) in_doubt_.push_back({sent_, id});
 }
 
 void Link::relay_has_passed(uint64_t number) {

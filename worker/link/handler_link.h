@@ -100,6 +100,8 @@ class HandlerLink {
   // The same for what follows a request of its connection, a message of a WebSocket: written as
   // these pieces, copied once. Only while there is room for it. True: sent. False: it waits here.
   virtual bool submit_following(ConnectionId id, std::span<const std::string_view> pieces) = 0;
+  // How much of an answer has left: the same, but it never expires and nobody hears of its fate.
+  virtual void say_credits(ConnectionId id, std::string_view message) = 0;
   // Whether the queue has room for what could wait elsewhere: the rest is for requests.
   virtual bool has_room() const = 0;
   // waiter.room() is called, in a later turn, when nothing waits in the queue any more.

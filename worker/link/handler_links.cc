@@ -45,6 +45,7 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings, const Curve
   marks_.wait_ms = number("handler.wait_ms");
   marks_.timeout_ms = number("handler.timeout");
   marks_.grace_ms = number("handler.grace_ms");
+  socket_settings_.take(settings);
   idents_.clear();
   for (auto& [key, entry] : entries_) {
     entry.wanted = false;
@@ -125,6 +126,7 @@ OwnedFd HandlerLinks::take_offer(const std::string& endpoint) {
 }
 
 void HandlerLinks::commit() {
+  if (place_.slot == 0) socket_settings_.commit();
   allowed_ = std::move(allowed_next_);
   if (zap_) zap_->allow(allowed_);
   for (const auto& [link, ident] : idents_) {

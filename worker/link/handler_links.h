@@ -14,6 +14,7 @@
 #include "common/owned_fd.h"
 #include "common/status.h"
 #include "worker/link/handler_link.h"
+#include "worker/link/socket_settings.h"
 #include "worker/link/zap_handler.h"
 #include "worker/link/zmq_context.h"
 
@@ -64,6 +65,7 @@ class HandlerLinks {
   std::map<std::string, OwnedFd> offers_;
   std::map<std::string, Entry> entries_;
   bool behind_relay_ = false;
+  SocketSettings socket_settings_;
   HandlerLinkOptions marks_;                                                  // the settings part
   std::vector<std::pair<std::shared_ptr<HandlerLink>, std::string>> idents_;  // to set at commit
 };

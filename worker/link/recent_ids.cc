@@ -24,8 +24,8 @@ void RecentIds::erase(ConnectionId id) {
 
 // Forgetting all of one age at once costs no time stamp for each.
 void RecentIds::turn_over(double now) {
-  if (now - newer_since_ < kRememberS) return;
-  const bool both = now - newer_since_ >= 2 * kRememberS;
+  if (now - newer_since_ < remember_s_) return;
+  const bool both = now - newer_since_ >= 2 * remember_s_;
   older_.swap(newer_);
   newer_.take();
   if (both) older_.take();

@@ -11,10 +11,11 @@ namespace m2 {
 
 class RecentIds {
  public:
-  // An id is remembered for kRememberS to twice that, and no longer than the newest ids_max of them
+  // An id is remembered for remember_s to twice that, and no longer than the newest ids_max of them
   // need: memory is bounded by two sets of ids_max.
   static constexpr double kRememberS = 30.0;
-  explicit RecentIds(size_t ids_max) : newer_(ids_max), older_(ids_max) {}
+  explicit RecentIds(size_t ids_max, double remember_s = kRememberS)
+      : remember_s_(remember_s), newer_(ids_max), older_(ids_max) {}
 
   // now: seconds of any clock that grows. False: it was there already.
   bool insert(ConnectionId id, double now);
@@ -26,6 +27,7 @@ class RecentIds {
  private:
   void turn_over(double now);
 
+  const double remember_s_;
   IdSet newer_;
   IdSet older_;
   double newer_since_ = 0;

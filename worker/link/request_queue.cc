@@ -4,28 +4,36 @@
 #include <utility>
 
 namespace m2 {
+namespace {
+
+// How often credits make room for what waits behind them, at most.
+constexpr std::chrono::milliseconds kCreditsTurn{100};
+
+}  // namespace
 
 RequestQueue::~RequestQueue() {
   if (gone_ != nullptr) *gone_ = true;
 }
 
-bool RequestQueue::submit(ConnectionId id, ZmqMessage& message, bool notice) {
+bool RequestQueue::submit(ConnectionId id, ZmqMessage& message, QueuedKind kind) {
   if (full()) return false;
-  send_or_keep(id, message, notice ? Kind::kNotice : Kind::kRequest);
+  if (kind == Kind::kNotice) drop_credits(id);
+  send_or_keep(id, message, kind);
   return true;
 }
 
-bool RequestQueue::submit_following(ConnectionId id, ZmqMessage& message) {
-  return send_or_keep(id, message, Kind::kFollowing);
+bool RequestQueue::submit_following(ConnectionId id, ZmqMessage& message, QueuedKind kind) {
+  return send_or_keep(id, message, kind);
 }
 
 bool RequestQueue::send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind) {
   if (waiting_.empty() && user_.may_pass() && push_->send(message)) {
-    user_.passed(id, kind == Kind::kNotice, nullptr);
+    user_.passed(id, kind, nullptr);
     return true;
   }
   waiting_.push_back({id, kind, nullptr, Clock::now() + wait_, std::move(message)});
   following_ += kind == Kind::kFollowing ? 1 : 0;
+  credits_ += kind == Kind::kCredits ? 1 : 0;
   if (!timer_.active()) watch_the_oldest();
   return false;
 }
@@ -68,12 +76,22 @@ void RequestQueue::drop_following(ConnectionId id) {
   });
 }
 
+void RequestQueue::drop_credits(ConnectionId id) {
+  if (credits_ == 0) return;
+  const size_t count = std::erase_if(waiting_, [id](const Waiting& waiting) {
+    return waiting.id == id && waiting.kind == Kind::kCredits;
+  });
+  credits_ -= count;
+  for (size_t each = 0; each < count; ++each) user_.credits_void(id);
+}
+
 void RequestQueue::flush() {
   if (waiting_.empty()) return;
   while (!waiting_.empty() && user_.may_pass() && push_->send(waiting_.front().message)) {
     const Waiting& sent = waiting_.front();
     following_ -= sent.kind == Kind::kFollowing ? 1 : 0;
-    user_.passed(sent.id, sent.kind == Kind::kNotice, sent.owed);
+    credits_ -= sent.kind == Kind::kCredits ? 1 : 0;
+    user_.passed(sent.id, sent.kind, sent.owed);
     waiting_.pop_front();
   }
   if (waiting_.empty()) user_.emptied();
@@ -84,8 +102,13 @@ void RequestQueue::expire() {
   gone_ = &gone;
   const Clock::time_point now = Clock::now();
   while (!waiting_.empty() && waiting_.front().until <= now) {
-    const Waiting late = std::move(waiting_.front());
+    Waiting late = std::move(waiting_.front());
     waiting_.pop_front();
+    if (late.kind == Kind::kCredits) {  // to the end of the queue
+      late.until = now + std::max(wait_, kCreditsTurn);
+      waiting_.push_back(std::move(late));
+      continue;
+    }
     following_ -= late.kind == Kind::kFollowing ? 1 : 0;
     // A stream with a gap is worth nothing: what comes behind goes with it.
     if (late.kind != Kind::kNotice) drop_following(late.id);

@@ -14,11 +14,17 @@
 
 namespace m2 {
 
+// Credits tell how much of an answer has left: they do not expire, since a handler that hung for a
+// while would wait for them for ever; the notice that their client has left makes them void.
+enum class QueuedKind : uint8_t { kRequest, kFollowing, kCredits, kNotice };
+
 class RequestQueueUser {
  public:
   virtual bool may_pass() const = 0;
   // libzmq has taken it. owed: as told to owe().
-  virtual void passed(ConnectionId, bool /*notice*/, Owed* /*owed*/) {}
+  virtual void passed(ConnectionId, QueuedKind, Owed* /*owed*/) {}
+  // Credits that waited are void: the notice of their client came.
+  virtual void credits_void(ConnectionId) {}
   // Nothing waits any more.
   virtual void emptied() {}
   // It waited for too long and is dropped. The queue may be destroyed in the call.
@@ -39,14 +45,15 @@ class RequestQueue {
   RequestQueue& operator=(const RequestQueue&) = delete;
 
   // Sends the message or keeps it. False: the queue is full, the message untouched.
-  bool submit(ConnectionId id, ZmqMessage& message, bool notice);
+  bool submit(ConnectionId id, ZmqMessage& message, QueuedKind kind);
   // Who waits for the request that was submitted last, if that is still here. False: it has left.
   bool owe(Owed& owed, ConnectionId id);
   // It must not be told of any more.
   void forget(const Owed& owed);
   // The same for what follows a request of its connection: a message of a WebSocket. True: sent,
   // not kept. Only while there is room (crowded()), so that it is never refused.
-  bool submit_following(ConnectionId id, ZmqMessage& message);
+  bool submit_following(ConnectionId id, ZmqMessage& message,
+                        QueuedKind kind = QueuedKind::kFollowing);
   // A request of this connection waits here.
   bool holds(ConnectionId id) const;
   // Takes a waiting request back, with what follows it. False: there is none of this connection.
@@ -69,7 +76,7 @@ class RequestQueue {
 
  private:
   using Clock = std::chrono::steady_clock;
-  enum class Kind : uint8_t { kRequest, kFollowing, kNotice };
+  using Kind = QueuedKind;
   struct Waiting {
     ConnectionId id;
     Kind kind;
@@ -79,6 +86,7 @@ class RequestQueue {
   };
   bool send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind);
   void drop_following(ConnectionId id);
+  void drop_credits(ConnectionId id);
   void expire();
   void watch_the_oldest();
 
@@ -89,6 +97,7 @@ class RequestQueue {
   std::chrono::milliseconds wait_;
   std::deque<Waiting> waiting_;
   size_t following_ = 0;  // of them
+  size_t credits_ = 0;    // of them
   TimerWatcher timer_;    // runs only while something waits
   bool* gone_ = nullptr;
 };

@@ -172,7 +172,12 @@ void HandlerPair::request(ZmqMessage& message) {
   const RequestHeadFacts head = read_request_head(bytes_of(message));
   if (WorkerHop* hop = owner_of(head.id)) hop->received();
   if (head.disconnect && !told_ended_.insert(head.id, loop_.now())) return consumed(head.id);
-  if (!queue_->submit(head.id, message, head.disconnect)) {
+  if (head.credits) {
+    queue_->submit_following(head.id, message, QueuedKind::kCredits);
+    return pace();
+  }
+  const QueuedKind kind = head.disconnect ? QueuedKind::kNotice : QueuedKind::kRequest;
+  if (!queue_->submit(head.id, message, kind)) {
     consumed(head.id);
     if (head.disconnect) return notice_dropped(head.id, "the queue is full");
     refuse(head.id, "the queue of the relay is full");
@@ -180,11 +185,12 @@ void HandlerPair::request(ZmqMessage& message) {
   pace();
 }
 
-void HandlerPair::passed(ConnectionId id, bool notice, Owed*) {
+void HandlerPair::passed(ConnectionId id, QueuedKind kind, Owed*) {
   WorkerHop* hop = owner_of(id);
   if (hop == nullptr) return;
   consumed(id);
-  if (notice) {
+  if (kind == QueuedKind::kCredits) return;
+  if (kind == QueuedKind::kNotice) {
     hop->told().erase(id);
   } else if (!hop->told().insert(id) && untracked_.add()) {
     log_warn(
@@ -277,6 +283,12 @@ void HandlerPair::bad_reply(std::string_view why) {
 
 // The worker that has given out this id; nullptr: one that is no more.
 WorkerHop* HandlerPair::owner_of(ConnectionId id) {
+  // Of two that share a slot for a while, short ids of old connections may fit both.
+  if (is_short(id) && by_slot_[slot_of(id)].size() > 1) {
+    for (WorkerHop* hop : by_slot_[slot_of(id)]) {
+      if (hop->told().contains(id)) return hop;
+    }
+  }
   for (WorkerHop* hop : by_slot_[slot_of(id)]) {
     if (hop->may_own(id)) return hop;
   }
@@ -329,7 +341,7 @@ void HandlerPair::gate_changed() {
 bool HandlerPair::tell_departed(ConnectionId id) {
   write_disconnect(options_.send_ident, id, options_.protocol, notice_);
   ZmqMessage message(notice_.data(), notice_.size());
-  return queue_->submit(id, message, true);
+  return queue_->submit(id, message, QueuedKind::kNotice);
 }
 
 // Behind the requests that wait, and never more than half of the queue.

@@ -94,8 +94,9 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   void zmq_writable(ZmqSocket&) override { flush(); }
   void gate_changed() override;
   bool may_pass() const override { return gate_->open(); }
-  void passed(ConnectionId id, bool notice, Owed*) override;
+  void passed(ConnectionId id, QueuedKind kind, Owed*) override;
   void expired(ConnectionId id, bool notice) override;
+  void credits_void(ConnectionId id) override { consumed(id); }
   void hop_relieved() override { pace(); }
 
   void request(ZmqMessage& message);

@@ -12,6 +12,7 @@ namespace m2 {
 struct RequestHeadFacts {
   ConnectionId id = 0;      // 0: not a request as our workers write it
   bool disconnect = false;  // the notice that the client has left
+  bool credits = false;     // how much of an answer it has taken
 };
 
 // "UUID ID PATH SIZE:HEADERS,SIZE:BODY,"

@@ -5,6 +5,7 @@
 #include "proto/websocket/handshake.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
+#include "worker/target/download_credits.h"
 #include "worker/target/handler_responder.h"
 #include "worker/target/upload_responder.h"
 #include "worker/target/websocket_frames.h"
@@ -15,8 +16,6 @@ namespace m2 {
 namespace {
 
 constexpr std::string_view kRetry = "Retry-After: 1\r\n";
-// What a handler may send ahead of the client with flow control, as Mongrel2 1.x has it.
-constexpr uint64_t kDownloadCredits = 102400;
 
 }  // namespace
 
@@ -70,20 +69,9 @@ WebSocketShared& HandlerTarget::websocket() {
 bool HandlerTarget::tell(Exchange& exchange, const More& more) {
   ClientStream& client = exchange.client();
   const ConnectionId id = client.id();
-  const Limits& limits = exchange.generation().limits();
-  std::span<const ExtraField> extra = more.fields;
-  std::vector<ExtraField> with_credits;
-  const std::string credits = std::to_string(kDownloadCredits);
-  if (limits.flow_control) {
-    // Said once, for the whole connection; how much of it is free again is told as bytes leave.
-    if (!client.is_told(&link())) {
-      with_credits.assign(extra.begin(), extra.end());
-      with_credits.push_back({"DOWNLOAD_CREDITS", credits});
-      extra = with_credits;
-    }
-    exchange.give_credits_to(notices_);
-  }
-  write_request(words(exchange, {.method = more.method, .fields = extra, .body = more.body}),
+  DownloadCredits credits;
+  const std::span<const ExtraField> fields = credits.add_to(more.fields, exchange, notices_);
+  write_request(words(exchange, {.method = more.method, .fields = fields, .body = more.body}),
                 row_.protocol, message_);
   if (!link().submit(id, message_)) {
     exchange.answer_status(503, "the queue of handler pair " + row_.send_spec + " is full", kRetry);

@@ -33,8 +33,7 @@ void HandlerNotices::room() {
 
 void HandlerNotices::say_credits(ConnectionId id, uint64_t bytes) {
   write_credits(row_.send_ident, id, bytes, row_.protocol, message_);
-  const std::string_view piece = message_;
-  link_->submit_following(id, {&piece, 1});
+  link_->say_credits(id, message_);
 }
 
 }  // namespace m2

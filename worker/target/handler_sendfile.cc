@@ -77,8 +77,10 @@ bool HandlerResponder::send_file(std::string_view path) {
   const std::shared_ptr<OpenFile> file = std::move(opened).value();
   const uint64_t size = file->size();
   if (!reader_.pass_over(size)) {
-    end_broken(what + "its " + std::to_string(size) +
-               " bytes do not fit the answer (Content-Length, chunked)");
+    end_broken(
+        what + "its " + std::to_string(size) +
+        " bytes do not fit the answer: what is left of Content-Length, or of the chunk whose "
+        "size line came last");
     return true;
   }
   exchange_->add_body_bytes(size);

@@ -9,6 +9,7 @@
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/link/handler_link.h"
+#include "worker/target/download_credits.h"
 
 namespace m2 {
 namespace {
@@ -80,6 +81,7 @@ bool UploadToFile::tell(bool done) {
   Exchange& exchange = context_.exchange;
   const std::array<ExtraField, 2> keys{ExtraField{kStart, file_->path()},
                                        ExtraField{kDone, file_->path()}};
+  DownloadCredits credits;
   std::string message;
   write_request({.send_ident = context_.row.send_ident,
                  .id = id_,
@@ -89,7 +91,7 @@ bool UploadToFile::tell(bool done) {
                  .remote_addr = exchange.client_address(),
                  .keep_client_xff = exchange.generation().limits().keep_client_xff,
                  .method = {},
-                 .extra = std::span(keys).first(done ? 2 : 1)},
+                 .extra = credits.add_to(std::span(keys).first(done ? 2 : 1), exchange, told_)},
                 context_.row.protocol, message);
   if (context_.link.submit(id_, message)) return true;
   fail(503, "the queue of handler pair " + context_.row.send_spec + " is full");

@@ -8,6 +8,7 @@
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/link/handler_link.h"
+#include "worker/target/download_credits.h"
 
 namespace m2 {
 namespace {
@@ -33,18 +34,20 @@ bool UploadToStream::begin() {
   const std::string_view early = exchange.body();
   passed_on_ = early.size() == length_;
   const std::array<ExtraField, 2> keys{ExtraField{kOffset, "0"}, ExtraField{kDone, "1"}};
+  DownloadCredits credits;
   std::string message;
-  write_request({.send_ident = context_.row.send_ident,
-                 .id = id_,
-                 .base = exchange.base(),
-                 .head = &exchange.head(),
-                 .pattern = exchange.route().pattern,
-                 .remote_addr = exchange.client_address(),
-                 .body = early,
-                 .keep_client_xff = exchange.generation().limits().keep_client_xff,
-                 .method = {},
-                 .extra = std::span(keys).first(passed_on_ ? 2 : 1)},
-                context_.row.protocol, message);
+  write_request(
+      {.send_ident = context_.row.send_ident,
+       .id = id_,
+       .base = exchange.base(),
+       .head = &exchange.head(),
+       .pattern = exchange.route().pattern,
+       .remote_addr = exchange.client_address(),
+       .body = early,
+       .keep_client_xff = exchange.generation().limits().keep_client_xff,
+       .method = {},
+       .extra = credits.add_to(std::span(keys).first(passed_on_ ? 2 : 1), exchange, told_)},
+      context_.row.protocol, message);
   if (!context_.link.submit(id_, message)) return false;
   offset_ = early.size();
   context_.user.answer_is_owed();

@@ -17,7 +17,10 @@ class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protecte
   void zmq_writable(ZmqSocket&) override { queue->flush(); }
   bool may_pass() const override { return may; }
   void emptied() override { ++emptied_count; }
-  void passed(ConnectionId id, bool notice, Owed*) override { passed_ids.emplace_back(id, notice); }
+  void passed(ConnectionId id, QueuedKind kind, Owed*) override {
+    passed_ids.emplace_back(id, kind == QueuedKind::kNotice);
+  }
+  void credits_void(ConnectionId id) override { void_ids.push_back(id); }
   void expired(ConnectionId id, bool notice) override {
     expired_ids.emplace_back(id, notice);
     if (on_expired) on_expired();
@@ -40,7 +43,12 @@ class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protecte
   bool submit(ConnectionId id, bool notice = false) {
     const std::string text = std::to_string(id);
     ZmqMessage message(text.data(), text.size());
-    return queue->submit(id, message, notice);
+    return queue->submit(id, message, notice ? QueuedKind::kNotice : QueuedKind::kRequest);
+  }
+  bool submit_credits(ConnectionId id) {
+    const std::string text = std::to_string(id) + "c";
+    ZmqMessage message(text.data(), text.size());
+    return queue->submit_following(id, message, QueuedKind::kCredits);
   }
   bool submit_following(ConnectionId id) {
     const std::string text = std::to_string(id) + "+";
@@ -65,6 +73,7 @@ class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protecte
   bool may = true;
   int emptied_count = 0;
   std::vector<std::pair<ConnectionId, bool>> passed_ids, expired_ids;
+  std::vector<ConnectionId> void_ids;
   std::function<void()> on_expired;
 };
 
@@ -85,6 +94,25 @@ TEST_F(RequestQueueTest, FollowsRequests) {
   EXPECT_EQ(receive(4), (std::vector<std::string>{"1", "1+", "3+", "3"}));
   EXPECT_EQ(emptied_count, 1);
   EXPECT_TRUE(submit_following(1));
+}
+
+// Goal: credits outlive the limit of time and are nobody's refusal; what expires is the request
+// behind them. The notice of their client makes them void.
+TEST_F(RequestQueueTest, CreditsDoNotExpire) {
+  make(100, 20);
+  EXPECT_FALSE(submit_credits(1));
+  EXPECT_FALSE(submit_credits(2));
+  EXPECT_TRUE(submit(1));
+  EXPECT_TRUE(turns.until([&] { return !expired_ids.empty(); }));
+  EXPECT_EQ(expired_ids, (std::vector<std::pair<ConnectionId, bool>>{{1, false}}));
+  EXPECT_EQ(queue->size(), 2u);
+  EXPECT_TRUE(submit(2, true));
+  EXPECT_EQ(void_ids, (std::vector<ConnectionId>{2}));
+  queue->set_limits(100, 60'000);
+  peer.connect(endpoint);
+  std::vector<std::string> texts = receive(1);
+  EXPECT_TRUE(std::count(texts.begin(), texts.end(), "1c") == 1 || receive(1)[0] == "1c");
+  EXPECT_EQ(expired_ids.size(), 1u);
 }
 
 // Goal: half of the queue is for requests; one that is late takes what follows it along.
@@ -131,7 +159,7 @@ TEST_F(RequestQueueTest, RefusesBeyondItsBoundAndKeepsNothingOfIt) {
   EXPECT_TRUE(submit(2));
   EXPECT_TRUE(queue->full());
   ZmqMessage message("three", 5);
-  EXPECT_FALSE(queue->submit(3, message, false));
+  EXPECT_FALSE(queue->submit(3, message, QueuedKind::kRequest));
   EXPECT_EQ(bytes_of(message), "three");
   EXPECT_TRUE(queue->withdraw(1));
   EXPECT_TRUE(submit(4));

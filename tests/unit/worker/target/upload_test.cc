@@ -23,6 +23,7 @@ class RecordingLink final : public HandlerLink {
     messages.emplace_back(message);
     return true;
   }
+  void say_credits(ConnectionId, std::string_view) override {}
   bool submit_following(ConnectionId, std::span<const std::string_view> pieces) override {
     EXPECT_TRUE(room);
     std::string all;

@@ -1,6 +1,6 @@
 // Goal: so many lines a second, then none, then how many were left out, then lines again. Method: a
 // log in a file; the second ends by the same wheel as everything else.
-#include "worker/http/client_notes.h"
+#include "worker/http/limited_log.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -14,12 +14,14 @@
 namespace m2 {
 namespace {
 
-class ClientNotesTest : public testing::Test {
+constexpr uint32_t kPerSecond = 20;
+
+class LimitedLogTest : public testing::Test {
  protected:
-  ClientNotesTest() : file_(::memfd_create("log", MFD_CLOEXEC)) {
+  LimitedLogTest() : file_(::memfd_create("log", MFD_CLOEXEC)) {
     log_open("test", file_.get(), LogLevel::kInfo);
   }
-  ~ClientNotesTest() override { log_redirect(STDERR_FILENO); }
+  ~LimitedLogTest() override { log_redirect(STDERR_FILENO); }
   std::string logged() const {
     std::string text(65536, 0);
     const ssize_t size = ::pread(file_.get(), text.data(), text.size(), 0);
@@ -30,14 +32,14 @@ class ClientNotesTest : public testing::Test {
   OwnedFd file_;
   Loop loop_;
   Deadlines deadlines_{loop_};
-  ClientNotes notes_{deadlines_, "clients"};
+  LimitedLog notes_{deadlines_, "clients", {LogLevel::kInfo, kPerSecond}};
 };
 
-TEST_F(ClientNotesTest, LeavesOutWhatIsTooMuchAndSaysHowMuch) {
+TEST_F(LimitedLogTest, LeavesOutWhatIsTooMuchAndSaysHowMuch) {
   for (int round = 0; round < 2; ++round) {
     uint32_t admitted = 0;
-    for (uint32_t i = 0; i < ClientNotes::kPerSecond + 7; ++i) admitted += notes_.admits() ? 1 : 0;
-    EXPECT_EQ(admitted, ClientNotes::kPerSecond);
+    for (uint32_t i = 0; i < kPerSecond + 7; ++i) admitted += notes_.admits() ? 1 : 0;
+    EXPECT_EQ(admitted, kPerSecond);
     const std::string line = "7 more lines about clients left out within a second";
     const std::string before = logged();
     for (int turn = 0; turn < 1000 && logged() == before; ++turn) loop_.run_once();
@@ -45,15 +47,15 @@ TEST_F(ClientNotesTest, LeavesOutWhatIsTooMuchAndSaysHowMuch) {
   }
 }
 
-TEST_F(ClientNotesTest, SaysNothingWhenNothingWasLeftOut) {
+TEST_F(LimitedLogTest, SaysNothingWhenNothingWasLeftOut) {
   EXPECT_TRUE(notes_.admits());
   for (int turn = 0; turn < 15; ++turn) loop_.run_once();
   EXPECT_EQ(logged(), "");
 }
 
-TEST_F(ClientNotesTest, IsSilentBelowItsLevel) {
+TEST_F(LimitedLogTest, IsSilentBelowItsLevel) {
   log_set_level(LogLevel::kWarn);
-  for (uint32_t i = 0; i < 2 * ClientNotes::kPerSecond; ++i) EXPECT_FALSE(notes_.admits());
+  for (uint32_t i = 0; i < 2 * kPerSecond; ++i) EXPECT_FALSE(notes_.admits());
   for (int turn = 0; turn < 15; ++turn) loop_.run_once();
   EXPECT_EQ(logged(), "");
 }
