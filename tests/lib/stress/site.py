@@ -152,6 +152,7 @@ class Site:
         if not self.stand_still(pid):
             return
         if reload:
+            self.server.notify.forget()
             self.server.send_signal(signal.SIGHUP)
             self.server.wait_notified("RELOADING")
         self.note_kill(pid)
@@ -244,6 +245,7 @@ class Site:
 
     def reload_twice(self):
         """The second one during the first, or just behind it."""
+        self.server.notify.forget()
         self.server.send_signal(signal.SIGHUP)
         self.server.wait_notified("RELOADING")
         self.server.send_signal(signal.SIGHUP)
