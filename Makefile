@@ -23,7 +23,7 @@ JOBS    := $(shell nproc)
 PYTHON     := /usr/bin/python3
 PYTHON_DIR ?= $(if $(filter /usr/local,$(PREFIX)),$(shell $(PYTHON) -c \
   'import sysconfig; print(sysconfig.get_path("purelib"))'),$(PREFIX)/lib/python3/dist-packages)
-LIBS    := libzmq sqlite3 simdjson spdlog libcrypto zlib
+LIBS    := libzmq sqlite3 simdjson spdlog libcrypto zlib libseccomp
 # Library headers are system headers: their warnings are not ours. libev has no pkg-config file.
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
 PKG_LIBS   := $(shell pkg-config --libs $(LIBS)) -lev -lpthread

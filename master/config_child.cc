@@ -6,13 +6,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "common/config/diff.h"
 #include "common/config/image.h"
 #include "common/jail.h"
 #include "common/sealed_memory.h"
 #include "common/treaty/channel.h"
+#include "common/treaty/jailed.h"
 #include "common/treaty/plan.h"
 #include "master/store/load.h"
 
@@ -43,15 +46,29 @@ Status limit_resources() {
   return limit(RLIMIT_NOFILE, kOpenFiles, "RLIMIT_NOFILE");
 }
 
+// Where the database really lies, wherever it is named from; "": nowhere.
+std::string folder_of(const std::string& database) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(database.c_str(), nullptr),
+                                                    std::free);
+  if (real == nullptr) return {};
+  const std::string path(real.get());
+  return path.substr(0, path.rfind('/') + 1);
+}
+
 // A file that root owns is read as root; any other as its owner, who can do no more with what a
-// hostile file makes of SQLite than he could before.
-Status become_owner(const ReaderTask& task, const Origin& origin) {
+// hostile file makes of SQLite than he could before. SQLite may keep files beside the database.
+Status become_owner(const ReaderTask& task, const Origin& origin, int channel) {
   struct stat file;
   Jail jail;
   if (task.as_root && ::stat(task.database.c_str(), &file) == 0 && file.st_uid != 0) {
     jail = Jail{true, file.st_uid, file.st_gid};
   }
-  if (Status entered = enter_jail(jail); !entered.ok()) return entered;
+  jail.landlock = task.landlock;
+  jail.seccomp = task.seccomp;
+  const Result<JailReport> entered =
+      enter_jail(jail, JailRole::kConfigReader, {folder_of(task.database)});
+  if (!entered.ok()) return Status::error(entered.message());
+  if (Status told = send_jailed(channel, entered.value()); !told.ok()) return told;
   if (!jail.drop) return {};
   const bool back = ::fchdir(origin.folder.get()) == 0 || task.database.starts_with('/');
   if (!back || ::access(task.database.c_str(), R_OK) != 0) {
@@ -125,7 +142,7 @@ int read_configuration(const ReaderTask& task, const Origin& origin, int current
                        int channel) {
   Status ready = limit_resources();
   if (ready.ok()) ready = go_back(task, origin);
-  if (ready.ok()) ready = become_owner(task, origin);
+  if (ready.ok()) ready = become_owner(task, origin, channel);
   if (!ready.ok()) {
     const bool told = send_and_wait(channel, finding(true, ready.message())).ok();
     return told && send_refusal(channel).ok() ? 0 : 1;

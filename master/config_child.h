@@ -23,6 +23,9 @@ struct ReaderTask {
   std::string database;  // as typed; relative to the folder of the origin
   std::string server;
   bool as_root = false;
+  // As the settings say, once they are known: the first reading is always confined.
+  bool landlock = true;
+  bool seccomp = true;
 };
 
 // Out of the chroot, if there is one: the file may have been replaced since the start, and the

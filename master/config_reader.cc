@@ -69,6 +69,9 @@ void ConfigReader::channel_message(Message message) {
         reading_.findings.push_back({message.number != 0, std::move(message.text)});
       }
       break;
+    case MessageType::kJailed:
+      reading_.jail = std::move(message.text);
+      break;
     case MessageType::kPlan:
       verdict_ = true;
       take_plan(std::move(message));

@@ -30,6 +30,7 @@ struct Reading {
   std::vector<Line> findings;  // at most kFindingsMax
   std::optional<Plan> plan;    // none: refused
   OwnedFd image;               // sealed; the master never looks into it
+  std::string jail;            // what the reader said it had (JailBook::judge)
 
   // The first error, for a verdict of one line.
   std::string first_error() const;

@@ -113,6 +113,14 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
   log_open("master", logs.value().error.get(), static_cast<LogLevel>(plan.error_log_level));
   log_beginning(plan, place, pid_file);
 
+  // What is asked of every child from here on.
+  Result<JailBook> jails = JailBook::open(place.jail, origin, jail_book_path(pid_path));
+  if (!jails.ok()) {
+    pid_file.remove();
+    return fail(jails.message());
+  }
+  if (const std::string without = jails.value().shortcomings(); !without.empty()) log_warn(without);
+
   // Sockets, children and the first generation; then the loop, until somebody says stop.
   const NameResolver::Body look_up = [&origin, &task, jail = place.jail](int image, int channel) {
     return look_names_up(task, origin, jail, image, channel);
@@ -132,7 +140,8 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
                                  .logs = std::move(logs).value(),
                                  .launcher = std::move(launcher),
                                  .notify = std::move(notify),
-                                 .verdict_path = verdict_path(pid_path)});
+                                 .verdict_path = verdict_path(pid_path),
+                                 .jails = std::move(jails).value()});
     served = supervisor.run(std::move(first));
     pid_file.remove();
     if (served.ok()) log_info("ended");
@@ -147,7 +156,7 @@ int run(const Arguments& arguments) {
   const Origin origin = std::move(remembered).value();
 
   // The configuration, read by a child; the master never opens the database.
-  const ReaderTask task{arguments.database, arguments.server, ::geteuid() == 0};
+  ReaderTask task{arguments.database, arguments.server, ::geteuid() == 0};
   const auto read = [&](int channel, int current_image) {
     return read_configuration(task, origin, current_image, channel);
   };
@@ -159,6 +168,8 @@ int run(const Arguments& arguments) {
     return fail("server " + arguments.server + " is not started, because of these errors in " +
                 arguments.database);
   }
+  task.landlock = first.plan->landlock;
+  task.seccomp = first.plan->seccomp;
   return serve(arguments, std::move(first), origin, read, task);
 }
 

@@ -42,13 +42,19 @@ void NameResolver::start(int image) {
   if (!pid.ok()) return log_error("names are not looked up again: " + pid.message());
   pid_ = pid.value();
   polls_ = 0;
+  jailed_ = false;
   ChannelUser& user = *this;
   channel_ = std::make_unique<Channel>(loop_, std::move(ends.value().first), user);
   limit_.start<&NameResolver::limit_passed>(loop_, kLimitS, 0, this);
 }
 
 void NameResolver::channel_message(Message message) {
-  const bool found = message.type == MessageType::kAddresses && message.descriptors.size() == 1;
+  if (message.type == MessageType::kJailed) {
+    jailed_ = user_.resolver_jailed(message.text);
+    return;
+  }
+  const bool found =
+      message.type == MessageType::kAddresses && message.descriptors.size() == 1 && jailed_;
   if (found) return user_.names_looked_up(std::move(message.descriptors[0]));
   if (message.type == MessageType::kFinding) return log_warn(message.text);
   log_error("the resolver sent a message that is not one of its own");

@@ -20,6 +20,8 @@ class NameResolverUser {
  public:
   // Sealed addresses for the workers (common/treaty/addresses.h). Not within start().
   virtual void names_looked_up(OwnedFd addresses) = 0;
+  // Whether it may go on with what it says it has (JailBook::judge).
+  virtual bool resolver_jailed(const std::string& report) = 0;
 
  protected:
   ~NameResolverUser() = default;
@@ -49,7 +51,8 @@ class NameResolver final : private ChannelUser {
   const Body body_;
   const std::vector<int> keep_;
   NameResolverUser& user_;
-  pid_t pid_ = -1;      // -1: none
+  pid_t pid_ = -1;  // -1: none
+  bool jailed_ = false;
   unsigned polls_ = 0;  // for its end
   double started_at_s_ = 0;
   TimerWatcher limit_;

@@ -7,6 +7,7 @@
 #include "common/sealed_memory.h"
 #include "common/treaty/addresses.h"
 #include "common/treaty/channel.h"
+#include "common/treaty/jailed.h"
 #include "master/store/resolve.h"
 
 namespace m2 {
@@ -36,12 +37,18 @@ Result<OwnedFd> find(int image, int channel) {
   return seal_bytes("mongrel2-addresses", write_addresses(found));
 }
 
+Status become_nobody(const Jail& jail, int channel) {
+  const Result<JailReport> entered = enter_jail(jail, JailRole::kResolver);
+  if (!entered.ok()) return Status::error(entered.message());
+  return send_jailed(channel, entered.value());
+}
+
 }  // namespace
 
 int look_names_up(const ReaderTask& task, const Origin& origin, const Jail& jail, int image,
                   int channel) {
   Status ready = go_back(task, origin);
-  if (ready.ok()) ready = enter_jail(jail);
+  if (ready.ok()) ready = become_nobody(jail, channel);
   Result<OwnedFd> found = ready.ok() ? find(image, channel) : Result<OwnedFd>(std::move(ready));
   if (!found.ok()) {
     (void)send_and_wait(channel, warning("names are not looked up again: " + found.message()));

@@ -31,6 +31,8 @@ Status check_changeable(const Plan& now, const Plan& next) {
   compare(now.pid_file == next.pid_file, "server.pid_file");
   compare(now.daemonize == next.daemonize, "setting server.daemonize");
   compare(now.allow_root == next.allow_root, "setting allow_root");
+  compare(now.landlock == next.landlock, "setting jail.landlock");
+  compare(now.seccomp == next.seccomp, "setting jail.seccomp");
   if (changed.empty()) return {};
   return Status::error("changed, which takes a restart: " + changed);
 }

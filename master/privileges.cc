@@ -10,8 +10,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "common/check.h"
+#include "common/landlock.h"
 
 namespace m2 {
 namespace {
@@ -31,7 +33,9 @@ Status choose_jail(const Plan& plan, const struct stat& folder, Place& place) {
     place.warnings.push_back("every process runs as root, as the setting allow_root asks");
     return {};
   }
-  place.jail = Jail{true, folder.st_uid, folder.st_gid};
+  place.jail.drop = true;
+  place.jail.uid = folder.st_uid;
+  place.jail.gid = folder.st_gid;
   if (folder.st_gid == 0) {
     place.warnings.push_back("server.chroot " + place.folder +
                              ": its group is root, and so will be that of the workers (chgrp it)");
@@ -44,6 +48,9 @@ Status choose_jail(const Plan& plan, const struct stat& folder, Place& place) {
 Result<Place> inspect_place(const Plan& plan) {
   Place place;
   place.as_root = ::geteuid() == 0;
+  place.jail.landlock = plan.landlock;
+  place.jail.seccomp = plan.seccomp;
+  if (!place.as_root) place.jail.upload_folder = plan.upload_folder;
   if (plan.chroot.empty() && place.as_root) {
     return refuse("''", "is empty; name the folder of the server");
   }
@@ -66,6 +73,20 @@ Result<Place> inspect_place(const Plan& plan) {
                              ": others than its owner may write to it (chmod go-w)");
   }
   return place;
+}
+
+// The current folder is the server's. As root it is all there is, and every path is inside.
+Status check_reachable(const Jail& jail, const Plan& plan) {
+  const bool bounded = !jail.drop && ::geteuid() != 0 && jail.landlock && landlock_version() != 0;
+  if (!bounded || plan.upload_folder.empty() || plan.upload_folder == jail.upload_folder) return {};
+  std::error_code failed;
+  const auto place = std::filesystem::canonical(".", failed);
+  const auto folder = std::filesystem::canonical(plan.upload_folder, failed);
+  const auto [end, rest] = std::mismatch(place.begin(), place.end(), folder.begin(), folder.end());
+  if (!failed && end == place.end()) return {};
+  return Status::error("upload.temp_store in " + plan.upload_folder +
+                       ": is outside of the server's folder, and new there; workers that run "
+                       "cannot be let out of it, so this takes a restart");
 }
 
 Status enter_place(const Place& place) {

@@ -27,6 +27,9 @@ struct Place {
 // configuration asks for it. Each message names the way out.
 Result<Place> inspect_place(const Plan& plan);
 
+// Whether the workers' jail, which cannot be widened, has the folder for uploads that plan names.
+Status check_reachable(const Jail& jail, const Plan& plan);
+
 // chdir and, as root, chroot. From here on every path is relative to the folder.
 Status enter_place(const Place& place);
 

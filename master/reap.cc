@@ -1,5 +1,6 @@
 #include "master/reap.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -21,7 +22,8 @@ std::string exit_reason(int wait_status) {
   }
   const int number = WTERMSIG(wait_status);
   return "killed by signal " + std::to_string(number) + " (" + ::strsignal(number) + ")" +
-         (WCOREDUMP(wait_status) ? ", core dumped" : "");
+         (WCOREDUMP(wait_status) ? ", core dumped" : "") +
+         (number == SIGSYS ? ": a system call that its jail forbids" : "");
 }
 
 unsigned RestartDelay::next_ms(double served_s) {

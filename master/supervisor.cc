@@ -41,6 +41,7 @@ Status Supervisor::run(Reading first) {
   if (!ended_) loop_.run();
   listeners_.close_all();
   verdict_.remove();
+  setup_.jails.remove();
   return failure_.empty() ? Status() : Status::error(failure_);
 }
 
@@ -117,7 +118,10 @@ void Supervisor::child_message(Child& child, Message message) {
   if (message.type == MessageType::kRetiring) return held_.retiring(child.id(), message.text);
   if (child.leaving) return;
   switch (message.type) {
+    case MessageType::kJailed:
+      return child_jailed(child, message.text);
     case MessageType::kReady:
+      if (!child.jailed) return child_jailed(child, "");
       child.answered();
       return carry_out(reload_.child_ready(child.id(), message.generation));
     case MessageType::kFailed:
@@ -144,6 +148,28 @@ void Supervisor::child_message(Child& child, Message message) {
       log_error(child.name() + " sent a message that no child sends, and is killed");
       child.kill();
   }
+}
+
+// One that has more than was asked never serves: at the start nobody does then, later another one
+// is started in its place.
+void Supervisor::child_jailed(Child& child, const std::string& report) {
+  const JailRole role = child.role() == Role::kRelay ? JailRole::kRelay : JailRole::kWorker;
+  const std::string weaker = setup_.jails.judge(child.name(), role, child.pid(), report);
+  child.jailed = weaker.empty();
+  if (child.jailed) return;
+  const std::string why = "is not in the jail that was asked for: " + weaker;
+  log_error(child.name() + " (process " + std::to_string(child.pid()) + ") " + why +
+            "; it is killed");
+  child.kill();
+  carry_out(reload_.child_gone(child.id(), why));
+}
+
+bool Supervisor::resolver_jailed(const std::string& report) {
+  const std::string weaker = setup_.jails.judge("resolver", JailRole::kResolver, 0, report);
+  if (weaker.empty()) return true;
+  log_error("names are not looked up again: the resolver is not in the jail that was asked for: " +
+            weaker);
+  return false;
 }
 
 void Supervisor::names_looked_up(OwnedFd addresses) {
@@ -198,6 +224,7 @@ void Supervisor::child_gone(Child& child, const std::string& why) {
     remove_stale_sockets(setup_.kit.run_directory, "m2-" + std::to_string(child.slot()) + "-" +
                                                        std::to_string(child.id()) + "-");
   }
+  setup_.jails.forget(child.pid());
   carry_out(reload_.child_gone(child.id(), "died: " + why));
   held_.gone(child.id());
   if (mode_ != Mode::kRunning) advance_stop();

@@ -16,6 +16,7 @@
 #include "master/config_reader.h"
 #include "master/heartbeat_watch.h"
 #include "master/held_report.h"
+#include "master/jail_book.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
 #include "master/name_resolver.h"
@@ -49,6 +50,7 @@ class Supervisor final : public SignalUser,
     Launcher launcher;
     Notify notify;
     std::string verdict_path;
+    JailBook jails;
   };
 
   Supervisor(Loop& loop, Setup setup);
@@ -67,7 +69,9 @@ class Supervisor final : public SignalUser,
   void child_message(Child& child, Message message) override;
   void pass_on_clients(Message message);
   void close_all_but(const Plan& plan);
+  void child_jailed(Child& child, const std::string& report);
   void names_looked_up(OwnedFd addresses) override;
+  bool resolver_jailed(const std::string& report) override;
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;

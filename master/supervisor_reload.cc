@@ -97,8 +97,15 @@ void Supervisor::reading_done(Reading reading) {
     log_line(line.error ? LogLevel::kError : LogLevel::kWarn, line.text);
   }
   if (!reading.plan) return carry_out(reload_.plan_refused(reading.first_error()));
+  const std::string weaker =
+      setup_.jails.judge("config reader", JailRole::kConfigReader, 0, reading.jail);
+  if (!weaker.empty()) {
+    return carry_out(
+        reload_.plan_refused("the config reader is not in the jail that was asked for: " + weaker));
+  }
   if (current_.number != 0) {
-    const Status changeable = check_changeable(current_.plan, *reading.plan);
+    Status changeable = check_changeable(current_.plan, *reading.plan);
+    if (changeable.ok()) changeable = check_reachable(setup_.place.jail, *reading.plan);
     if (!changeable.ok()) return carry_out(reload_.plan_refused(changeable.message()));
   }
   candidate_.plan = std::move(*reading.plan);

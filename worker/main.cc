@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/treaty/child.h"
+#include "common/treaty/jailed.h"
 #include "worker/worker.h"
 
 namespace m2 {
@@ -12,11 +13,13 @@ int worker_main(ChildStart start) {
   log_open("worker " + std::to_string(start.slot), start.error_log.get(), start.log_level);
 
   // From here on: no privileges.
-  const Status jailed = enter_jail(start.jail);
+  const Result<JailReport> jailed =
+      enter_jail(start.jail, JailRole::kWorker, {start.run_directory, start.jail.upload_folder});
   if (!jailed.ok()) {
     log_error("cannot give up privileges: " + jailed.message());
     return 1;
   }
+  if (!send_jailed(start.channel.get(), jailed.value()).ok()) return 1;  // the master is gone
 
   // From here on: threads, and strangers. The first generation arrives over the channel, with its
   // sockets.

@@ -64,6 +64,12 @@ constexpr SettingSpec kSpecs[] = {
     flag("allow_root", false,
          "Serve although the chroot belongs to root, so that no privilege is dropped; meant for "
          "containers that know only root."),
+    flag("jail.landlock", true,
+         "Landlock bounds the files and ports that each process can reach, where the kernel has "
+         "it; 0 goes without, and is warned of."),
+    flag("jail.seccomp", true,
+         "A filter bounds the system calls of each process, and ends one that makes a call only "
+         "an intruder would make; 0 goes without, and is warned of."),
     time_ms("drain_ms", 30000,
             "Limit of a graceful stop: what is still in flight then is cut off."),
     time_ms("reload.prepare_ms", 10000,

@@ -6,6 +6,8 @@
 //     master -> child    kCommit | kAbort            swap | forget it
 //     child  -> master   kSwapped                    the new generation serves
 //     worker -> master   kRetiring                   told to retire: whom it held
+//   every child, before anything else:
+//     child  -> master   kJailed                     what it has left of its privileges
 //   config reader (ends after its verdict):
 //     reader -> master   kFinding* then kPlan | kRefused
 //   names of backends, again:
@@ -71,7 +73,9 @@ enum class MessageType : uint32_t {
   kSignal,
   // From a worker, after kRetire. text: HeldClients::line().
   kRetiring,
-  kLast = kRetiring,
+  // From every child, first of all. text: its JailReport (common/jail_report.h).
+  kJailed,
+  kLast = kJailed,
 };
 
 }  // namespace m2

@@ -29,6 +29,9 @@ void visit_fields(Visitor& visitor, PlanType& plan) {
   visitor.number(plan.workers, 64);
   visitor.number(plan.daemonize, 1);
   visitor.number(plan.allow_root, 1);
+  visitor.number(plan.landlock, 1);
+  visitor.number(plan.seccomp, 1);
+  visitor.text(plan.upload_folder);
   visitor.number(plan.drain_ms, std::numeric_limits<uint32_t>::max());
   visitor.number(plan.prepare_ms, std::numeric_limits<uint32_t>::max());
   visitor.text(plan.control_port);
@@ -199,6 +202,11 @@ Plan make_plan(const Config& config) {
   plan.workers = small("workers");
   plan.daemonize = settings.flag("server.daemonize");
   plan.allow_root = settings.flag("allow_root");
+  plan.landlock = settings.flag("jail.landlock");
+  plan.seccomp = settings.flag("jail.seccomp");
+  if (const std::string& store = settings.text("upload.temp_store"); store.starts_with('/')) {
+    plan.upload_folder = store.substr(0, store.rfind('/') + 1);
+  }
   plan.drain_ms = small("drain_ms");
   plan.prepare_ms = small("reload.prepare_ms");
   plan.ipc = config.ipc;

@@ -31,10 +31,13 @@ struct Plan {
   int error_log_level = 2;
   uint32_t workers = 0;  // 0: as many as there are cores
   bool daemonize = true;
-  bool allow_root = false;   // serve as root when the chroot belongs to root
-  uint32_t drain_ms = 0;     // limit of a graceful stop
-  uint32_t prepare_ms = 0;   // limit for all children to answer PREPARE
-  std::string control_port;  // 0MQ endpoint; "" : none
+  bool allow_root = false;  // serve as root when the chroot belongs to root
+  bool landlock = true;     // whether children are confined by it (jail.h)
+  bool seccomp = true;
+  std::string upload_folder;  // where upload.temp_store is absolute; "" : it is not
+  uint32_t drain_ms = 0;      // limit of a graceful stop
+  uint32_t prepare_ms = 0;    // limit for all children to answer PREPARE
+  std::string control_port;   // 0MQ endpoint; "" : none
   std::vector<PlanListener> listeners;
   uint32_t backlog = 0;  // of each listener
   // 0MQ, bound by the master: send_spec and recv_spec of each pair.

@@ -28,6 +28,8 @@ def check_jail(server, deployment):
         assert facts["groups"] == [], name
         assert facts["no_new_privs"] == "1", name
         assert facts["capabilities"] == 0, name
+        assert facts["bounding"] == 0, name
+        assert facts["seccomp"] == "2", name
         assert facts["root"] == deployment.folder, name
         assert facts["cwd"] == deployment.folder, name
 
@@ -177,7 +179,7 @@ def test_replaced_worker_is_jailed(deployment):
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: len(server.workers()) == 2 and victim not in server.workers(),
                    "a new worker")
-        wait_until(lambda: all(process_facts(pid)["no_new_privs"] == "1"
+        wait_until(lambda: all(process_facts(pid)["seccomp"] == "2"
                                for pid in server.workers()), "its jail")
         check_jail(server, deployment)
         deployment.sql("UPDATE setting SET value = '3' WHERE key = 'workers'")

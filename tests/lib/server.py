@@ -299,7 +299,10 @@ def process_facts(pid):
         "gids": status["Gid"].split(),
         "groups": status["Groups"].split(),
         "no_new_privs": status["NoNewPrivs"].strip(),
-        "capabilities": int(status["CapEff"].strip(), 16) | int(status["CapPrm"].strip(), 16),
+        "capabilities": (int(status["CapEff"].strip(), 16) | int(status["CapPrm"].strip(), 16) |
+                         int(status["CapInh"].strip(), 16) | int(status["CapAmb"].strip(), 16)),
+        "bounding": int(status["CapBnd"].strip(), 16),
+        "seccomp": status["Seccomp"].strip(),
         "root": os.readlink(f"/proc/{pid}/root"),
         "cwd": os.readlink(f"/proc/{pid}/cwd"),
     }

@@ -78,7 +78,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
                      bool multipart) override;
   void place_changed(LinkPlace& place) override;
   bool may_pass() const override { return now_->may_pass(); }
-  void passed(ConnectionId id, QueuedKind kind, Owed* owed) override;
+  void passed(ConnectionId, QueuedKind, Owed* owed) override;
   void expired(ConnectionId id, bool notice) override;
   void overdue(ConnectionId id, Overdue cause) override;
   void forget(Owed& owed) override { queue_->forget(owed); }
@@ -319,8 +319,8 @@ void Link::expired(ConnectionId id, bool notice) {
 void Link::passed(ConnectionId id, QueuedKind kind, Owed* owed) {
   ++sent_;
   if (owed != nullptr) return owed->handed_over(sent_);
-  const bool matters = kind == QueuedKind::kRequest || kind == QueuedKind::kFollowing;
-  if (matters && now_->behind_relay()) in_doubt_.push_back({sent_, id});
+  const bool is_of_client = kind == QueuedKind::kRequest || kind == QueuedKind::kFollowing;
+  if (is_of_client && now_->behind_relay()) in_doubt_.push_back({sent_, id});
 }
 
 void Link::relay_has_passed(uint64_t number) {
@@ -333,9 +333,7 @@ void Link::relay_has_passed(uint64_t number) {
 void Link::relay_ended(LinkPlace& place) {
   if (&place != now_.get()) return;
   ledger_.gone(relay_passed_ + 1, sent_);
-  for (const InDoubt& lost : std::exchange(in_doubt_, {})) {
-    if (std::count(torn_.begin(), torn_.end(), lost.id) == 0) torn_.push_back(lost.id);
-  }
+  for (const InDoubt& lost : std::exchange(in_doubt_, {})) torn_.push_back(lost.id);
   torn_until_ = sent_;
   torn_timer_.start<&Link::tell_of_torn>(loop_, kTornS, 0.0, this);
 }

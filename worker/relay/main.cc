@@ -1,6 +1,7 @@
 // The story of the relay, from the master's fork to its end.
 #include "common/log.h"
 #include "common/treaty/child.h"
+#include "common/treaty/jailed.h"
 #include "worker/relay/relay.h"
 
 namespace m2 {
@@ -9,11 +10,12 @@ int relay_main(ChildStart start) {
   log_open("relay", start.error_log.get(), start.log_level);
 
   // From here on: no privileges.
-  const Status jailed = enter_jail(start.jail);
+  const Result<JailReport> jailed = enter_jail(start.jail, JailRole::kRelay);
   if (!jailed.ok()) {
     log_error("cannot give up privileges: " + jailed.message());
     return 1;
   }
+  if (!send_jailed(start.channel.get(), jailed.value()).ok()) return 1;  // the master is gone
 
   // From here on: threads, and strangers. The first generation arrives over the channel, with its
   // sockets.

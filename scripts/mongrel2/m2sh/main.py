@@ -12,7 +12,7 @@ from typing import Dict, List
 
 from mongrel2.config import ConfigError
 from mongrel2.db import DatabaseError
-from mongrel2.m2sh import control_command, process_commands, store_commands
+from mongrel2.m2sh import control_command, jail_command, process_commands, store_commands
 from mongrel2.m2sh.process import ProcessError
 from mongrel2.m2sh.options import Command, Options, UsageError, describe, find, parse, value
 
@@ -98,6 +98,7 @@ COMMANDS: Dict[str, Command] = {
     for command in [
         *store_commands.COMMANDS,
         *process_commands.COMMANDS,
+        *jail_command.COMMANDS,
         *control_command.COMMANDS,
         Command("shell", "Reads commands from the terminal, one a line. It is also what m2sh "
                 "does when it is called with nothing.", [], _shell),

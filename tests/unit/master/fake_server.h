@@ -13,7 +13,11 @@
 
 #include "common/log.h"
 #include "common/sealed_memory.h"
+<<<<<<< HEAD
 #include "common/treaty/heartbeat.h"
+=======
+#include "common/treaty/jailed.h"
+>>>>>>> main
 #include "master/supervisor.h"
 #include "tests/unit/master/scratch_folder.h"
 
@@ -21,6 +25,21 @@ namespace m2 {
 
 inline constexpr unsigned kHangSeconds = 60;
 inline constexpr uint64_t kHeartbeatMs = 1000;
+
+// The test's processes hang and die as no real one may, so they go without filters.
+inline Jail jail_without_filters() {
+  Jail jail;
+  jail.landlock = false;
+  jail.seccomp = false;
+  return jail;
+}
+
+// What every child says first.
+inline Status enter_and_tell(JailRole role, int channel) {
+  const Result<JailReport> entered = enter_jail(jail_without_filters(), role);
+  if (!entered.ok()) return Status::error(entered.message());
+  return send_jailed(channel, entered.value());
+}
 
 // A child of either role. What it does wrong it reads from the image, which is the text of the file
 // "behave": "refuse worker 1" (also die, hang, die-at-commit, spin, stubborn).
@@ -174,6 +193,8 @@ class FakeServer {
 
   std::string log() const { return folder.read("error.log"); }
 
+  bool says_now(const std::string& text) const { return log().find(text) != std::string::npos; }
+
   // Waits until text has come up in the log (count times); false after a long while.
   bool says(const std::string& text, int count = 1) const {
     for (int i = 0; i < 4000; ++i) {
@@ -203,6 +224,9 @@ class FakeServer {
   ScratchFolder folder;
   Plan plan;
   pid_t pid = 0;
+  // Who does not give up its privileges: "not: worker" (also relay, reader) says nothing of it,
+  // "in part: worker" (also relay) says what it still has. "": everybody does.
+  std::string jailed;
 
  private:
   int serve() {
@@ -214,6 +238,9 @@ class FakeServer {
     Logs logs = open_logs(plan, place, false).value();
     log_open("master", logs.error.get(), LogLevel::kInfo);
     const ConfigReader::Body read = [this](int channel) {
+      if (jailed != "not: reader" && !enter_and_tell(JailRole::kConfigReader, channel).ok()) {
+        return 1;
+      }
       Message message;
       message.type = folder.read("behave") == "refuse" ? MessageType::kRefused : MessageType::kPlan;
       if (message.type == MessageType::kPlan) {
@@ -222,11 +249,21 @@ class FakeServer {
       }
       return send_and_wait(channel, message).ok() ? 0 : 1;
     };
-    const auto child = [](ChildStart start) { return FakeChild(std::move(start)).run(); };
+    const auto child = [this](ChildStart start) {
+      const JailRole role = start.role == Role::kRelay ? JailRole::kRelay : JailRole::kWorker;
+      if (!jailed.ends_with(start.role == Role::kRelay ? "relay" : "worker")) {
+        if (!enter_and_tell(role, start.channel.get()).ok()) return 1;
+      } else if (jailed.starts_with("in part")) {
+        if (!send_jailed(start.channel.get(), look_at_jail(role, 0).value()).ok()) return 1;
+      }
+      return FakeChild(std::move(start)).run();
+    };
     Reading first = read_once(read, {}, 20'000);
+    Result<JailBook> jails =
+        JailBook::open(jail_without_filters(), Origin::remember().value(), "run/fake.jail");
     Loop loop;
     Supervisor supervisor(loop, {.place = std::move(place),
-                                 .kit = {Jail{}, "run", child, child},
+                                 .kit = {jail_without_filters(), "run", child, child},
                                  .read = [&read](int channel, int) { return read(channel); },
                                  .reader_keeps = {},
                                  .workers = 0,
@@ -235,7 +272,8 @@ class FakeServer {
                                  .logs = std::move(logs),
                                  .launcher = Launcher(),
                                  .notify = Notify(),
-                                 .verdict_path = "run/fake.verdict"});
+                                 .verdict_path = "run/fake.verdict",
+                                 .jails = std::move(jails).value()});
     const Status served = supervisor.run(std::move(first));
     folder.write("failure", served.message());
     return served.ok() ? 0 : 1;

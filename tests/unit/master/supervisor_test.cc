@@ -2,6 +2,8 @@
 // files. Method: a server with fake children (fake_server.h); every wait is for a line of its log.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "tests/unit/master/fake_server.h"
 
 namespace m2 {
@@ -50,6 +52,41 @@ TEST_F(SupervisorTest, FirstGenerationThatFailsLeavesNothing) {
   EXPECT_EQ(server_.wait(), 1);
   EXPECT_EQ(server_.folder.read("failure"), "worker 1: no thanks");
   EXPECT_FALSE(server_.folder.exists("run/control"));
+}
+
+// Goal: who has more privileges than was asked, or does not say, never serves; the reason is said.
+TEST_F(SupervisorTest, NobodyServesOutsideOfItsJail) {
+  const std::map<std::string, std::string> cases = {
+      {"not: worker", "worker 0 is not in the jail that was asked for: it has not said"},
+      {"not: relay", "relay is not in the jail that was asked for: it has not said"},
+      {"in part: worker", "worker 0 is not in the jail that was asked for: "},
+      {"in part: relay", "no_new_privs is off"},
+      {"not: reader", "the config reader is not in the jail that was asked for: it has not said"},
+  };
+  for (const auto& [who, why] : cases) {
+    FakeServer server;
+    server.jailed = who;
+    server.plan.workers = 1;
+    server.configure("");
+    server.start();
+    EXPECT_EQ(server.wait(), 1) << who;
+    EXPECT_NE(server.folder.read("failure").find(why), std::string::npos)
+        << who << ": " << server.folder.read("failure");
+    EXPECT_FALSE(server.says_now("generation 1 serves")) << who;
+    EXPECT_FALSE(server.folder.exists("run/fake.jail"));
+  }
+}
+
+// Goal: what everybody was asked for and has is on file while they live, and only then.
+TEST_F(SupervisorTest, JailsAreOnFile) {
+  start();
+  const std::string book = server_.folder.read("run/fake.jail");
+  for (const char* name : {"config reader\t", "relay\t", "worker 0\t", "worker 1\t"}) {
+    EXPECT_NE(book.find(name), std::string::npos) << book;
+  }
+  server_.signal(SIGTERM);
+  EXPECT_EQ(server_.wait(), 0);
+  EXPECT_FALSE(server_.folder.exists("run/fake.jail"));
 }
 
 TEST_F(SupervisorTest, EndpointThatCannotBeOpenedFailsTheStart) {
