@@ -1,5 +1,6 @@
 """Reload in every state, under load: whatever a client is in the middle of goes on, whatever
-changes. The rows of the matrix are CHANGES, its columns STATES; each test has all states at once."""
+changes. The rows of the matrix are CHANGES, its columns STATES; each test has all states at
+once."""
 
 import json
 import os
@@ -41,7 +42,8 @@ class Site:
         self.server = end(Server(deployment))
         self.on = end(Handler(deployment, replies="pull"))
         self.sites = {contract: WebSocketSite(
-            deployment, self.server, end(Handler(deployment, contract[0], replies="pull")), contract)
+            deployment, self.server, end(Handler(deployment, contract[0], replies="pull")),
+            contract)
             for contract in ("messages", "frames")}
 
     def script(self, exchange, head):

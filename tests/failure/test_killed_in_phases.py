@@ -1,5 +1,5 @@
-"""A child dies, or stands still, in each phase of a reload, of a stop, of its own birth: others notice
-nothing, and the log says why."""
+"""A child dies, or stands still, in each phase of a reload, of a stop, of its own birth: others
+notice nothing, and the log says why."""
 
 import os
 import re
@@ -87,8 +87,8 @@ def test_all_before_commit(deployment):
         assert child(server, "m2-worker-2") == survivor
 
 
-# Goal: a child that dies while the server stops does not hold the stop up, and clients of the others
-# are answered. Method: requests held at both workers; TERM; one child is killed; the rest answered.
+# Goal: a child that dies while the server stops does not hold the stop up, and clients of the
+# others are answered. Method: requests held at both workers; TERM; one child is killed; the rest answered.
 @pytest.mark.parametrize("name", ["m2-worker-0", "m2-relay"])
 def test_within_a_stop(deployment, name):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"drain_ms": 60000})

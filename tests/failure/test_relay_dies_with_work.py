@@ -1,5 +1,5 @@
-"""A relay dies with requests, messages and parts of answers in its hands: nobody waits for ever, and
-nobody takes half an answer for a whole one."""
+"""A relay dies with requests, messages and parts of answers in its hands: nobody waits for ever,
+and nobody takes half an answer for a whole one."""
 
 import os
 import signal

@@ -118,7 +118,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   uint64_t torn_until_ = 0;
   std::vector<ConnectionId> torn_;
   TimerWatcher torn_timer_;
-  TimerWatcher return_;        // runs while handlers are expected to connect again by themselves
+  TimerWatcher return_;  // runs while handlers are expected to connect again by themselves
   RoomWaiters waiters_;
   TimerWatcher next_turn_;
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
@@ -333,7 +333,9 @@ void Link::relay_has_passed(uint64_t number) {
 void Link::relay_ended(LinkPlace& place) {
   if (&place != now_.get()) return;
   ledger_.gone(relay_passed_ + 1, sent_);
-  for (const InDoubt& lost : std::exchange(in_doubt_, {})) torn_.push_back(lost.id);
+  for (const InDoubt& lost : std::exchange(in_doubt_, {})) {
+    if (std::count(torn_.begin(), torn_.end(), lost.id) == 0) torn_.push_back(lost.id);
+  }
   torn_until_ = sent_;
   torn_timer_.start<&Link::tell_of_torn>(loop_, kTornS, 0.0, this);
 }
@@ -360,10 +362,9 @@ void Link::did_they_return() {
 
 void Link::overdue(ConnectionId id, Overdue cause) {
   const bool late = cause == Overdue::kLate;
-  const std::string why = late ? "no answer within handler.timeout"
-                          : cause == Overdue::kTorn
-                              ? "the relay died, and a part of it may be lost"
-                              : "all handlers that may have had it are gone";
+  const std::string why = late                      ? "no answer within handler.timeout"
+                          : cause == Overdue::kTorn ? "the relay died, and a part of it may be lost"
+                                                    : "all handlers that may have had it are gone";
   if (late) queue_->withdraw(id);
   DropCounter& counter = late ? timeout_ : gone_;
   if (counter.add()) {

@@ -69,7 +69,7 @@ struct HandlerLinkOptions {
   uint32_t wait_ms = 5000;        // how long one may wait
   uint32_t timeout_ms = 0;        // from submit() to the first bytes of the answer; 0: no limit
   uint32_t grace_ms = 2000;       // for handlers that are gone to come back and answer; 0: for ever
-  ConnectionId worker_id = 0;  // for the relay: any id that only this worker can have given out
+  ConnectionId worker_id = 0;     // for the relay: any id that only this worker can have given out
 };
 
 // What a link did not deliver, by cause, since it was opened.

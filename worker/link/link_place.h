@@ -73,7 +73,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   std::string recv_ident_;
   bool subscribes_ = false;  // replies come from PUB sockets
   bool relay_open_ = false;  // the relay has said so, and is still there
-  size_t relays_ = 0;  // more than one: the end of the first has not been heard yet
+  size_t relays_ = 0;        // more than one: the end of the first has not been heard yet
   double retired_at_ = 0;
   double last_reply_ = 0;
 };

@@ -9,10 +9,9 @@ from lib.handler import Answering, http
 from lib.server import Server
 from lib.waiting import wait_until
 
-WORKERS = (1, 2, 4)
 # One after the other, so that a round has each of them and ends where it began.
-STEPS = [("route", "added"), ("pair", "added"), ("workers", 2), ("workers", 4), ("route", "removed"),
-         ("workers", 2), ("pair", "removed"), ("workers", 1)]
+STEPS = [("route", "added"), ("pair", "added"), ("workers", 2), ("workers", 4),
+         ("route", "removed"), ("workers", 2), ("pair", "removed"), ("workers", 1)]
 # Processes of one kind may differ by so much from the middle of a run to its end.
 KB_MORE, DESCRIPTORS_MORE = 1024, 2
 
