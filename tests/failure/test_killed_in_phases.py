@@ -88,7 +88,7 @@ def test_all_before_commit(deployment):
 
 
 # Goal: a child that dies while the server stops does not hold the stop up, and clients of the
-# others are answered. Method: requests held at both workers; TERM; one child is killed; the rest answered.
+# others are answered. Method: a request held at the other worker; TERM; the child is killed.
 @pytest.mark.parametrize("name", ["m2-worker-0", "m2-relay"])
 def test_within_a_stop(deployment, name):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"drain_ms": 60000})
