@@ -9,7 +9,7 @@ import pytest
 
 from lib.deployment import IS_ROOT, dir_, handler, listener
 from lib.handler import Handler
-from lib.server import Server
+from lib.server import Server, kill_stopped
 from lib.waiting import can_connect, free_port, is_alive, wait_until
 
 
@@ -51,8 +51,7 @@ def test_before_commit(deployment, name, number):
         begin_reload(server, deployment,
                      {"/": dir_(), "/h": handler(replies="pull"), "/new/": dir_()},
                      settings={"handler.grace_ms": 60000})
-        os.kill(victim, number)
-        os.kill(victim, signal.SIGCONT)
+        kill_stopped(victim, number)
         status = server.wait_notified("READY")["STATUS"]
         who = name[3:].replace("-", " ")
         assert f"reload refused, generation 1 goes on: {who} died: killed by signal" in status
@@ -88,7 +87,7 @@ def test_all_before_commit(deployment):
 
 
 # Goal: a child that dies while the server stops does not hold the stop up, and clients of the
-# others are answered. Method: a request held at the other worker; TERM; the child is killed.
+# others are answered. Method: a request held at each worker; TERM; the child is killed.
 @pytest.mark.parametrize("name", ["m2-worker-0", "m2-relay"])
 def test_within_a_stop(deployment, name):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"drain_ms": 60000})
@@ -97,13 +96,17 @@ def test_within_a_stop(deployment, name):
         client = server.clients_of(other, 1)[0]
         client.send_request(path="/h")
         request = on.recv()
-        server.children()
+        if "worker" in name:
+            lost = server.clients_of(victim, 1)[0]
+            lost.send_request(path="/h")
+            on.recv()
         server.send_signal(signal.SIGTERM)
         server.wait_notified("STOPPING")
         os.kill(victim, signal.SIGKILL)
         if "relay" in name:  # nobody is replaced any more: no answer of a handler comes through
             client.close()
         else:
+            assert lost.is_closed()
             on.reply(request, "answered")
             assert client.answer().body == b"answered"
         assert server.wait_end() == 0

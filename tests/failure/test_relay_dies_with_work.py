@@ -9,7 +9,7 @@ import pytest
 
 from lib.deployment import dir_, handler
 from lib.handler import Handler
-from lib.server import Server
+from lib.server import Server, kill_stopped
 from lib.waiting import wait_until
 from lib.websocket_site import WebSocketSite
 
@@ -60,8 +60,7 @@ def test_in_its_hands(deployment, number):
         # They are in the hands of the workers at least when a later client is answered by each.
         for worker in server.workers():
             server.clients_of(worker, 1)
-        os.kill(relay, number)
-        os.kill(relay, signal.SIGCONT)
+        kill_stopped(relay, number)
         assert begun.is_closed()
         wait_until(lambda: server.relay() and server.relay() != [relay], "a new relay")
         # What was still in the worker is passed on by the new relay; the others are refused.

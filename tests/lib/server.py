@@ -290,6 +290,13 @@ class Server:
         return self.access_log(name)
 
 
+def kill_stopped(pid, number):
+    """Ends a process that stands still. SIGKILL needs nobody to go on."""
+    os.kill(pid, number)
+    if number != signal.SIGKILL:
+        os.kill(pid, signal.SIGCONT)
+
+
 def process_facts(pid):
     """What /proc says of the privileges of a process."""
     with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:

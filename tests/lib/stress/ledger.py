@@ -44,13 +44,18 @@ class Ledger:
                 self.lost_paths.append((when, path))
                 return
         if follows:
-            excuses = ("handler", "relay") + ("retiring worker",) * (kind == "JSSocket")
-            for when, who, _ in self.kills:
-                if who in excuses and when >= since - NOTICED_S:
-                    self.lost[kind, f"with the {who}"] += 1
-                    return
+            more = ("retiring worker",) if kind == "JSSocket" else ()
+            who = self.excuse(since, more)
+            if who:
+                self.lost[kind, f"with the {who}"] += 1
+                return
         self.lost[kind, "FOR NO REASON"] += 1
         self.unexplained.append(f"{kind} {path}: {why}; sent {time.monotonic() - since:.2f} s ago")
+
+    def excuse(self, since, more=()):
+        """Who was killed since then (or a moment before) that could have had it; None: nobody."""
+        return next((who for when, who, _ in self.kills
+                     if who in ("handler", "relay", *more) and when >= since - NOTICED_S), None)
 
     def total(self):
         return sum(self.answered.values())

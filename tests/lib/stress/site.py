@@ -10,7 +10,7 @@ import threading
 import time
 
 from lib.deployment import TOP, Deployment, dir_, handler, listener, proxy
-from lib.server import Server
+from lib.server import Server, kill_stopped
 from lib.stress.ledger import Ledger
 from lib.waiting import free_port, is_alive, wait_until
 
@@ -156,9 +156,7 @@ class Site:
             self.server.send_signal(signal.SIGHUP)
             self.server.wait_notified("RELOADING")
         self.note_kill(pid)
-        os.kill(pid, number)
-        if number != signal.SIGKILL:  # which needs nobody to go on
-            os.kill(pid, signal.SIGCONT)
+        kill_stopped(pid, number)
         wait_until(lambda: not is_alive(pid), f"worker {pid} to end")
         if reload:
             self.server.wait_notified("READY")
