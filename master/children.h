@@ -108,6 +108,10 @@ class Children {
   void stop_replacing();
   void kill_all();
 
+  // The highest id() so far, and where the first one begins: after those of another master.
+  uint64_t latest_incarnation() const { return incarnations_.latest(); }
+  void begin_after(uint64_t incarnation) { incarnations_.begin_after(incarnation); }
+
   // After SIGCHLD: looks which of them have ended.
   void reap();
 

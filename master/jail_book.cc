@@ -90,7 +90,13 @@ void JailBook::forget(pid_t pid) {
   if (std::erase_if(pages_, [pid](const Page& page) { return page.pid == pid; }) != 0) write();
 }
 
+void JailBook::keep_quiet(bool quiet) {
+  quiet_ = quiet;
+  if (!quiet) write();
+}
+
 void JailBook::write() const {
+  if (quiet_) return;
   std::string text;
   for (const Page& page : pages_) text += page.line;
   if (Status written = replace_file(path_, text, jail_); !written.ok()) {

@@ -26,6 +26,8 @@ class JailBook {
   // Which of the kernel's means are not used, for the log; "": all are.
   std::string shortcomings() const;
   void remove();
+  // An upgrade: the file is another master's, or not yet ours.
+  void keep_quiet(bool quiet);
 
  private:
   struct Page {
@@ -42,6 +44,7 @@ class JailBook {
   JailReport master_;
   JailReport origin_;  // only its root counts
   std::string path_;
+  bool quiet_ = false;
   std::vector<Page> pages_;
 };
 

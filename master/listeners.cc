@@ -8,6 +8,7 @@
 #include <cstring>
 #include <optional>
 
+#include "common/log.h"
 #include "master/endpoint.h"
 
 namespace m2 {
@@ -107,6 +108,14 @@ Status Listeners::give_away(const Socket& socket, const IpcAccess& access) {
                        " (only root can give files away; a member can choose the group)");
 }
 
+void Listeners::remember_file(Socket& socket, const std::string& path) {
+  struct stat file;
+  if (::lstat(path.c_str(), &file) != 0) return;
+  socket.path = path;
+  socket.device = file.st_dev;
+  socket.inode = file.st_ino;
+}
+
 Status Listeners::bind_and_listen(const Wanted& wanted, Socket& socket) const {
   const Endpoint endpoint = std::move(parse_endpoint(wanted.spec)).value();
   const int fd = socket.fd.get();
@@ -119,12 +128,7 @@ Status Listeners::bind_and_listen(const Wanted& wanted, Socket& socket) const {
     }
     const int error = bind_file(fd, endpoint, wanted.http ? wanted.listener.mode : wanted.ipc.mode);
     if (error != 0) return refuse(wanted.spec, endpoint, error);
-    struct stat file;
-    if (::lstat(endpoint.path.c_str(), &file) == 0) {
-      socket.path = endpoint.path;
-      socket.device = file.st_dev;
-      socket.inode = file.st_ino;
-    }
+    remember_file(socket, endpoint.path);
     rights.reset();
     if (Status given = give_away(socket, wanted.ipc); !given.ok()) {
       return std::move(given).in("0MQ endpoint " + wanted.spec);
@@ -154,6 +158,13 @@ Result<Listeners::Socket> Listeners::listen_on(const Wanted& wanted) const {
   socket.http = wanted.http;
   socket.listener = wanted.listener;
   socket.backlog = wanted.backlog;
+  socket.fd = inherited_.find(endpoint.value());
+  if (socket.fd.valid()) {
+    log_info("systemd's socket serves " + wanted.spec);
+    socket.port = endpoint.value().port;
+    socket.systemds = true;
+    return socket;
+  }
   const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   socket.fd.reset(::socket(endpoint.value().family(), type, 0));
   if (!socket.fd.valid()) return refuse(wanted.spec, endpoint.value(), errno);
@@ -197,6 +208,10 @@ Listeners::Count Listeners::keep_only(const Plan& plan, const TakeClient& take) 
       ++it;
       continue;
     }
+    if (!owned_) {
+      ++it;
+      continue;
+    }
     ++(socket.http ? closed.listeners : closed.endpoints);
     remove_file(socket);  // first, so that nobody comes after the last
     for (int i = 0; socket.http && i < kQueueMax; ++i) {
@@ -212,7 +227,7 @@ Listeners::Count Listeners::keep_only(const Plan& plan, const TakeClient& take) 
 
 // What may change without another socket. Neither can fail in a way that matters to clients.
 void Listeners::adjust(Socket& socket, const Wanted& wanted) const {
-  if (socket.http && socket.backlog != wanted.backlog) {
+  if (socket.http && socket.backlog != wanted.backlog && !socket.systemds) {
     ::listen(socket.fd.get(), static_cast<int>(wanted.backlog));
   }
   if (socket.http && socket.listener.mode != wanted.listener.mode && file_is_ours(socket)) {
@@ -225,7 +240,7 @@ void Listeners::adjust(Socket& socket, const Wanted& wanted) const {
 
 bool Listeners::file_is_ours(const Socket& socket) const {
   struct stat file;
-  return !socket.path.empty() && ::lstat(socket.path.c_str(), &file) == 0 &&
+  return owned_ && !socket.path.empty() && ::lstat(socket.path.c_str(), &file) == 0 &&
          file.st_dev == socket.device && file.st_ino == socket.inode;
 }
 
@@ -256,6 +271,39 @@ int Listeners::fd(const std::string& key) const {
   const auto found = open_.find(key);
   return found == open_.end() ? -1 : found->second.fd.get();
 }
+
+std::vector<std::string> Listeners::unused() const {
+  std::vector<Endpoint> places;
+  for (const auto& [key, socket] : open_) {
+    const Result<Endpoint> place = parse_endpoint(std::string_view(key).substr(key.find(' ') + 1));
+    if (place.ok()) places.push_back(place.value());
+  }
+  return inherited_.unused(places);
+}
+
+std::vector<std::pair<std::string, OwnedFd>> Listeners::duplicates() const {
+  std::vector<std::pair<std::string, OwnedFd>> all;
+  for (const auto& [key, socket] : open_) {
+    if (!socket.systemds) all.emplace_back(key, socket.fd.duplicate());
+  }
+  return all;
+}
+
+void Listeners::adopt(const std::string& key, OwnedFd fd) {
+  const std::string spec = key.substr(key.find(' ') + 1);
+  const Result<Endpoint> endpoint = parse_endpoint(spec);
+  if (!endpoint.ok() || !fd.valid()) return;
+  owned_ = false;
+  Socket socket;
+  socket.fd = std::move(fd);
+  socket.http = key == http_key(spec);
+  socket.listener.spec = spec;
+  socket.port = endpoint.value().port;
+  if (!endpoint.value().path.empty()) remember_file(socket, endpoint.value().path);
+  open_[key] = std::move(socket);
+}
+
+void Listeners::own() { owned_ = true; }
 
 std::vector<std::string> Listeners::worker_keys(const Plan& plan, unsigned workers) {
   std::vector<std::string> keys;

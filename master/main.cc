@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,8 +15,12 @@
 #include "master/arguments.h"
 #include "master/config_child.h"
 #include "master/config_reader.h"
+#include "master/inherited_sockets.h"
 #include "master/name_resolver_child.h"
 #include "master/pid_file.h"
+#include "master/predecessor.h"
+#include "master/program.h"
+#include "master/successor.h"
 #include "master/supervisor.h"
 
 namespace m2 {
@@ -42,9 +48,11 @@ int print_check(const Reading& reading) {
 }
 
 // Descriptors 0, 1 and 2 exist, so that no socket ever takes one of their numbers, and no others: a
-// starter that reads a pipe to its end must not wait for a daemon. No signal is ignored by habit.
-Status tidy_inheritance() {
-  if (::close_range(3, ~0u, 0) != 0) return Status::from_errno("close inherited files", errno);
+// starter that reads a pipe to its end must not wait for a daemon. (Those below first_to_close are
+// meant for us.) No signal is ignored by habit.
+Status tidy_inheritance(unsigned first_to_close) {
+  if (::close_range(first_to_close, ~0u, 0) != 0)
+    return Status::from_errno("close inherited files", errno);
   const OwnedFd null(::open("/dev/null", O_RDWR));
   if (!null.valid()) return Status::from_errno("open /dev/null", errno);
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
@@ -59,12 +67,12 @@ Status tidy_inheritance() {
   return {};
 }
 
-void log_beginning(const Plan& plan, const Place& place, const PidFile& pid_file) {
+void log_beginning(const Plan& plan, const Place& place, const std::optional<PidFile>& pid_file) {
   const std::string who = plan.name.empty() ? plan.uuid : plan.name + " (" + plan.uuid + ")";
   log_info("Mongrel2 " M2_VERSION ", server " + who + ", process " + std::to_string(::getpid()));
   for (const std::string& warning : place.warnings) log_warn(warning);
-  if (pid_file.stale_pid() != 0) {
-    log_warn("process " + std::to_string(pid_file.stale_pid()) + " ended without removing " +
+  if (pid_file && pid_file->stale_pid() != 0) {
+    log_warn("process " + std::to_string(pid_file->stale_pid()) + " ended without removing " +
              place.outside(inside(plan.pid_file)) + "; replaced");
   }
   if (const uint64_t files = raise_file_limit(plan.file_limit); files < plan.file_limit) {
@@ -73,42 +81,64 @@ void log_beginning(const Plan& plan, const Place& place, const PidFile& pid_file
   }
 }
 
-int serve(const Arguments& arguments, Reading first, const Origin& origin,
-          const std::function<int(int, int)>& read, const ReaderTask& task) {
+// What main found at the start, for as long as the server lives.
+struct Beginning {
+  Arguments arguments;
+  Program program;
+  Origin origin;
+  InheritedSockets inherited;
+  std::unique_ptr<Predecessor> predecessor;
+  ReaderTask task;
+  std::function<int(int channel, int current_image)> read;
+};
+
+// A predecessor hears the reason before it hears that we end.
+Status serve(Beginning& begun, Reading first) {
   const Plan& plan = *first.plan;
+  const Origin& origin = begun.origin;
+  const bool successor = begun.predecessor != nullptr;
 
   // Where the server lives and as whom; nothing is changed yet.
   Result<Place> looked_at = inspect_place(plan);
-  if (!looked_at.ok()) return fail(looked_at.message());
+  if (!looked_at.ok()) return std::move(looked_at).status();
   Place place = std::move(looked_at).value();
+  begun.inherited.set_folder(place.folder);
 
   // Into the background, if so: the starter waits until we serve. Not under a service manager or as
   // the first process of a container, which both follow the process they started.
   Notify notify = Notify::from_environment();
   const bool foreground = !place.as_root || !plan.daemonize || notify.active() || ::getpid() == 1;
   Launcher launcher;
-  if (!foreground) {
+  if (!foreground && !successor) {
     Result<Launcher> detached = Launcher::detach(plan.prepare_ms + kLauncherGraceMs);
-    if (!detached.ok()) return fail(detached.message());
+    if (!detached.ok()) return std::move(detached).status();
     launcher = std::move(detached).value();
   }
 
   // From here on every path is one of the folder; as root it is all there is.
-  if (Status entered = enter_place(place); !entered.ok()) return fail(entered.message());
+  if (Status entered = enter_place(place); !entered.ok()) return entered;
   place.directory.reset();
 
-  // From here on signals are events, and no other master serves with this pid file.
+  // From here on signals are events, and no other master serves with this pid file, but for the one
+  // whose place we take: it has it until we serve.
   Result<OwnedFd> held = hold_signals();
-  if (!held.ok()) return fail(held.message());
+  if (!held.ok()) return std::move(held).status();
   const std::string pid_path = inside(plan.pid_file);
-  Result<PidFile> taken = PidFile::take(pid_path, place.outside(pid_path), origin.root.get());
-  if (!taken.ok()) return fail(taken.message());
-  PidFile pid_file = std::move(taken).value();
+  const auto take_pid_file = [pid_path, shown = place.outside(pid_path),
+                              root = origin.root.get()](pid_t predecessor) {
+    return PidFile::take(pid_path, shown, root, predecessor);
+  };
+  std::optional<PidFile> pid_file;
+  if (!successor) {
+    Result<PidFile> taken = take_pid_file(0);
+    if (!taken.ok()) return std::move(taken).status();
+    pid_file = std::move(taken).value();
+  }
 
   Result<Logs> logs = open_logs(plan, place, foreground);
   if (!logs.ok()) {
-    pid_file.remove();
-    return fail(logs.message());
+    if (pid_file) pid_file->remove();
+    return std::move(logs).status();
   }
   log_open("master", logs.value().error.get(), static_cast<LogLevel>(plan.error_log_level));
   log_beginning(plan, place, pid_file);
@@ -116,61 +146,87 @@ int serve(const Arguments& arguments, Reading first, const Origin& origin,
   // What is asked of every child from here on.
   Result<JailBook> jails = JailBook::open(place.jail, origin, jail_book_path(pid_path));
   if (!jails.ok()) {
-    pid_file.remove();
-    return fail(jails.message());
+    if (pid_file) pid_file->remove();
+    return std::move(jails).status();
   }
   if (const std::string without = jails.value().shortcomings(); !without.empty()) log_warn(without);
 
   // Sockets, children and the first generation; then the loop, until somebody says stop.
-  const NameResolver::Body look_up = [&origin, &task, jail = place.jail](int image, int channel) {
-    return look_names_up(task, origin, jail, image, channel);
+  const NameResolver::Body look_up = [&begun, jail = place.jail](int image, int channel) {
+    return look_names_up(begun.task, begun.origin, jail, image, channel);
+  };
+  const auto launch = [&begun, environment = notify.environment(),
+                       sockets = begun.inherited.descriptors(),
+                       names = begun.inherited.names()](int channel) {
+    return launch_successor(begun.task, begun.origin, begun.program,
+                            {environment, sockets, names, channel});
   };
   const Children::Kit kit{place.jail, run_directory(plan), worker_main, relay_main};
-  Status served;
-  {
-    Loop loop;
-    Supervisor supervisor(loop, {.place = std::move(place),
-                                 .kit = kit,
-                                 .read = read,
-                                 .look_up = look_up,
-                                 .reader_keeps = {origin.root.get(), origin.folder.get()},
-                                 .workers = arguments.workers,
-                                 .foreground = foreground,
-                                 .held_signals = std::move(held).value(),
-                                 .logs = std::move(logs).value(),
-                                 .launcher = std::move(launcher),
-                                 .notify = std::move(notify),
-                                 .verdict_path = verdict_path(pid_path),
-                                 .jails = std::move(jails).value()});
-    served = supervisor.run(std::move(first));
-    pid_file.remove();
-    if (served.ok()) log_info("ended");
-  }
-  return served.ok() ? 0 : fail(served.message());
+  Loop loop;
+  Supervisor supervisor(loop, {.place = std::move(place),
+                               .kit = kit,
+                               .read = begun.read,
+                               .look_up = look_up,
+                               .reader_keeps = {origin.root.get(), origin.folder.get()},
+                               .workers = begun.arguments.workers,
+                               .foreground = foreground,
+                               .held_signals = std::move(held).value(),
+                               .logs = std::move(logs).value(),
+                               .launcher = std::move(launcher),
+                               .notify = std::move(notify),
+                               .verdict_path = verdict_path(pid_path),
+                               .jails = std::move(jails).value(),
+                               .inherited = std::move(begun.inherited),
+                               .pid_file = std::move(pid_file),
+                               .take_pid_file = take_pid_file,
+                               .launch = launch,
+                               .predecessor = std::move(begun.predecessor)});
+  Status served = supervisor.run(std::move(first));
+  if (served.ok()) log_info("ended");
+  return served;
 }
 
-int run(const Arguments& arguments) {
-  if (Status tidy = tidy_inheritance(); !tidy.ok()) return fail(tidy.message());
+int run(const Arguments& arguments, Program program) {
+  Beginning begun{.arguments = arguments,
+                  .program = std::move(program),
+                  .origin = {},
+                  .inherited = InheritedSockets::from_environment(),
+                  .predecessor = nullptr,
+                  .task = {arguments.database, arguments.server, ::geteuid() == 0},
+                  .read = {}};
+  int kept = InheritedSockets::kFirst + static_cast<int>(begun.inherited.size());
+  begun.predecessor = Predecessor::from_environment(kept);
+  if (begun.predecessor != nullptr) ++kept;
+  if (Status tidy = tidy_inheritance(static_cast<unsigned>(kept)); !tidy.ok()) {
+    return fail(tidy.message());
+  }
   Result<Origin> remembered = Origin::remember();
   if (!remembered.ok()) return fail(remembered.message());
-  const Origin origin = std::move(remembered).value();
+  begun.origin = std::move(remembered).value();
+  if (begun.predecessor != nullptr) {
+    if (Status met = begun.predecessor->greet(); !met.ok()) return fail(met.message());
+  }
 
   // The configuration, read by a child; the master never opens the database.
-  ReaderTask task{arguments.database, arguments.server, ::geteuid() == 0};
-  const auto read = [&](int channel, int current_image) {
-    return read_configuration(task, origin, current_image, channel);
+  begun.read = [&begun](int channel, int current_image) {
+    return read_configuration(begun.task, begun.origin, current_image, channel);
   };
-  const auto read_first = [&read](int channel) { return read(channel, -1); };
-  Reading first = read_once(read_first, {origin.root.get(), origin.folder.get()}, kReadingMs);
+  const auto read_first = [&begun](int channel) { return begun.read(channel, -1); };
+  const std::vector<int> keep = {begun.origin.root.get(), begun.origin.folder.get()};
+  Reading first = read_once(read_first, keep, kReadingMs);
   if (arguments.command == Arguments::Command::kCheck) return print_check(first);
   if (!first.plan) {
     print_findings(stderr, first);
+    if (begun.predecessor != nullptr) begun.predecessor->refuse(first.first_error());
     return fail("server " + arguments.server + " is not started, because of these errors in " +
                 arguments.database);
   }
-  task.landlock = first.plan->landlock;
-  task.seccomp = first.plan->seccomp;
-  return serve(arguments, std::move(first), origin, read, task);
+  begun.task.landlock = first.plan->landlock;
+  begun.task.seccomp = first.plan->seccomp;
+  const Status served = serve(begun, std::move(first));
+  if (served.ok()) return 0;
+  if (begun.predecessor != nullptr) begun.predecessor->refuse(served.message());
+  return fail(served.message());
 }
 
 }  // namespace
@@ -194,6 +250,6 @@ int main(int argc, char** argv) {
       m2::print_settings_markdown(stdout);
       return std::fflush(stdout) == 0 ? 0 : 1;
     default:
-      return m2::run(arguments.value());
+      return m2::run(arguments.value(), m2::Program::remember(argc, argv));
   }
 }

@@ -45,6 +45,10 @@ Notify Notify::from_environment() {
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return notify;
   notify.socket_ = std::move(fd);
   notify.watchdog_ms_ = watchdog_limit_ms();
+  notify.environment_.push_back("NOTIFY_SOCKET=" + path);
+  if (notify.watchdog_ms_ != 0) {
+    notify.environment_.push_back("WATCHDOG_USEC=" + std::to_string(notify.watchdog_ms_ * 1000));
+  }
   return notify;
 }
 
@@ -62,6 +66,8 @@ void Notify::alive(const std::string& status) const {
 }
 
 void Notify::stopping() const { send("STOPPING=1"); }
+
+void Notify::main_pid(long pid) const { send("MAINPID=" + std::to_string(pid)); }
 
 // A manager that does not listen is not waited for.
 void Notify::send(const std::string& text) const {

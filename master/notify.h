@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/owned_fd.h"
 
@@ -18,6 +19,10 @@ class Notify {
   void ready(const std::string& status) const;  // also the end of a reload, whatever came of it
   void reloading() const;
   void stopping() const;
+  // Another process is the server from now on, and speaks for it.
+  void main_pid(long pid) const;
+  // What that process must find in its environment: "NOTIFY_SOCKET=...".
+  const std::vector<std::string>& environment() const { return environment_; }
   // The watchdog is fed; status as ready() has it.
   void alive(const std::string& status) const;
   // 0: the manager has no watchdog on us.
@@ -27,6 +32,7 @@ class Notify {
   void send(const std::string& text) const;
 
   OwnedFd socket_;
+  std::vector<std::string> environment_;
   uint64_t watchdog_ms_ = 0;
 };
 

@@ -69,8 +69,8 @@ Status open_refused(const std::string& shown, int error, const std::string& path
 
 }  // namespace
 
-Result<PidFile> PidFile::take(const std::string& path, const std::string& shown,
-                              int original_root) {
+Result<PidFile> PidFile::take(const std::string& path, const std::string& shown, int original_root,
+                              pid_t predecessor) {
   PidFile file;
   file.path_ = path;
   struct stat opened {
@@ -93,7 +93,8 @@ Result<PidFile> PidFile::take(const std::string& path, const std::string& shown,
   if (!file.fd_.valid())
     return Status::error("pid file " + shown + ": is being replaced by others");
 
-  const long before = read_pid(file.fd_.get());
+  long before = read_pid(file.fd_.get());
+  if (before == predecessor) before = ::getpid();
   if (runs_without_lock(before, original_root)) return still_running(before, shown);
   if (before != ::getpid()) file.stale_pid_ = before;
   const std::string text = std::to_string(::getpid());

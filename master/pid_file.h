@@ -2,6 +2,8 @@
 // alone cannot: whether that process still lives. The lock is the master's, children never have it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "common/owned_fd.h"
@@ -14,12 +16,17 @@ class PidFile {
   // path: inside the folder of the server, shown: the same for people. original_root: a descriptor
   // of the real "/", for /proc. Refused while another server holds it ("Process N is still
   // running, ..."), also one without a lock (Mongrel2 1.x). What a dead one left is replaced.
-  static Result<PidFile> take(const std::string& path, const std::string& shown, int original_root);
+  // predecessor: one that has let go of it, whose number does not count; 0: none.
+  static Result<PidFile> take(const std::string& path, const std::string& shown, int original_root,
+                              pid_t predecessor = 0);
   PidFile(PidFile&&) = default;
   PidFile& operator=(PidFile&&) = default;
 
   // At a clean end. Leaves a file alone that is not ours any more.
   void remove();
+  // Another process may take it now. It stays as it is until then.
+  void let_go() { fd_.reset(); }
+  bool held() const { return fd_.valid(); }
   // The pid that a dead server left in the file; 0: none.
   long stale_pid() const { return stale_pid_; }
 

@@ -26,6 +26,8 @@ class RestartDelay {
 class Incarnations {
  public:
   uint64_t next(uint64_t unix_ms);
+  uint64_t latest() const { return last_; }
+  void begin_after(uint64_t last) { last_ = last; }
 
  private:
   uint64_t last_ = 0;

@@ -10,7 +10,7 @@ namespace m2 {
 Result<OwnedFd> hold_signals() {
   sigset_t held;
   ::sigemptyset(&held);
-  for (const int number : {SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT, SIGCHLD}) {
+  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGQUIT, SIGCHLD}) {
     ::sigaddset(&held, number);
   }
   if (::sigprocmask(SIG_BLOCK, &held, nullptr) != 0)

@@ -16,7 +16,7 @@ class SignalUser {
   ~SignalUser() = default;
 };
 
-// From now on HUP, USR1, TERM, INT, QUIT and CHLD wait until somebody reads them from this.
+// From now on HUP, USR1, USR2, TERM, INT, QUIT and CHLD wait until somebody reads them from this.
 Result<OwnedFd> hold_signals();
 
 class Signals {

@@ -1,4 +1,4 @@
-// The only forks of the project: children of the master, and the step into the background. A child
+// Forks: children of the master, and the step into the background. A child
 // forgets what belongs to the master before anything else runs in it.
 #pragma once
 

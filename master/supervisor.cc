@@ -15,6 +15,7 @@ namespace {
 constexpr uint64_t kRelayDrainMs = 2000;
 // Beyond its own limits the end of the server waits this long for the kernel to end processes.
 constexpr uint64_t kEndMs = 5000;
+constexpr double kLastLookS = 0.02;
 
 double in_seconds(uint64_t ms) { return static_cast<double>(ms) / 1000; }
 
@@ -25,23 +26,28 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
       setup_(std::move(setup)),
       signals_(loop, std::move(setup_.held_signals), *this),
       verdict_(setup_.verdict_path, setup_.place.jail),
-      listeners_(setup_.place.jail),
+      listeners_(setup_.place.jail, std::move(setup_.inherited)),
       children_(loop, setup_.kit, *this),
       resolver_(loop, setup_.look_up, setup_.reader_keeps, *this),
       heartbeat_(loop, children_, setup_.notify),
-      held_(loop) {}
+      held_(loop),
+      upgrade_(loop, *this) {}
 
 Status Supervisor::run(Reading first) {
-  {
+  if (setup_.predecessor != nullptr) {
+    begin_as_successor();
+  } else {
     const AsJailUser rights(setup_.place.jail);
     remove_stale_sockets(setup_.kit.run_directory, "m2-");  // of a master that was killed
   }
   first_ = std::move(first);
   carry_out(reload_.request());
   if (!ended_) loop_.run();
+  if (!owner_ && setup_.predecessor) setup_.predecessor->refuse(failure_);
   listeners_.close_all();
-  verdict_.remove();
-  setup_.jails.remove();
+  if (owner_) verdict_.remove();
+  if (owner_) setup_.jails.remove();
+  if (owner_ && setup_.pid_file) setup_.pid_file->remove();
   return failure_.empty() ? Status() : Status::error(failure_);
 }
 
@@ -50,13 +56,20 @@ Status Supervisor::run(Reading first) {
 void Supervisor::signal_arrived(int number) {
   switch (number) {
     case SIGCHLD:
+      upgrade_.reap();
       return children_.reap();
     case SIGHUP:
       if (mode_ != Mode::kRunning) return log_info("HUP: no reload, the server is stopping");
+      if (upgrade_.under_way()) {
+        reload_due_ = true;
+        return log_info("HUP: the reload waits for the end of the upgrade");
+      }
       reopen_logs();
       return carry_out(reload_.request());
     case SIGUSR1:
       return reopen_logs();
+    case SIGUSR2:
+      return upgrade_requested();
     case SIGQUIT:
       return stop_now();
     case SIGTERM:
@@ -115,6 +128,7 @@ void Supervisor::child_born(Child& child) {
 
 void Supervisor::child_message(Child& child, Message message) {
   if (message.type == MessageType::kClients) return pass_on_clients(std::move(message));
+  if (message.type == MessageType::kHandlersLeft) return upgrade_.endpoints_left(message.text);
   if (message.type == MessageType::kRetiring) return held_.retiring(child.id(), message.text);
   if (child.leaving) return;
   switch (message.type) {
@@ -134,7 +148,7 @@ void Supervisor::child_message(Child& child, Message message) {
       carry_out(reload_.child_swapped(child.id(), message.generation));
       return announce_workers();
     case MessageType::kSignal:
-      if (child.role() == Role::kRelay) return signal_ourselves(message.number);
+      if (child.role() == Role::kRelay && owner_) return signal_ourselves(message.number);
       return;
     case MessageType::kLookUp:
       if (mode_ == Mode::kRunning && current_.image.valid()) {
@@ -184,6 +198,7 @@ void Supervisor::names_looked_up(OwnedFd addresses) {
 
 // Clients of a worker that retires go to the others in turn.
 void Supervisor::pass_on_clients(Message message) {
+  if (upgrade_.done()) return upgrade_.pass_on(std::move(message));
   std::vector<Child*> takers;
   children_.each([&takers](Child& child) {
     if (child.role() == Role::kWorker && !child.leaving && child.serves != 0) {
@@ -226,6 +241,7 @@ void Supervisor::child_gone(Child& child, const std::string& why) {
   }
   setup_.jails.forget(child.pid());
   carry_out(reload_.child_gone(child.id(), "died: " + why));
+  if (upgrade_.done()) say_left(child);
   held_.gone(child.id());
   if (mode_ != Mode::kRunning) advance_stop();
 }
@@ -240,7 +256,8 @@ void Supervisor::stop_gracefully() {
   mode_ = Mode::kDraining;
   const uint64_t drain_ms = current_.plan.drain_ms;
   log_info("stops: what is in flight has " + std::to_string(drain_ms) + " ms to finish");
-  setup_.notify.stopping();
+  if (owner_) setup_.notify.stopping();
+  upgrade_.cancel();
   reader_.reset();
   heartbeat_.stop();
   held_.give_up();
@@ -250,9 +267,13 @@ void Supervisor::stop_gracefully() {
   children_.each([drain_ms](Child& child) {
     if (child.role() == Role::kWorker && !child.leaving) child.drain(drain_ms);
   });
+  limit_the_end(drain_ms);
+  advance_stop();
+}
+
+void Supervisor::limit_the_end(uint64_t drain_ms) {
   end_limit_.start<&Supervisor::stop_now>(loop_, in_seconds(drain_ms + kRelayDrainMs + kEndMs), 0,
                                           this);
-  advance_stop();
 }
 
 // Called again while it already ends, it waits no longer.
@@ -263,7 +284,8 @@ void Supervisor::stop_now() {
   }
   mode_ = Mode::kEnding;
   log_info("stops now");
-  setup_.notify.stopping();
+  if (owner_) setup_.notify.stopping();
+  upgrade_.cancel();
   reader_.reset();
   heartbeat_.stop();
   held_.give_up();
@@ -281,6 +303,10 @@ void Supervisor::advance_stop() {
   Child* relay = children_.relay();
   if (!workers && relay != nullptr && !relay->leaving) relay->drain(kRelayDrainMs);
   if (!children_.empty()) return;
+  // What a successor has not taken yet is still here.
+  if (!upgrade_.all_sent() && mode_ == Mode::kDraining) {
+    return last_look_.start<&Supervisor::advance_stop>(loop_, kLastLookS, 0, this);
+  }
   ended_ = true;
   loop_.stop();
 }

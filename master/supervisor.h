@@ -8,7 +8,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "common/loop.h"
 #include "common/treaty/child.h"
@@ -21,11 +23,14 @@
 #include "master/log_files.h"
 #include "master/name_resolver.h"
 #include "master/notify.h"
+#include "master/pid_file.h"
 #include "master/planned_generation.h"
+#include "master/predecessor.h"
 #include "master/privileges.h"
 #include "master/reload.h"
 #include "master/signals.h"
 #include "master/spawn.h"
+#include "master/upgrade.h"
 #include "master/verdict_file.h"
 
 namespace m2 {
@@ -33,7 +38,9 @@ namespace m2 {
 class Supervisor final : public SignalUser,
                          public ChildrenUser,
                          public ReadingUser,
-                         private NameResolverUser {
+                         private NameResolverUser,
+                         private UpgradeUser,
+                         private PredecessorUser {
  public:
   // What main has put in place.
   struct Setup {
@@ -51,12 +58,19 @@ class Supervisor final : public SignalUser,
     Notify notify;
     std::string verdict_path;
     JailBook jails;
+    InheritedSockets inherited = {};
+    // Taken now, or when a predecessor lets go of it: its pid (0: none).
+    std::optional<PidFile> pid_file = {};
+    std::function<Result<PidFile>(pid_t predecessor)> take_pid_file = {};
+    std::function<int(int channel)> launch = {};  // see Upgrade::Start
+    std::unique_ptr<Predecessor> predecessor = {};
   };
 
   Supervisor(Loop& loop, Setup setup);
 
-  // Brings the first generation up and serves until told to stop; afterwards no child, no socket
-  // and no socket file is left. An error: it never served, and why.
+  // Brings the first generation up and serves until told to stop; afterwards no child, no socket,
+  // no socket file and no pid file is left, unless another master has taken over. An error: it
+  // never served, and why.
   Status run(Reading first);
 
  private:
@@ -80,6 +94,7 @@ class Supervisor final : public SignalUser,
   void use_logs(Logs logs);
   void stop_gracefully();
   void stop_now();
+  void limit_the_end(uint64_t drain_ms);
   void advance_stop();
 
   // supervisor_reload.cc: what a reload asks for
@@ -95,7 +110,26 @@ class Supervisor final : public SignalUser,
   void announce_workers();
   void report_serves();
   void say_serves(double ms);
+  void say_verdict(const std::string& text);
   void report_refused(const std::string& why);
+
+  // supervisor_upgrade.cc
+  void upgrade_requested();
+  Status begin_upgrade();
+  void successor_serves() override;
+  void successor_took_over() override;
+  void upgrade_refused(const std::string& why) override;
+  void say_left(const Child& child);
+  void begin_as_successor();
+  void told_to_take_over() override;
+  void owns_now() override;
+  void clients_handed_over(Message message) override;
+  void endpoints_left(const std::string& keys) override;
+  void predecessor_gone() override;
+  void tell_held(Child& child);
+  static std::vector<std::string> in_batches(const std::set<std::string>& keys);
+  double held_limit_s() const;
+  void release_all();
 
   Loop& loop_;
   Setup setup_;
@@ -118,10 +152,20 @@ class Supervisor final : public SignalUser,
   double reload_began_s_ = 0;
   HeldReport held_;
 
+  Upgrade upgrade_;
+  bool upgrade_due_ = false;  // asked for during a reload
+  bool reload_due_ = false;   // asked for during an upgrade
+  // The pid file, the files of the sockets and the ear of the service manager are ours.
+  bool owner_ = true;
+  std::string serves_text_;          // of a successor, until it is the owner
+  std::set<std::string> held_keys_;  // of endpoints that the predecessor has not left yet
+  TimerWatcher held_limit_;
+
   Mode mode_ = Mode::kRunning;
   bool ended_ = false;
   size_t clients_passed_on_ = 0;  // messages, for taking turns
   TimerWatcher end_limit_;
+  TimerWatcher last_look_;
   std::string failure_;  // why it never served
 };
 

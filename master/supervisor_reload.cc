@@ -158,6 +158,7 @@ void Supervisor::prepare(Child& child, uint64_t generation) {
 
 // Everything the generation needs, each time: a child keeps what it has and closes the duplicates.
 Status Supervisor::offer(Child& child, const PlannedGeneration& generation) {
+  tell_held(child);
   const std::vector<std::string> keys =
       child.role() == Role::kRelay ? Listeners::relay_keys(generation.plan, generation.workers)
                                    : Listeners::worker_keys(generation.plan, generation.workers);
@@ -253,14 +254,24 @@ void Supervisor::say_serves(double ms) {
       summary_of(closed_, " closed") + "; " + (first ? "" : current_.plan.changes + "; ") +
       (held.empty() ? "" : held + "; ") + std::to_string(static_cast<long long>(ms)) + " ms";
   log_info((first ? "start: " : "reload: ") + text);
-  setup_.notify.ready(text);
-  verdict_.write(true, text);
-  heartbeat_.watch(current_.plan.heartbeat_ms, text);
+  for (const std::string& line : listeners_.unused()) log_warn(line);
+  if (!owner_) {
+    serves_text_ = text;
+    return setup_.predecessor->serves(text);
+  }
+  say_verdict(text);
   if (!setup_.launcher.waiting()) return;
   // From here on nobody waits at the terminal: what still goes to stderr belongs into the log.
   ::dup2(setup_.logs.error.get(), STDOUT_FILENO);
   ::dup2(setup_.logs.error.get(), STDERR_FILENO);
   setup_.launcher.ready();
+}
+
+void Supervisor::say_verdict(const std::string& text) {
+  setup_.notify.ready(text);
+  verdict_.write(true, text);
+  heartbeat_.watch(current_.plan.heartbeat_ms, text);
+  if (std::exchange(upgrade_due_, false)) upgrade_requested();
 }
 
 void Supervisor::report_refused(const std::string& why) {
@@ -274,6 +285,7 @@ void Supervisor::report_refused(const std::string& why) {
   log_error(text);
   setup_.notify.ready(text);
   verdict_.write(false, why);
+  if (std::exchange(upgrade_due_, false)) upgrade_requested();
 }
 
 }  // namespace m2

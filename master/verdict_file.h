@@ -18,6 +18,9 @@ class VerdictFile {
   // A file that cannot be written costs a line in the log, never the reload.
   void write(bool ok, const std::string& text);
   void remove();
+  // How many there were so far, also of the master whose place we take.
+  uint64_t count() const { return count_; }
+  void count_from(uint64_t count) { count_ = count; }
 
  private:
   const std::string path_;

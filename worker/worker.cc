@@ -19,6 +19,9 @@ Worker::Worker(ChildStart start)
       uploads_(loop_, deadlines_),
       clients_(loop_, deadlines_, access_log_, first_connection_id(start.slot, start.incarnation)),
       replies_(clients_),
+      handlers_leave_(
+          loop_, clients_, links_,
+          [this](std::string keys) { answer(MessageType::kHandlersLeft, 0, std::move(keys)); }),
       report_(clients_),
       query_endpoint_(query_endpoint(start.run_directory, start.slot, start.incarnation)),
       targets_(loop_, deadlines_, links_, backends_, uploads_),
@@ -47,6 +50,12 @@ void Worker::channel_message(Message message) {
       return drain(message.number);
     case MessageType::kRetire:
       return retire(message.number);
+    case MessageType::kHold:
+      return links_.hold(message.text);
+    case MessageType::kListen:
+      return links_.listen(message.text);
+    case MessageType::kLeaveHandlers:
+      return handlers_leave_.begin(message.number);
     case MessageType::kClients:
       return take_clients(std::move(message));
     case MessageType::kLogs:

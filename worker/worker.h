@@ -16,6 +16,7 @@
 #include "common/treaty/plan.h"
 #include "worker/client_report.h"
 #include "worker/generation.h"
+#include "worker/handlers_leave.h"
 #include "worker/http/acceptor.h"
 #include "worker/http/access_log.h"
 #include "worker/http/clients.h"
@@ -66,6 +67,7 @@ class Worker final : private ChannelUser, private Successors {
   Uploads uploads_;    // what clients leave behind is removed before it ends
   Clients clients_;
   HandlerReplies replies_;
+  HandlersLeave handlers_leave_;
   ClientReport report_;
   std::unique_ptr<QueryPort> queries_;  // from the first generation on
   const std::string query_endpoint_;

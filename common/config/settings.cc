@@ -75,6 +75,10 @@ constexpr SettingSpec kSpecs[] = {
     time_ms("reload.prepare_ms", 10000,
             "How long all children may take to build a new configuration before the reload is "
             "given up and the old one stays."),
+    time_ms("upgrade.handlers_ms", 2000,
+            "After an upgrade of the program: how long the old server may keep its handlers for "
+            "what they still owe; requests for the new one wait meanwhile, so keep it below "
+            "handler.wait_ms."),
     number("heartbeat_ms", 15000, 1000, kDayMs, "ms",
            "A worker or relay that has done nothing for so long, because it spins, is stopped or "
            "waits "

@@ -90,8 +90,9 @@ Received receive_packet(int fd, Message& message) {
   message.descriptors = take_descriptors(packet);
   if (static_cast<size_t>(size) < sizeof header) return Received::kMalformed;
   if ((packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Received::kMalformed;
-  if (header.type < static_cast<uint32_t>(MessageType::kOffer) ||
-      header.type > static_cast<uint32_t>(MessageType::kLast)) {
+  if ((header.type < static_cast<uint32_t>(MessageType::kOffer) ||
+       header.type > static_cast<uint32_t>(MessageType::kLast)) &&
+      header.type != static_cast<uint32_t>(MessageType::kUpgrade)) {
     return Received::kMalformed;
   }
   message.type = static_cast<MessageType>(header.type);
@@ -124,7 +125,8 @@ void Channel::send(Message message) {
 void Channel::flush() {
   while (!outbound_.empty()) {
     const int error = send_packet(fd_.get(), outbound_.front());
-    if (error == EAGAIN) break;
+    // Too many descriptors under way: the peer has to take some of them first.
+    if (error == EAGAIN || error == ETOOMANYREFS) break;
     if (error != 0) {
       give_up(std::string("send: ") + std::strerror(error));
       return;
@@ -186,6 +188,26 @@ Status send_and_wait(int channel, const Message& message) {
     if (error != EAGAIN) return Status::from_errno("send on a channel", error);
     pollfd writable{channel, POLLOUT, 0};
     ::poll(&writable, 1, -1);
+  }
+}
+
+Result<Message> receive_within(int channel, int limit_ms) {
+  for (;;) {
+    Message message;
+    switch (receive_packet(channel, message)) {
+      case Received::kMessage:
+        return message;
+      case Received::kEnd:
+        return Status::error("the channel was closed by its peer");
+      case Received::kMalformed:
+        return Status::error("a message that is not well formed");
+      case Received::kNothing:
+        break;
+    }
+    pollfd readable{channel, POLLIN, 0};
+    if (::poll(&readable, 1, limit_ms) == 0) {
+      return Status::error("no message within " + std::to_string(limit_ms) + " ms");
+    }
   }
 }
 

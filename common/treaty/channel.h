@@ -70,5 +70,7 @@ Result<std::pair<OwnedFd, OwnedFd>> channel_pair();
 
 // For a child that has no loop (the config reader): sends and waits until the peer takes it.
 Status send_and_wait(int channel, const Message& message);
+// For a process that has no loop yet: the next message, if it comes within that time.
+Result<Message> receive_within(int channel, int limit_ms);
 
 }  // namespace m2

@@ -16,6 +16,10 @@
 //   relay and workers:
 //     master -> relay    kWorkerUp, kWorkerDown      connect to, let go of a worker's endpoints
 //     relay  -> master   kSignal                     the control port was told to stop, reload, ...
+//   upgrade (two masters speak in words of their own, upgrade.h):
+//     new master -> child    kHold, kListen          endpoints that the old one's children have yet
+//     old master -> child    kLeaveHandlers
+//     child -> old master    kHandlersLeft
 #pragma once
 
 #include <cstddef>
@@ -75,7 +79,19 @@ enum class MessageType : uint32_t {
   kRetiring,
   // From every child, first of all. text: its JailReport (common/jail_report.h).
   kJailed,
-  kLast = kJailed,
+  // text: keys of 0MQ endpoints, one a line. Sockets that are offered for them are not to be used
+  // before kListen names them: the children of the master that we replace still listen there, and
+  // a handler must not be connected to two servers at once.
+  kHold,
+  kListen,
+  // Another master has taken over: leave each handler pair as soon as nothing is owed by it, and
+  // all of them after number ms, ending in order what they still hold.
+  kLeaveHandlers,
+  // text: keys of the endpoints of pairs that were left; nobody listens there any more.
+  kHandlersLeft,
+  kLast = kHandlersLeft,
+  // Between two masters, whose programs may differ: its number never changes. slot: UpgradeWord.
+  kUpgrade = 1000,
 };
 
 }  // namespace m2

@@ -34,6 +34,7 @@ void visit_fields(Visitor& visitor, PlanType& plan) {
   visitor.text(plan.upload_folder);
   visitor.number(plan.drain_ms, std::numeric_limits<uint32_t>::max());
   visitor.number(plan.prepare_ms, std::numeric_limits<uint32_t>::max());
+  visitor.number(plan.handlers_ms, std::numeric_limits<uint32_t>::max());
   visitor.text(plan.control_port);
   visitor.listeners(plan.listeners);
   visitor.number(plan.backlog, 65535);
@@ -209,6 +210,7 @@ Plan make_plan(const Config& config) {
   }
   plan.drain_ms = small("drain_ms");
   plan.prepare_ms = small("reload.prepare_ms");
+  plan.handlers_ms = small("upgrade.handlers_ms");
   plan.ipc = config.ipc;
   plan.control_port = config.server.control_port;
   plan.listeners.push_back(

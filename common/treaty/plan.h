@@ -3,6 +3,7 @@
 // side by side. A fixed sequence of length-prefixed fields; anything else is refused.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -37,6 +38,7 @@ struct Plan {
   std::string upload_folder;  // where upload.temp_store is absolute; "" : it is not
   uint32_t drain_ms = 0;      // limit of a graceful stop
   uint32_t prepare_ms = 0;    // limit for all children to answer PREPARE
+  uint32_t handlers_ms = 0;   // upgrade: limit for letting handlers go
   std::string control_port;   // 0MQ endpoint; "" : none
   std::vector<PlanListener> listeners;
   uint32_t backlog = 0;  // of each listener
@@ -64,6 +66,16 @@ Result<Plan> read_plan(std::string_view bytes);
 std::string http_key(std::string_view listener);
 std::string zmq_key(std::string_view endpoint);
 std::string control_key(std::string_view endpoint);
+
+// Keys in a message, one a line.
+template <typename Visit>
+void for_each_key(std::string_view keys, Visit visit) {
+  while (!keys.empty()) {
+    const std::string_view key = keys.substr(0, keys.find('\n'));
+    keys.remove_prefix(std::min(keys.size(), key.size() + 1));
+    visit(key);
+  }
+}
 
 enum class PrivateSide : uint8_t { kRequests, kReplies };
 // The private 0MQ endpoint of one worker for one handler pair when there is more than one worker:

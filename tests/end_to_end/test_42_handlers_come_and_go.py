@@ -11,12 +11,12 @@ from lib.handler import Answering, Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.with_four
+
 # A handler as a program of its own: the manual's order of connecting, no settings; it answers the
 # number of requests it is told, and ends.
 PROGRAM = """
 import sys, zmq
-
-pytestmark = pytest.mark.with_four
 context = zmq.Context()
 requests = context.socket(zmq.PULL)
 requests.connect(sys.argv[1])

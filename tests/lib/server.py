@@ -89,8 +89,9 @@ class Server:
     it serves; leaving the block ends it at once."""
 
     def __init__(self, deployment, *options, workers=None, as_root=False, name=UUID, start=True,
-                 prefix=()):
+                 prefix=(), program=None):
         self.deployment = deployment
+        self.program = program  # a copy of the test's own, that it may replace
         self.as_root = as_root
         self.prefix = list(prefix)  # of the command, as in ["unshare", "--mount"]
         self.arguments = (["-w", str(workers)] if workers else []) + list(options)
@@ -111,6 +112,11 @@ class Server:
     def __exit__(self, *_):
         self.end_now()
 
+    def words(self):
+        words = command(*self.arguments, as_root=self.as_root)
+        return self.prefix + [self.program if self.program and word == program() else word
+                              for word in words]
+
     def launch(self, notify=True, environment=None, output=None, **more):
         """Starts it and does not wait. With a notify socket it stays in the foreground, as systemd
         wants it, and the process is the master."""
@@ -119,7 +125,7 @@ class Server:
             del environment["NOTIFY_SOCKET"]
         with open(self.stderr, "ab") as file:
             self.process = subprocess.Popen(
-                self.prefix + command(*self.arguments, as_root=self.as_root),
+                self.words(),
                 stdin=subprocess.DEVNULL, stdout=output or file, stderr=output or file,
                 env=environment,
                 cwd=self.deployment.folder, start_new_session=True, **more)
@@ -161,6 +167,28 @@ class Server:
         self.wait_notified("RELOADING")
         return self.wait_notified("READY").get("STATUS", "")
 
+    def upgrade(self, wait=True):
+        """USR2, then waits until another process has taken over; from there on that is the server.
+        Returns the pid of the old one, which is waited for."""
+        old = self.pid
+        self.children()
+        self.send_signal(signal.SIGUSR2)
+        self.taken_over()
+        if wait:
+            self.wait_gone(old)
+        return old
+
+    def taken_over(self):
+        """The server is the process that systemd was told of."""
+        self.pid = int(self.wait_notified("MAINPID")["MAINPID"])
+        self.known.add(self.pid)
+        return self.wait_notified("READY").get("STATUS", "")
+
+    def wait_gone(self, pid):
+        wait_until(lambda: not is_alive(pid), f"the end of process {pid}")
+        if pid == self.process.pid:
+            assert self.process.wait(DEADLINE) == 0, self.log()
+
     def reload_daemon(self):
         """The same for a server without a notify socket, which says it in its log only."""
         before = self.log().count("reload: generation") + self.log().count("reload refused")
@@ -182,6 +210,8 @@ class Server:
     def stop(self, number=signal.SIGTERM):
         self.children()
         self.send_signal(number)
+        if self.pid != self.process.pid:  # after an upgrade: not our child, no status
+            return self.wait_gone(self.pid)
         return self.wait_end()
 
     def end_now(self):

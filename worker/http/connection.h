@@ -48,6 +48,11 @@ class Connection final : private ClientStream, private Deadline {
   bool is_told(const void* pair) const override;
   // The request in flight was submitted to this pair and gets no answer.
   void request_refused(const void* pair, std::string_view why, int status);
+  // Upgrade: handlers of this pair still owe it something; they are told that it is gone for them
+  // (if they knew of it and owe nothing); it gets nothing of them any more.
+  bool owed_by(const void* pair) const;
+  void tell_handlers_of(const void* pair);
+  void give_up(const void* pair, std::string_view why);
   // Ends it now; an exchange in flight is stopped.
   void close(std::string_view why);
   // Between two requests: another worker takes the client over.

@@ -81,6 +81,31 @@ void Connection::request_refused(const void* pair, std::string_view why, int sta
   }
 }
 
+// A head that is still read, or a request that waits behind this one, may be for any pair.
+bool Connection::owed_by(const void* pair) const {
+  if (state_ == State::kClosed || state_ == State::kLingering) return false;
+  if (message_socket_) return is_told(pair);
+  if (exchange_ == nullptr) return false;
+  if (state_ == State::kHead || !exchange_->later.empty()) return true;
+  if (exchange_->responder_ != nullptr) return exchange_->responder_->pair() == pair;
+  return state_ == State::kBody && exchange_->route_ != nullptr &&
+         exchange_->route_->target->pair() == pair;
+}
+
+void Connection::tell_handlers_of(const void* pair) {
+  for (Told& told : told_) {
+    const auto handler = told.handler.lock();
+    if (handler != nullptr && handler->pair() == pair) handler->client_left(id_, told.had_request);
+  }
+  forget_handler(pair);
+}
+
+void Connection::give_up(const void* pair, std::string_view why) {
+  if (message_socket_) return close(why);
+  if (exchange_ == nullptr || exchange_->responder_ == nullptr) return;
+  if (exchange_->responder_->pair() == pair) exchange_->responder_->let_go(why);
+}
+
 void Connection::touch() {
   if (state_ == State::kIdle) return clients_.deadlines().set(*this, clients_.limits().idle_ms);
   // Nobody will ask again, but the answer may take longer.

@@ -65,6 +65,9 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   Status prepare_move(ZmqContext& context, HandlerLinkOptions options) override;
   void commit_move() override;
   void abort_move() override { next_.reset(); }
+  void listen(const std::string& endpoint) override;
+  void leave() override;
+  size_t waiting() const override { return queue_->size(); }
   Replies replies() const override { return replies_; }
   const std::string& curve_secret() const override { return curve_secret_; }
   bool behind_relay() const override { return now_->behind_relay(); }
@@ -107,6 +110,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   std::unique_ptr<LinkPlace> left_;  // where late replies may still come
   TimerWatcher left_timer_;
   std::unique_ptr<RequestQueue> queue_;
+  bool gone_ = false;          // leave() was called
   bool to_introduce_ = false;  // to the relay, which has said "open"
   uint64_t sent_ = 0;          // messages that libzmq has taken
   uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
@@ -129,7 +133,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   DropCounter notices_;
   DropCounter multipart_;
   DropCounter timeout_;
-  DropCounter gone_;
+  DropCounter handlers_gone_;
   Ledger ledger_;
 };
 
@@ -150,7 +154,22 @@ void Link::set_limits(const HandlerLinkOptions& limits) {
   ledger_.set_limits(limits.timeout_ms, limits.grace_ms);
 }
 
+void Link::listen(const std::string& endpoint) {
+  now_->listen(endpoint);
+  if (next_ != nullptr) next_->listen(endpoint);
+}
+
+void Link::leave() {
+  gone_ = true;
+  left_timer_.stop();
+  return_.stop();
+  left_.reset();
+  next_.reset();
+  now_->leave();
+}
+
 bool Link::submit(ConnectionId id, std::string_view message) {
+  if (gone_) return false;
   if (!queue_->full()) {
     ZmqMessage copy(message.data(), message.size());
     return queue_->submit(id, copy, QueuedKind::kRequest);
@@ -200,14 +219,14 @@ void Link::serve_waiters() {
 }
 
 void Link::notify(ConnectionId id, std::string_view message) {
-  if (!told_ended_.insert(id, loop_.now())) return;
+  if (gone_ || !told_ended_.insert(id, loop_.now())) return;
   ZmqMessage copy(message.data(), message.size());
   if (!queue_->submit(id, copy, QueuedKind::kNotice)) notice_dropped(id, "the queue is full");
 }
 
 HandlerLinkDrops Link::drops() const {
-  return {full_.total(), late_.total(),    relay_refused_.total(), timeout_.total(),
-          gone_.total(), notices_.total(), multipart_.total()};
+  return {full_.total(),          late_.total(),    relay_refused_.total(), timeout_.total(),
+          handlers_gone_.total(), notices_.total(), multipart_.total()};
 }
 
 Status Link::prepare_move(ZmqContext& context, HandlerLinkOptions options) {
@@ -366,7 +385,7 @@ void Link::overdue(ConnectionId id, Overdue cause) {
                           : cause == Overdue::kTorn ? "the relay died, and a part of it may be lost"
                                                     : "all handlers that may have had it are gone";
   if (late) queue_->withdraw(id);
-  DropCounter& counter = late ? timeout_ : gone_;
+  DropCounter& counter = late ? timeout_ : handlers_gone_;
   if (counter.add()) {
     log_warn("handler pair " + send_spec_ + ": " + why + ", request of connection " +
              std::to_string(id) + " refused (so far: " + std::to_string(counter.total()) + ")");

@@ -60,6 +60,8 @@ struct HandlerLinkOptions {
   OwnedFd requests_fd;
   std::string replies_endpoint;
   OwnedFd replies_fd;
+  bool requests_held = false;  // not to be bound before listen(): another server's handlers are
+  bool replies_held = false;   // there yet
   Replies replies = Replies::kSub;  // how handlers send them; kNone: no replies_fd
   std::string recv_ident;  // subscription prefix; "" : everything. The relay subscribes for us
   std::string curve_secret = {};  // for endpoints on tcp; "": no CURVE. Private ones have none
@@ -131,6 +133,12 @@ class HandlerLink {
   virtual Status prepare_move(ZmqContext& context, HandlerLinkOptions options) = 0;
   virtual void commit_move() = 0;  // nothing, when no move was prepared
   virtual void abort_move() = 0;
+  // An upgrade: as listen(), for an endpoint whose option said that it is held.
+  virtual void listen(const std::string& endpoint) = 0;
+  // An upgrade: both sockets are closed; nothing is submitted or passed on any more.
+  virtual void leave() = 0;
+  // Requests and notices that wait here.
+  virtual size_t waiting() const = 0;
   virtual bool behind_relay() const = 0;
   virtual Replies replies() const = 0;
   virtual const std::string& curve_secret() const = 0;

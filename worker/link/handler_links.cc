@@ -24,6 +24,28 @@ void HandlerLinks::offer(const std::string& key, OwnedFd socket) {
   offers_[key] = std::move(socket);
 }
 
+void HandlerLinks::hold(std::string_view keys) {
+  for_each_key(keys, [this](std::string_view key) { held_.emplace(key); });
+}
+
+void HandlerLinks::listen(std::string_view keys) {
+  for_each_key(keys, [this](std::string_view key) {
+    held_.erase(std::string(key));
+    const std::string endpoint(key.substr(key.find(' ') + 1));
+    for (const auto& [name, entry] : entries_) {
+      if (const auto link = entry.link.lock()) link->listen(endpoint);
+    }
+  });
+}
+
+std::vector<std::shared_ptr<HandlerLink>> HandlerLinks::all() const {
+  std::vector<std::shared_ptr<HandlerLink>> links;
+  for (const auto& [name, entry] : entries_) {
+    if (auto link = entry.link.lock()) links.push_back(std::move(link));
+  }
+  return links;
+}
+
 void HandlerLinks::begin(uint32_t workers, const Settings& settings, const CurveKeys& curve) {
   const auto number = [&settings](std::string_view key) {
     return static_cast<uint32_t>(settings.number(key));
@@ -116,6 +138,8 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
     options.requests_fd = take_offer(row.send_spec);
     options.replies_endpoint = row.recv_spec;
     if (row.replies != Replies::kNone) options.replies_fd = take_offer(row.recv_spec);
+    options.requests_held = held_.contains(zmq_key(row.send_spec));
+    options.replies_held = held_.contains(zmq_key(row.recv_spec));
   }
   return options;
 }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,13 @@ class HandlerLinks {
 
   // A listening socket from the master, under zmq_key(endpoint).
   void offer(const std::string& key, OwnedFd socket);
+
+  // Keys, one a line, of endpoints that the handlers of another server have yet; and of those that
+  // it has left.
+  void hold(std::string_view keys);
+  void listen(std::string_view keys);
+  // Of the generation in use.
+  std::vector<std::shared_ptr<HandlerLink>> all() const;
 
   // From the first begin() on.
   ZmqContext& context() { return *context_; }
@@ -63,6 +72,7 @@ class HandlerLinks {
   std::unique_ptr<ZapHandler> zap_;
   std::vector<std::string> allowed_, allowed_next_;  // public keys: now, and after the commit
   std::map<std::string, OwnedFd> offers_;
+  std::set<std::string, std::less<>> held_;
   std::map<std::string, Entry> entries_;
   bool behind_relay_ = false;
   SocketSettings socket_settings_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/log.h"
 #include "worker/link/relay_words.h"
 
 namespace m2 {
@@ -90,9 +91,30 @@ Status LinkPlace::bind(HandlerLinkOptions& options, bool behind_relay) {
     options.requests_fd = std::move(requests).value();
     options.replies_fd = std::move(replies).value();
   }
-  Status status = requests_->adopt(options.requests_endpoint, std::move(options.requests_fd));
+  const auto adopt = [](ZmqSocket& socket, const std::string& endpoint, OwnedFd fd, bool held) {
+    return held ? socket.hold(endpoint, std::move(fd)) : socket.adopt(endpoint, std::move(fd));
+  };
+  Status status = adopt(*requests_, options.requests_endpoint, std::move(options.requests_fd),
+                        options.requests_held);
   if (!status.ok() || !replies_) return status;
-  return replies_->adopt(options.replies_endpoint, std::move(options.replies_fd));
+  return adopt(*replies_, options.replies_endpoint, std::move(options.replies_fd),
+               options.replies_held);
+}
+
+void LinkPlace::listen(const std::string& endpoint) {
+  for (ZmqSocket* socket : {requests_.get(), replies_.get()}) {
+    if (socket == nullptr) continue;
+    if (Status status = socket->listen_held(endpoint); !status.ok()) log_error(status.message());
+  }
+}
+
+void LinkPlace::leave() {
+  stop_listening();
+  relay_open_ = false;
+  gate_.reset();
+  relay_monitor_.reset();
+  requests_.reset();
+  replies_.reset();
 }
 
 void LinkPlace::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) {

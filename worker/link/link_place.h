@@ -50,6 +50,10 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   void stop_listening();
   // The pair is elsewhere from now on: requests pass here no more, late replies do for a while.
   void retire();
+  // An endpoint that was held is free now.
+  void listen(const std::string& endpoint);
+  // Nothing passes in either direction any more; both sockets are closed.
+  void leave();
   // Retired, and no reply is to be expected any more.
   bool spent() const;
 

@@ -90,6 +90,17 @@ Status ZmqSocket::adopt(const std::string& endpoint, OwnedFd listening) {
   return status;
 }
 
+Status ZmqSocket::hold(const std::string& endpoint, OwnedFd listening) {
+  held_endpoint_ = endpoint;
+  held_ = std::move(listening);
+  return {};
+}
+
+Status ZmqSocket::listen_held(const std::string& endpoint) {
+  if (!held_.valid() || held_endpoint_ != endpoint) return {};
+  return adopt(endpoint, std::move(held_));
+}
+
 Status ZmqSocket::bind(const std::string& endpoint) {
   if (zmq_bind(raw(), endpoint.c_str()) == 0) return {};
   return zmq_error("0MQ endpoint " + endpoint);

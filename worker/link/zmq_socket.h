@@ -72,6 +72,9 @@ class ZmqSocket {
 
   // Accepts peers on a socket that listens already; the endpoint is its name in messages.
   Status adopt(const std::string& endpoint, OwnedFd listening);
+  // The same, but not before listen_held() names this endpoint.
+  Status hold(const std::string& endpoint, OwnedFd listening);
+  Status listen_held(const std::string& endpoint);
   Status bind(const std::string& endpoint);
   Status connect(const std::string& endpoint);
   // What the peer has sent and we have not received yet is lost.
@@ -122,6 +125,8 @@ class ZmqSocket {
   IdleWatcher idle_;
   CheckWatcher check_;
   std::shared_ptr<ZmqMessage> message_;  // the next one is received into it
+  std::string held_endpoint_;
+  OwnedFd held_;
   bool parts_ = false;
   bool reading_ = false;
   bool wants_to_send_ = false;

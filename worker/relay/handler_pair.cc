@@ -30,9 +30,15 @@ Result<std::unique_ptr<HandlerPair>> HandlerPair::open(Loop& loop, ZmqContext& c
   std::unique_ptr<HandlerPair> self(new HandlerPair(loop, std::move(options)));
   const std::string pair = "handler pair " + self->send_spec() + " with " + self->recv_spec();
   Status status = self->open_sockets(context);
-  if (status.ok()) status = self->to_handlers_->adopt(self->send_spec(), std::move(send_fd));
+  const auto adopt = [](ZmqSocket& socket, const std::string& endpoint, OwnedFd fd, bool held) {
+    return held ? socket.hold(endpoint, std::move(fd)) : socket.adopt(endpoint, std::move(fd));
+  };
+  const HandlerPairOptions& is = self->options_;
+  if (status.ok()) {
+    status = adopt(*self->to_handlers_, is.send_spec, std::move(send_fd), is.send_held);
+  }
   if (status.ok() && self->from_handlers_) {
-    status = self->from_handlers_->adopt(self->recv_spec(), std::move(recv_fd));
+    status = adopt(*self->from_handlers_, is.recv_spec, std::move(recv_fd), is.recv_held);
   }
   if (!status.ok()) return std::move(status).in(pair);
   self->pace();
@@ -82,6 +88,13 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
 }
 
 HandlerPair::~HandlerPair() = default;
+
+void HandlerPair::listen(const std::string& endpoint) {
+  for (ZmqSocket* socket : {to_handlers_.get(), from_handlers_.get()}) {
+    if (socket == nullptr) continue;
+    if (Status status = socket->listen_held(endpoint); !status.ok()) log_error(status.message());
+  }
+}
 
 void HandlerPair::update(const HandlerPairOptions& options) {
   if (options.recv_ident != options_.recv_ident && options_.replies == Replies::kSub) {

@@ -31,6 +31,8 @@ struct HandlerPairOptions {
   uint32_t recv_mark = 1000;
   uint32_t queue_max = 1000;
   uint32_t wait_ms = 5000;
+  bool send_held = false;  // not to be bound before listen(): the handlers of another server are
+  bool recv_held = false;  // there yet
 };
 
 // What a pair did not deliver, by cause, since it was opened. Handler links count on their side
@@ -49,6 +51,8 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
                                                    OwnedFd recv_fd);
   ~HandlerPair();
 
+  // An endpoint that was held (options) is free now.
+  void listen(const std::string& endpoint);
   // Another generation: idents, protocol and limits of the same pair. The marks of the sockets
   // stay.
   void update(const HandlerPairOptions& options);

@@ -19,6 +19,8 @@ constexpr double kMovedQuietS = 0.25;
 constexpr double kMovedS = 2.0;
 // Workers let go of a removed pair within their drain limit; this is for those that never do.
 constexpr double kRemovedS = 600.0;
+// Beyond the limit of the workers, for their last notices.
+constexpr double kLeaveGraceS = 0.6;
 
 bool same_specs(const HandlerPair& pair, const HandlerPairOptions& row) {
   return pair.send_spec() == row.send_spec && pair.recv_spec() == row.recv_spec;
@@ -87,6 +89,12 @@ void Relay::channel_message(Message message) {
       return worker_down(worker);
     case MessageType::kDrain:
       return drain(message.number);
+    case MessageType::kHold:
+      return for_each_key(message.text, [this](std::string_view key) { held_.emplace(key); });
+    case MessageType::kListen:
+      return listen(message.text);
+    case MessageType::kLeaveHandlers:
+      return leave_handlers(message.number);
     case MessageType::kLogs:
       if (message.descriptors.empty()) return;
       log_redirect_all(message.descriptors[0].get());
@@ -190,7 +198,11 @@ Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& r
     if (spec == &row.recv_spec && row.replies == Replies::kNone) continue;
     if (!fd->valid()) return Status::error("handler endpoint " + *spec + ": no socket was offered");
   }
-  auto opened = HandlerPair::open(loop_, *context_, row, std::move(send_fd), std::move(recv_fd));
+  HandlerPairOptions options = row;
+  options.send_held = held_.contains(zmq_key(row.send_spec));
+  options.recv_held = held_.contains(zmq_key(row.recv_spec));
+  auto opened = HandlerPair::open(loop_, *context_, std::move(options), std::move(send_fd),
+                                  std::move(recv_fd));
   if (!opened.ok()) return std::move(opened).status();
   std::shared_ptr<HandlerPair> pair = std::move(opened).value();
   for (const WorkerName& worker : workers_) {
@@ -310,8 +322,42 @@ void Relay::drain(uint64_t limit_ms) {
   look_around_.start<&Relay::look_around>(loop_, 0.0, kLookAroundS, this);
 }
 
+// An upgrade: the server that we replace has left these endpoints.
+void Relay::listen(const std::string& keys) {
+  for_each_key(keys, [this](std::string_view key) {
+    held_.erase(std::string(key));
+    const std::string endpoint(key.substr(key.find(' ') + 1));
+    for (HandlerPair* pair : all_pairs()) pair->listen(endpoint);
+  });
+}
+
+// An upgrade: the relay of another server waits for our handlers. Workers leave a pair when nothing
+// is owed by it; then it goes.
+void Relay::leave_handlers(uint64_t limit_ms) {
+  abort();
+  leaves_at_ = loop_.now() + static_cast<double>(limit_ms) / 1000.0 + kLeaveGraceS;
+  if (current_ == nullptr) return;
+  current_->control.reset();
+  for (auto& pair : std::exchange(current_->pairs, {})) {
+    retired_.push_back({std::move(pair), loop_.now(), 0, false});
+  }
+  look_around_.start<&Relay::look_around>(loop_, 0.0, kLookAroundS, this);
+}
+
 void Relay::look_around() {
-  std::erase_if(retired_, [this](Retired& retired) { return finished(retired); });
+  std::vector<std::shared_ptr<HandlerPair>> left;
+  std::erase_if(retired_, [this, &left](Retired& retired) {
+    if (!finished(retired)) return false;
+    left.push_back(std::move(retired.pair));
+    return true;
+  });
+  for (std::shared_ptr<HandlerPair>& pair : left) {
+    if (leaves_at_ == 0) break;
+    log_info("handler pair " + pair->send_spec() + ": its handlers are let go");
+    std::string keys = zmq_key(pair->send_spec()) + "\n" + zmq_key(pair->recv_spec());
+    pair.reset();  // first, so that nobody listens there any more
+    answer(MessageType::kHandlersLeft, 0, std::move(keys));
+  }
   if (ends_at_ != 0) {
     if (may_end() || loop_.now() >= ends_at_) loop_.stop();
   } else if (retired_.empty()) {
@@ -320,6 +366,7 @@ void Relay::look_around() {
 }
 
 bool Relay::finished(Retired& retired) const {
+  if (leaves_at_ != 0 && loop_.now() > leaves_at_) return true;
   const double age = loop_.now() - retired.since;
   if (!retired.moved) {
     // The last notices of a worker may come behind the word that it has gone.

@@ -3,8 +3,10 @@
 // docs/relay.md.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,8 @@ class Relay final : ChannelUser, ControlPortUser {
   void worker_up(WorkerName worker);
   void worker_down(WorkerName worker);
   void drain(uint64_t limit_ms);
+  void listen(const std::string& keys);
+  void leave_handlers(uint64_t limit_ms);
   void look_around();
   bool finished(Retired& retired) const;
   bool may_end() const;
@@ -81,6 +85,8 @@ class Relay final : ChannelUser, ControlPortUser {
   std::unique_ptr<ZmqContext> context_;  // from the first generation on
   std::unique_ptr<ZapHandler> zap_;
   std::map<std::string, OwnedFd> offers_;
+  std::set<std::string, std::less<>>
+      held_;  // keys of endpoints that another server's relay has yet
   std::vector<WorkerName> workers_;
   WorkerQueries queries_{loop_};
   std::unique_ptr<Generation> next_;  // prepared, not yet current
@@ -89,6 +95,7 @@ class Relay final : ChannelUser, ControlPortUser {
   TimerWatcher look_around_;  // while something is on its way out
   bool orphaned_ = false;     // the master is gone
   double ends_at_ = 0;        // 0: not draining
+  double leaves_at_ = 0;      // 0: no other server waits for our handlers
   Channel channel_;
   Heartbeat heartbeat_;
 };

@@ -43,6 +43,7 @@ class HandlerTarget final : public Target, public std::enable_shared_from_this<H
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;
   const HandlerRow& row() const { return row_; }
   HandlerLink& link() { return notices_->link(); }
+  const void* pair() const override { return notices_->pair(); }
   // What clients remember that the pair was told of.
   const std::shared_ptr<HandlerNotices>& notices() const { return notices_; }
   const SendfilePlace& sendfile() const { return sendfile_; }

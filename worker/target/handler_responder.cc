@@ -105,6 +105,12 @@ void HandlerResponder::refused(std::string_view why, int status) {
   exchange.answer_status(status, text, reached_none ? kRetry : std::string_view());
 }
 
+void HandlerResponder::let_go(std::string_view why) {
+  if (owed_.has_begun()) return end_broken("ends before it is complete: " + std::string(why));
+  target_->link().withdraw(id_);
+  refused(why, 503);
+}
+
 bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& message) {
   if (body.empty()) {
     closed_by_handler();

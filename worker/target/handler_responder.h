@@ -27,6 +27,8 @@ class HandlerResponder : public Responder {
   bool send_file(std::string_view path) override;
   void refused(std::string_view why, int status) override;
   bool asked(const void* pair) const override { return pair == &target_->link(); }
+  const void* pair() const override { return target_->pair(); }
+  void let_go(std::string_view why) override;
   void keep_alive() override { owed_.begin_anew(); }
 
  protected:

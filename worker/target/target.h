@@ -45,6 +45,8 @@ class Target {
   virtual MessageTaken socket_message(Exchange&, const SocketMessage&) {
     return MessageTaken::kNotHere;
   }
+  // Whose handlers will be asked; nullptr: it is none of handlers.
+  virtual const void* pair() const { return nullptr; }
 };
 
 // Belongs to the target; one for each exchange that was not answered within start().
@@ -84,6 +86,10 @@ class Responder {
   virtual HeldAs held_as() const { return HeldAs::kTunnel; }
   // It needs nothing of the configuration it began with: the exchange may have the new one.
   virtual bool outlives_generation() const { return false; }
+  // The pair whose handlers owe the rest of this exchange; nullptr: it is none of handlers.
+  virtual const void* pair() const { return nullptr; }
+  // That pair is left: the exchange ends now, with whatever can still be said.
+  virtual void let_go(std::string_view /*why*/) {}
   // The worker ends: who holds a client for long says so to it, and completes. Within drain_ms.
   virtual void draining() {}
   // The exchange ends before its answer is complete (the client left, a deadline passed, the server

@@ -148,6 +148,9 @@ void WebSocketSession::stop() { delete this; }
 
 void WebSocketSession::draining() { close(CloseCode::kGoingAway, "going away"); }
 
+// Its client has been told before, and did not answer.
+void WebSocketSession::let_go(std::string_view) { finish(); }
+
 bool WebSocketSession::generation_changed(const Generation& generation) {
   const HandlerRow& mine = target_->row();
   const HandlerRow* now = generation.handler(mine.send_spec, mine.recv_spec);

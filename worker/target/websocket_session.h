@@ -28,6 +28,8 @@ class WebSocketSession : public Responder, private RoomWaiter {
   HeldAs held_as() const final { return HeldAs::kWebSocket; }
   bool outlives_generation() const final { return row_stays_; }
   void draining() final;
+  const void* pair() const final { return target_->pair(); }
+  void let_go(std::string_view why) final;
   void stop() final;
   // Does what is due, and sees to it that this is done again in time. Call it once when the session
   // was made. May end it.

@@ -56,7 +56,7 @@ def pid_path(server: db.Row) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of the latest reload of a server."""
+    """What came of the latest reload or upgrade of a server."""
 
     count: int
     ok: bool
@@ -75,12 +75,13 @@ def verdict(server: db.Row) -> Optional[Verdict]:
         return None
 
 
-def wait_for_verdict(server: db.Row, before: Verdict, seconds: float) -> Optional[Verdict]:
-    """The first verdict after that one; None if there is none in time."""
+def wait_for_verdict(server: db.Row, before: Verdict, seconds: float,
+                     about: str = "") -> Optional[Verdict]:
+    """The first verdict after that one whose text begins so; None if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         now = verdict(server)
-        if now is not None and now.count > before.count:
+        if now is not None and now.count > before.count and now.text.startswith(about):
             return now
         if time.monotonic() > deadline:
             return None

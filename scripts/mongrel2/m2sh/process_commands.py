@@ -126,6 +126,27 @@ def _reload(options: Options) -> int:
     return _for_each_running(options, "reloaded", tell)
 
 
+def _upgrade(options: Options) -> int:
+    seconds = options.number("wait", _RELOAD_SECONDS)
+
+    def tell(server: db.Row, found: process.Found) -> None:
+        before = process.verdict(server)
+        name = f"{select.short_title(server)} at PID {found.pid}"
+        if before is None:  # the signal would end a Mongrel2 that does not know it
+            raise process.ProcessError(f"Server {name} leaves no verdicts beside its pid file, so it "
+                                       "may not know upgrades; stop and start it instead")
+        process.send(found.pid, signal.SIGUSR2, options.sudo)
+        after = process.wait_for_verdict(server, before, seconds, about="upgrade")
+        if after is None:
+            raise process.ProcessError(f"Server {name} has not finished its upgrade after {seconds} "
+                                       "seconds; its error log says more, -wait waits longer")
+        if not after.ok:
+            raise process.ProcessError(f"Server {name} goes on as before: {after.text}")
+        print(f"Upgraded server {name}: {after.text}")
+
+    return _for_each_running(options, "upgraded", tell)
+
+
 def _running(options: Options) -> int:
     def tell(server: db.Row, found: process.Found) -> None:
         print(f"Found server {select.short_title(server)} RUNNING at PID {found.pid}")
@@ -185,6 +206,10 @@ COMMANDS = [
             "and says what came of it.",
             [*_MANY, _SUDO, value("wait", "how many seconds to wait for that, "
                                   f"{_RELOAD_SECONDS} if not given")], _reload),
+    Command("upgrade", "Has the program that is installed now take the place of running servers, "
+            "without losing a connection, and says what came of it.",
+            [*_MANY, _SUDO, value("wait", "how many seconds to wait for that, "
+                                  f"{_RELOAD_SECONDS} if not given")], _upgrade),
     Command("running", "Tells which servers run.", _MANY, _running),
     Command("check", "Has the server read the database and print all that is wrong with it.",
             _MANY, _check),

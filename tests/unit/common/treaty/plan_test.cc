@@ -22,6 +22,7 @@ Plan sample() {
   plan.allow_root = true;
   plan.drain_ms = 4294967295;
   plan.prepare_ms = 1;
+  plan.handlers_ms = 2;
   plan.control_port = "ipc://run/control";
   plan.listeners = {{"tcp://127.0.0.1:6767"}, {"unix:run/web", 0777, true}};
   plan.backlog = 65535;
@@ -100,6 +101,7 @@ TEST(Plan, IsMadeFromAConfig) {
   expected.allow_root = true;
   expected.drain_ms = 1000;
   expected.prepare_ms = 2000;
+  expected.handlers_ms = 2000;
   expected.control_port = "ipc://c";
   expected.listeners = {{"tcp://0.0.0.0:6767"},
                         {"tcp://[2001:db8::1]:80", 0660, true},

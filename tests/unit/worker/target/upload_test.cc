@@ -43,6 +43,9 @@ class RecordingLink final : public HandlerLink {
   Status prepare_move(ZmqContext&, HandlerLinkOptions) override { return {}; }
   void commit_move() override {}
   void abort_move() override {}
+  void listen(const std::string&) override {}
+  void leave() override {}
+  size_t waiting() const override { return 0; }
   bool behind_relay() const override { return false; }
   Replies replies() const override { return Replies::kSub; }
   const std::string& curve_secret() const override { return secret; }
