@@ -13,11 +13,8 @@
 
 #include "common/log.h"
 #include "common/sealed_memory.h"
-<<<<<<< HEAD
 #include "common/treaty/heartbeat.h"
-=======
 #include "common/treaty/jailed.h"
->>>>>>> main
 #include "master/supervisor.h"
 #include "tests/unit/master/scratch_folder.h"
 
