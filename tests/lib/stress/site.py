@@ -215,14 +215,19 @@ class Site:
 
     def reload_workers(self, workers):
         fewer = workers < self.workers
+        moves = workers != self.workers and 1 in (workers, self.workers)
         if fewer:
             self.ledger.killed("retiring worker")
+        if moves:
+            self.ledger.killed("moving pair")
         self.workers = workers
         self.configure()
         self.reload()
         wait_until(lambda: len(self.server.workers()) == workers, f"{workers} workers")
         if fewer:
             self.ledger.killed("retiring worker")
+        if moves:
+            self.ledger.killed("moving pair")
 
     def reload_more(self):
         """A route, a pair and a listener come; the next time they go."""
