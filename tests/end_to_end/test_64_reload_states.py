@@ -296,7 +296,16 @@ CHANGES = [nothing, routes_added, route_changed, routes_removed, host_added, hos
 ENDS = {endpoints_changed: {1012}}
 
 
-def run(deployment, workers, upload_kind, change, ends):
+def connected_again(site):
+    """Every pair has moved: what a handler writes while its old connection closes would be lost."""
+    def look():
+        log = site.server.log()
+        return all(log.count(f"ipc://run/{name}-q: handlers are connected") >= 2
+                   for name in ("h", "m", "f"))
+    wait_until(look, "the handlers of all pairs to connect again")
+
+
+def run(deployment, workers, upload_kind, change, ends, moves=False):
     opened = []
 
     def end(what):
@@ -313,6 +322,8 @@ def run(deployment, workers, upload_kind, change, ends):
             assert "refused" not in site.server.reload(), site.server.log()
             more = load.total() + 50
             wait_until(lambda: load.total() > more, "more load")
+            if moves:
+                connected_again(site)
             for finish in complete:
                 finish(ends)
         assert (load.failures, load.closed, set(load.answered)) == ([], 0, {200})
@@ -337,4 +348,5 @@ def test_change(deployment, workers, change):
 def test_workers(deployment, before, after, kind):
     def change(site):
         site.settings["workers"] = after
-    run(deployment, before, kind, change, {1001, "stays"} if after < before else None)
+    run(deployment, before, kind, change, {1001, "stays"} if after < before else None,
+        moves=before == 1)
