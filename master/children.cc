@@ -198,7 +198,11 @@ void Children::look_whether_gone(Child& child) {
   if (!seat.wanted) return;
   // One that we told to go, in a place that is wanted again, did not fail.
   const double served_s = gone->serves == 0 ? 0 : loop_.now() - gone->served_since_s;
-  start_later(seat, gone->leaving ? 0 : seat.delay.next_ms(served_s));
+  const unsigned delay_ms = gone->leaving ? 0 : seat.delay.next_ms(served_s);
+  if (delay_ms != 0) {
+    log_warn(gone->name() + " starts again in " + std::to_string(delay_ms) + " ms");
+  }
+  start_later(seat, delay_ms);
 }
 
 Child* Children::find(uint64_t id) {

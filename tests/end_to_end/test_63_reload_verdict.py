@@ -72,9 +72,10 @@ def test_counts(deployment, workers, contract):
 # Goal: workers that retire are counted too: their WebSockets are told to connect again, their
 # requests are answered. Method: from two workers to one, each with some of both.
 def test_retiring_worker(deployment):
-    deployment.configure({"/": dir_(), "/h": handler(), "/ws": handler("w", websocket="messages")},
+    deployment.configure({"/": dir_(), "/h": handler(replies="pull"),
+                          "/ws": handler("w", websocket="messages")},
                          settings={"workers": 2})
-    with Server(deployment) as server, Handler(deployment) as on, \
+    with Server(deployment) as server, Handler(deployment, replies="pull") as on, \
             Handler(deployment, "w") as on_sockets:
         site, clients = WebSocketSite(deployment, server, on_sockets), []
         open_sockets = []

@@ -64,11 +64,20 @@ class Notifications:
         os.chmod(path, 0o777)
         self.socket.settimeout(0.05)
 
+    def forget(self):
+        """Takes what has come so far."""
+        self.socket.settimeout(0)
+        try:
+            while self.next() is not None:
+                pass
+        finally:
+            self.socket.settimeout(0.05)
+
     def next(self):
         """The next message as a dictionary; None if there is none for a moment."""
         try:
             data = self.socket.recv(65536)
-        except socket.timeout:
+        except (socket.timeout, BlockingIOError):
             return None
         message = dict(line.split("=", 1) for line in data.decode().splitlines() if "=" in line)
         self.seen.append(message)
@@ -153,6 +162,7 @@ class Server:
 
     def reload(self):
         """HUP, then waits for the verdict; returns its status text."""
+        self.notify.forget()  # a full socket takes no more, and then the verdict would be missed
         self.send_signal(signal.SIGHUP)
         self.wait_notified("RELOADING")
         return self.wait_notified("READY").get("STATUS", "")
@@ -308,6 +318,13 @@ class Server:
     def wait_access(self, count, name="logs/access.log"):
         wait_until(lambda: len(self.access_log(name)) >= count, f"{count} lines in the access log")
         return self.access_log(name)
+
+
+def kill_stopped(pid, number):
+    """Ends a process that stands still. SIGKILL needs nobody to go on."""
+    os.kill(pid, number)
+    if number != signal.SIGKILL:
+        os.kill(pid, signal.SIGCONT)
 
 
 def process_facts(pid):

@@ -368,7 +368,9 @@ void Link::relay_has_passed(uint64_t number) {
 void Link::relay_ended(LinkPlace& place) {
   if (&place != now_.get()) return;
   ledger_.gone(relay_passed_ + 1, sent_);
-  for (const InDoubt& lost : std::exchange(in_doubt_, {})) torn_.push_back(lost.id);
+  for (const InDoubt& lost : std::exchange(in_doubt_, {})) {
+    if (std::count(torn_.begin(), torn_.end(), lost.id) == 0) torn_.push_back(lost.id);
+  }
   torn_until_ = sent_;
   torn_timer_.start<&Link::tell_of_torn>(loop_, kTornS, 0.0, this);
 }

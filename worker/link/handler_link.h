@@ -78,7 +78,7 @@ struct HandlerLinkOptions {
   // Where to note whom handlers were told of, for the worker after this one; null: nowhere.
   ToldTable* told = nullptr;
   uint64_t told_as = 0;
-  ConnectionId worker_id = 0;     // for the relay: any id that only this worker can have given out
+  ConnectionId worker_id = 0;  // for the relay: any id that only this worker can have given out
 };
 
 // What a link did not deliver, by cause, since it was opened.

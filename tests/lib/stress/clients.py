@@ -11,6 +11,7 @@ import zlib
 from lib.websocket import CLOSE, TEXT, frame
 
 ANSWER_S = 40.0  # a request that has no outcome by then hangs
+KILLED_S = 5.0   # and one whose answer had begun when its handler was killed
 
 
 class Closed(Exception):
@@ -105,7 +106,7 @@ class Clients:
             keeps, path, begun_is_excuse = False, "", False
             try:
                 path, begun_is_excuse, check, pace = await ask(wire)
-                status, keeps, body = await asyncio.wait_for(wire.answer(pace), ANSWER_S)
+                status, keeps, body = await self.patient(wire.answer(pace), since, begun_is_excuse)
                 if status != 200:
                     self.ledger.refuse(kind, status)
                 else:
@@ -123,6 +124,17 @@ class Clients:
             await asyncio.sleep(pause)
         if wire is not None:
             wire.close()
+
+    async def patient(self, answer, since, is_stream):
+        """Waits for an answer; of a stream whose handler may have been killed, not for long."""
+        task = asyncio.ensure_future(answer)
+        while not task.done():
+            waited = time.monotonic() - since
+            if waited > ANSWER_S or is_stream and waited > KILLED_S and self.ledger.excuse(since):
+                task.cancel()
+                raise asyncio.TimeoutError
+            await asyncio.wait({task}, timeout=1.0)
+        return task.result()
 
     # What is asked for
 

@@ -11,8 +11,9 @@ NOTICED_S = 3.0
 class Ledger:
     """sent = answered + refused (a status or a WebSocket's code) + lost, for each kind of load.
     lost: 'with its worker' (its connection was the killed worker's, looked up while that stood
-    still), 'with a handler', 'with the relay' (something that no status can be given for, at a time
-    when one was killed); all else has no reason."""
+    still), 'with the handler', 'with the relay' (something that no status can be given for, at a
+    time when one was killed), 'with the moving pair' (the same when one worker became several, or
+    several one: handlers connect again); all else has no reason."""
 
     def __init__(self):
         self.sent, self.answered = Counter(), Counter()
@@ -44,13 +45,19 @@ class Ledger:
                 self.lost_paths.append((when, path))
                 return
         if follows:
-            excuses = ("handler", "relay") + ("retiring worker",) * (kind == "JSSocket")
-            for when, who, _ in self.kills:
-                if who in excuses and when >= since - NOTICED_S:
-                    self.lost[kind, f"with the {who}"] += 1
-                    return
+            more = ("retiring worker",) if kind == "JSSocket" else ()
+            who = self.excuse(since, more)
+            if who:
+                self.lost[kind, f"with the {who}"] += 1
+                return
         self.lost[kind, "FOR NO REASON"] += 1
         self.unexplained.append(f"{kind} {path}: {why}; sent {time.monotonic() - since:.2f} s ago")
+
+    def excuse(self, since, more=()):
+        """Who was killed since then (or a moment before) that could have had it; None: nobody."""
+        return next((who for when, who, _ in self.kills
+                     if who in ("handler", "relay", "moving pair", *more) and
+                     when >= since - NOTICED_S), None)
 
     def total(self):
         return sum(self.answered.values())

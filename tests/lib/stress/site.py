@@ -10,7 +10,7 @@ import threading
 import time
 
 from lib.deployment import TOP, Deployment, dir_, handler, listener, proxy
-from lib.server import Server
+from lib.server import Server, kill_stopped
 from lib.stress.ledger import Ledger
 from lib.waiting import free_port, is_alive, wait_until
 
@@ -152,12 +152,11 @@ class Site:
         if not self.stand_still(pid):
             return
         if reload:
+            self.server.notify.forget()
             self.server.send_signal(signal.SIGHUP)
             self.server.wait_notified("RELOADING")
         self.note_kill(pid)
-        os.kill(pid, number)
-        if number != signal.SIGKILL:  # which needs nobody to go on
-            os.kill(pid, signal.SIGCONT)
+        kill_stopped(pid, number)
         wait_until(lambda: not is_alive(pid), f"worker {pid} to end")
         if reload:
             self.server.wait_notified("READY")
@@ -216,14 +215,19 @@ class Site:
 
     def reload_workers(self, workers):
         fewer = workers < self.workers
+        moves = workers != self.workers and 1 in (workers, self.workers)
         if fewer:
             self.ledger.killed("retiring worker")
+        if moves:
+            self.ledger.killed("moving pair")
         self.workers = workers
         self.configure()
         self.reload()
         wait_until(lambda: len(self.server.workers()) == workers, f"{workers} workers")
         if fewer:
             self.ledger.killed("retiring worker")
+        if moves:
+            self.ledger.killed("moving pair")
 
     def reload_more(self):
         """A route, a pair and a listener come; the next time they go."""
@@ -244,6 +248,7 @@ class Site:
 
     def reload_twice(self):
         """The second one during the first, or just behind it."""
+        self.server.notify.forget()
         self.server.send_signal(signal.SIGHUP)
         self.server.wait_notified("RELOADING")
         self.server.send_signal(signal.SIGHUP)

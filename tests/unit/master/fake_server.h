@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/sealed_memory.h"
+#include "common/treaty/heartbeat.h"
 #include "common/treaty/jailed.h"
 #include "master/supervisor.h"
 #include "tests/unit/master/scratch_folder.h"
@@ -20,6 +21,7 @@
 namespace m2 {
 
 inline constexpr unsigned kHangSeconds = 60;
+inline constexpr uint64_t kHeartbeatMs = 1000;
 
 // The test's processes hang and die as no real one may, so they go without filters.
 inline Jail jail_without_filters() {
@@ -37,13 +39,14 @@ inline Status enter_and_tell(JailRole role, int channel) {
 }
 
 // A child of either role. What it does wrong it reads from the image, which is the text of the file
-// "behave": "refuse worker 1" (also die, hang, die-at-commit, stubborn).
+// "behave": "refuse worker 1" (also die, hang, die-at-commit, spin, stubborn).
 class FakeChild final : private ChannelUser {
  public:
   explicit FakeChild(ChildStart start)
       : name_(start.role == Role::kRelay ? "relay" : "worker " + std::to_string(start.slot)),
         error_log_(std::move(start.error_log)),
-        channel_(loop_, std::move(start.channel), *this) {
+        channel_(loop_, std::move(start.channel), *this),
+        heartbeat_(loop_, channel_, [] { return uint64_t{0}; }) {
     log_open(name_, error_log_.get(), LogLevel::kInfo);
   }
   int run() {
@@ -77,6 +80,8 @@ class FakeChild final : private ChannelUser {
         if (told_to("die-at-commit")) ::raise(SIGKILL);
         log_info("commit " + generation);
         answer(MessageType::kSwapped, message.generation);
+        heartbeat_.set(kHeartbeatMs);
+        if (told_to("spin")) spin();
         break;
       case MessageType::kAbort:
         log_info("abort " + generation);
@@ -113,6 +118,12 @@ class FakeChild final : private ChannelUser {
     }
   }
 
+  static void spin() {
+    ::alarm(kHangSeconds);
+    for (volatile bool on = true; on;) {
+    }
+  }
+
   void prepare(const Message& message) {
     const Result<SealedView> image = SealedView::map(message.descriptors.at(0).get(), 1000);
     behave_ = image.value().bytes();
@@ -133,6 +144,7 @@ class FakeChild final : private ChannelUser {
   std::string behave_;
   std::string offered_;
   Channel channel_;
+  Heartbeat heartbeat_;
 };
 
 class FakeServer {

@@ -163,6 +163,16 @@ TEST_F(SupervisorTest, SilentChildEndsTheReload) {
   EXPECT_TRUE(server_.says("(worker 1) abort 2"));
 }
 
+TEST_F(SupervisorTest, SpinningWorkerIsKilledAndReplaced) {
+  server_.plan.heartbeat_ms = kHeartbeatMs;
+  start();
+  reload("spin worker 1");
+  EXPECT_TRUE(server_.says("generation 2 serves"));
+  EXPECT_TRUE(server_.says("has said nothing for heartbeat_ms=1000; it is killed"));
+  EXPECT_TRUE(server_.says("(worker 1) commit 2", 2)) << server_.log();
+  EXPECT_EQ(server_.log().find("(worker 0) commit 2"), server_.log().rfind("(worker 0) commit 2"));
+}
+
 TEST_F(SupervisorTest, MoreAndFewerWorkers) {
   server_.plan.workers = 1;
   start();
