@@ -146,8 +146,12 @@ Status Children::start(Seat& seat) {
   user_.equip_child(begin);
   if (seat.role == Role::kWorker && !seat.told.valid()) {
     Result<OwnedFd> memory = shared_memory("m2-told", kToldMemoryBytes);
-    if (!memory.ok()) return std::move(memory).status();
-    seat.told = std::move(memory).value();
+    if (memory.ok()) {
+      seat.told = std::move(memory).value();
+    } else {  // a limit on the size of files counts for memory files too
+      log_warn(memory.message() + ": should " + process_name(seat.role, seat.slot) +
+               " die, handlers do not hear of its clients");
+    }
   }
   if (seat.role == Role::kWorker) begin.told = seat.told.duplicate();
   const SpawnPlan plan{.name = process_name(seat.role, seat.slot),
