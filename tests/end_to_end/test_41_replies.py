@@ -30,6 +30,14 @@ class Site:
         client.id = request.id
         return client
 
+    def heard(self, client):
+        """What was sent to the client so far has reached its worker, which takes things in order:
+        there comes the notice of an id that it never gave out."""
+        stranger = str(int(client.id) + 1_000_000)
+        self.on.send(stranger, http("nobody"))
+        while self.on.recv().id != stranger:
+            pass
+
 
 @pytest.fixture(scope="module")
 def site(workers):
@@ -246,6 +254,7 @@ def test_late_answers(site):
     site.on.send(client.id, http("second"))
     assert client.answer().body == b"first"
     assert client.request(path="/").body == b"<h1>hello</h1>\n"
+    site.heard(client)
     site.told(client.send_request(path="/h"))
     site.on.send(client.id, http("right"))
     assert client.answer().body == b"right"

@@ -1,5 +1,5 @@
-"""Ten thousand requests at once (fewer where the system allows a process fewer descriptors) for one
-handler, which dies or hangs with many of them in hand: every one of them ends, and the sum is right.
+"""Ten thousand requests at once for one handler, which dies or hangs with many of them in hand: each
+one of them ends, and the sum is right. Fewer where the system allows a process fewer descriptors.
 """
 
 import resource
