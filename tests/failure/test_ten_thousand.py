@@ -1,6 +1,5 @@
-"""Ten thousand requests at once for one handler, which dies or hangs with many of them in hand: each
-one of them ends, and the sum is right. Fewer where the system allows a process fewer descriptors.
-"""
+"""Ten thousand requests at once for a handler that dies or hangs with many of them in hand: each
+ends, and the sum is right. Fewer where the system allows a process fewer descriptors."""
 
 import resource
 
