@@ -111,8 +111,9 @@ void HandlerPair::update(const HandlerPairOptions& options) {
 
 Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_endpoint,
                                const std::string& replies_endpoint) {
-  for (const Hop& known : hops_) {
-    if (known.hop->worker() == worker) return {};
+  for (Hop& known : hops_) {
+    if (known.hop->worker() != worker) continue;
+    return known.stale ? connect_anew(known, replies_endpoint) : Status();
   }
   auto opened =
       WorkerHop::open(loop_, *context_, worker, options_.send_spec, replies_endpoint, *this);
@@ -127,6 +128,26 @@ Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_en
   });
   same_slot.insert(older, hop.hop.get());
   hops_.push_back(std::move(hop));
+  return {};
+}
+
+void HandlerPair::expect_workers_anew() {
+  for (Hop& known : hops_) known.stale = true;
+}
+
+// Until now replies went to the old end, and what handlers know of the worker is as it was. Our
+// other socket connects again by itself.
+Status HandlerPair::connect_anew(Hop& known, const std::string& replies_endpoint) {
+  auto opened = WorkerHop::open(loop_, *context_, known.hop->worker(), options_.send_spec,
+                                replies_endpoint, *this);
+  if (!opened.ok()) return std::move(opened).status().in("handler pair " + send_spec());
+  std::unique_ptr<WorkerHop> hop = std::move(opened).value();
+  if (has_handlers()) hop->say(kRelayOpen);
+  for (const ConnectionId id : known.hop->told().take()) hop->told().insert(id);
+  std::vector<WorkerHop*>& same_slot = by_slot_[hop->worker().slot];
+  std::replace(same_slot.begin(), same_slot.end(), known.hop.get(), hop.get());
+  known.hop = std::move(hop);
+  known.stale = false;
   return {};
 }
 
@@ -161,6 +182,11 @@ void HandlerPair::forget_workers() {
 size_t HandlerPair::worker_peers() const {
   return static_cast<size_t>(std::count_if(hops_.begin(), hops_.end(),
                                            [](const Hop& hop) { return hop.hop->connected(); }));
+}
+
+bool HandlerPair::settled() const {
+  return std::all_of(hops_.begin(), hops_.end(),
+                     [](const Hop& hop) { return hop.hop->settled() || !hop.hop->connected(); });
 }
 
 HandlerPairDrops HandlerPair::drops() const {
@@ -325,6 +351,10 @@ void HandlerPair::worker_word(std::string_view word) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
   };
   if (read_worker_told(word, knows)) return;
+  if (const ConnectionId id = read_worker_settled(word); id != 0) {
+    if (WorkerHop* hop = owner_of(id)) hop->settle();
+    return;
+  }
   const WorkerWord about = read_worker_word(word);
   if (WorkerHop* hop = owner_of(about.id)) hop->introduced(about.number);
 }

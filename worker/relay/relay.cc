@@ -14,9 +14,9 @@ namespace {
 constexpr double kLookAroundS = 0.05;
 // Without a master nobody tells us when the workers are done.
 constexpr double kOrphanS = 30.0;
-// A moved pair lets its handlers go when nothing has passed for this long, or after the limit.
+// A moved pair lets its handlers go when they owe nothing and nothing has passed for this long, or
+// after upgrade.handlers_ms.
 constexpr double kMovedQuietS = 0.25;
-constexpr double kMovedS = 2.0;
 // Workers let go of a removed pair within their drain limit; this is for those that never do.
 constexpr double kRemovedS = 600.0;
 // Beyond the limit of the workers, for their last notices.
@@ -143,6 +143,7 @@ Status Relay::prepare(Message& message) {
   next->number = message.generation;
   next->log_level = static_cast<LogLevel>(config.value().server.error_log_level);
   next->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
+  next->handlers_s = config.value().settings.number("upgrade.handlers_ms") / 1000.0;
   next->rows = distinct_pairs(config.value());
   next->relays = message.number > 1;
   if (next->relays) {
@@ -242,7 +243,9 @@ void Relay::commit(uint64_t generation) {
   }
   if (before) retire_others(before->pairs);
   std::erase_if(retired_, [this](const Retired& retired) {
-    return std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
+    const bool back = std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
+    if (back && retired.moved) retired.pair->expect_workers_anew();
+    return back;
   });
   zap_->allow(current_->curve.clients);
   log_set_level(current_->log_level);
@@ -376,7 +379,8 @@ bool Relay::finished(Retired& retired) const {
     return (deserted && retired.pair->waiting() == 0) || age > kRemovedS;
   }
   const double quiet = std::min(age, loop_.now() - retired.pair->last_message());
-  return (quiet > kMovedQuietS && retired.pair->waiting() == 0) || age > kMovedS;
+  const bool done = retired.pair->settled() && retired.pair->waiting() == 0;
+  return (done && quiet > kMovedQuietS) || age > current_->handlers_s;
 }
 
 bool Relay::may_end() const {
