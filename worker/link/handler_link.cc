@@ -390,8 +390,9 @@ void Link::tell_of_torn() { ledger_.torn(torn_until_, std::exchange(torn_, {}));
 // can. A relay that has gone took along only what it had not passed on; handlers come back from
 // there, and from a place that the pair has left, and still have what they had.
 void Link::handlers_gone(LinkPlace& place) {
+  if (return_.active()) return;
   if (!place.behind_relay()) {
-    if (!return_.active()) ledger_.gone(1, sent_);
+    ledger_.gone(1, sent_);
   } else if (place.relay_is_there()) {
     ledger_.gone(1, relay_passed_);
   } else {
