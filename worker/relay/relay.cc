@@ -14,8 +14,7 @@ namespace {
 constexpr double kLookAroundS = 0.05;
 // Without a master nobody tells us when the workers are done.
 constexpr double kOrphanS = 30.0;
-// A moved pair lets its handlers go when they owe nothing and nothing has passed for this long, or
-// after upgrade.handlers_ms.
+// A moved pair whose handlers owe nothing lets them go when nothing has passed for this long.
 constexpr double kMovedQuietS = 0.25;
 // Workers let go of a removed pair within their drain limit; this is for those that never do.
 constexpr double kRemovedS = 600.0;
@@ -186,8 +185,7 @@ Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& r
       if (same_specs(*pair, row)) return pair;
     }
   }
-  // One that all workers have left only delivers its last notices: their ends of it will be new,
-  // and it must not meet them.
+  // One that all workers have left only delivers its last notices, and must not meet new ends.
   for (const Retired& retired : retired_) {
     if (!same_specs(*retired.pair, row)) continue;
     if (retired.pair->worker_peers() != 0) return retired.pair;
