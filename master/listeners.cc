@@ -305,20 +305,20 @@ void Listeners::adopt(const std::string& key, OwnedFd fd) {
 
 void Listeners::own() { owned_ = true; }
 
-std::vector<std::string> Listeners::worker_keys(const Plan& plan, unsigned workers) {
+std::vector<std::string> Listeners::worker_keys(const Plan& plan, unsigned users) {
   std::vector<std::string> keys;
   for (const Wanted& wanted : wanted_by(plan)) {
     const bool control = wanted.key == control_key(plan.control_port);
-    if (wanted.http || (workers == 1 && !control)) keys.push_back(wanted.key);
+    if (wanted.http || (users == 1 && !control)) keys.push_back(wanted.key);
   }
   return keys;
 }
 
-std::vector<std::string> Listeners::relay_keys(const Plan& plan, unsigned workers) {
+std::vector<std::string> Listeners::relay_keys(const Plan& plan, unsigned users) {
   std::vector<std::string> keys;
   for (const Wanted& wanted : wanted_by(plan)) {
     const bool control = wanted.key == control_key(plan.control_port);
-    if (!wanted.http && (workers > 1 || control)) keys.push_back(wanted.key);
+    if (!wanted.http && (users > 1 || control)) keys.push_back(wanted.key);
   }
   return keys;
 }

@@ -59,8 +59,8 @@ class Listeners {
   void own();
 
   // The keys of a plan that a worker, or the relay, is offered.
-  static std::vector<std::string> worker_keys(const Plan& plan, unsigned workers);
-  static std::vector<std::string> relay_keys(const Plan& plan, unsigned workers);
+  static std::vector<std::string> worker_keys(const Plan& plan, unsigned users);
+  static std::vector<std::string> relay_keys(const Plan& plan, unsigned users);
 
  private:
   struct Socket {

@@ -16,6 +16,9 @@ struct PlannedGeneration {
   Plan plan;
   OwnedFd image;
   unsigned workers = 0;  // really started: never 0 in a generation
+  // Of handlers: these workers, and those of the generation before that still finish what they
+  // have. With more than one the relay has the handlers' endpoints.
+  unsigned users = 0;
 };
 
 // -w, else the plan's number, else one for each core that this process may use.

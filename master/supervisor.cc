@@ -146,7 +146,8 @@ void Supervisor::child_message(Child& child, Message message) {
       child.mark_served(message.generation, loop_.now());
       held_.swapped(message.text);
       carry_out(reload_.child_swapped(child.id(), message.generation));
-      return announce_workers();
+      announce_workers();
+      return move_handlers();
     case MessageType::kSignal:
       if (child.role() == Role::kRelay && owner_) return signal_ourselves(message.number);
       return;
@@ -243,6 +244,7 @@ void Supervisor::child_gone(Child& child, const std::string& why) {
   carry_out(reload_.child_gone(child.id(), "died: " + why));
   if (upgrade_.done()) say_left(child);
   held_.gone(child.id());
+  if (child.slot() >= current_.workers) move_handlers();
   if (mode_ != Mode::kRunning) advance_stop();
 }
 

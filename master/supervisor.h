@@ -107,6 +107,9 @@ class Supervisor final : public SignalUser,
   void adopt();
   void discard();
   void retire(unsigned workers, uint64_t drain_ms);
+  unsigned users_of_handlers(unsigned workers);
+  void move_handlers();
+  void say_moved(const std::string& what_came_of_it);
   void announce_workers();
   void report_serves();
   void say_serves(double ms);
@@ -150,6 +153,7 @@ class Supervisor final : public SignalUser,
   Listeners::Count opened_;
   Listeners::Count closed_;
   double reload_began_s_ = 0;
+  bool moving_ = false;  // the reload under way is our own: see move_handlers()
   HeldReport held_;
 
   Upgrade upgrade_;

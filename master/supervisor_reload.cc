@@ -80,6 +80,12 @@ void Supervisor::act(const Reload::Action& action) {
 void Supervisor::start_reading() {
   held_.begin();
   reload_began_s_ = loop_.now();
+  if (moving_) {
+    candidate_.plan = current_.plan;
+    candidate_.image = current_.image.duplicate();
+    candidate_.workers = current_.workers;
+    return carry_out(reload_.plan_accepted());
+  }
   if (first_) return reading_done(*std::exchange(first_, std::nullopt));
   log_info("reload: reading the configuration");
   setup_.notify.reloading();
@@ -131,6 +137,7 @@ void Supervisor::open_candidate(uint64_t number) {
   if (Status staffed = children_.staff(candidate_.workers); !staffed.ok()) {
     return carry_out(reload_.open_failed(staffed.message()));
   }
+  candidate_.users = users_of_handlers(candidate_.workers);
   std::vector<Reload::ChildId> participants;
   children_.each([&](Child& child) {
     const bool stays = child.role() == Role::kRelay || child.slot() < candidate_.workers;
@@ -144,7 +151,7 @@ void Supervisor::prepare(Child& child, uint64_t generation) {
   CHECK(wanted.number == generation);
   Status offered = offer(child, wanted);
   Message message = message_of(MessageType::kPrepare, generation);
-  message.number = wanted.workers;
+  message.number = wanted.users;
   message.descriptors.push_back(wanted.image.duplicate());
   if (offered.ok() && !message.descriptors.back().valid()) {
     offered = Status::error("no descriptors left in the master");
@@ -160,8 +167,8 @@ void Supervisor::prepare(Child& child, uint64_t generation) {
 Status Supervisor::offer(Child& child, const PlannedGeneration& generation) {
   tell_held(child);
   const std::vector<std::string> keys =
-      child.role() == Role::kRelay ? Listeners::relay_keys(generation.plan, generation.workers)
-                                   : Listeners::worker_keys(generation.plan, generation.workers);
+      child.role() == Role::kRelay ? Listeners::relay_keys(generation.plan, generation.users)
+                                   : Listeners::worker_keys(generation.plan, generation.users);
   Message message = message_of(MessageType::kOffer, generation.number);
   for (const std::string& key : keys) {
     const bool full = message.descriptors.size() == kMessageDescriptorsMax ||
@@ -204,7 +211,7 @@ void Supervisor::adopt() {
   retire(current_.workers, current_.plan.drain_ms);
   // With one worker the relay lets go of it by itself; with several again, it is told again. Those
   // that leave stay known, so that their end is told.
-  if (current_.workers > 1) return;
+  if (current_.users > 1) return;
   children_.each([](Child& child) { child.announced = child.announced && child.leaving; });
 }
 
@@ -225,6 +232,33 @@ void Supervisor::retire(unsigned workers, uint64_t drain_ms) {
   children_.retire(workers, drain_ms);
 }
 
+// With one worker its handlers need no relay, but workers that retire do, for the end of their
+// uploads and for answers. So handlers stay there until the last of these has gone.
+unsigned Supervisor::users_of_handlers(unsigned workers) {
+  unsigned users = workers;
+  if (current_.users <= 1) return users;
+  children_.each([&](Child& child) {
+    if (child.role() != Role::kWorker) return;
+    if (child.leaving || child.slot() >= workers) ++users;
+  });
+  return users;
+}
+
+// Then the same configuration is a generation once more, with the endpoints in other hands. If that
+// fails the relay goes on, and with the next child that comes or goes it is tried again.
+void Supervisor::move_handlers() {
+  if (mode_ != Mode::kRunning || !owner_ || upgrade_.under_way() || reload_.busy()) return;
+  if (current_.workers != 1 || current_.users == 1 || users_of_handlers(1) != 1) return;
+  moving_ = true;
+  carry_out(reload_.request());
+}
+
+void Supervisor::say_moved(const std::string& what_came_of_it) {
+  moving_ = false;
+  log_info("the workers that retired have ended; " + what_came_of_it);
+  if (std::exchange(upgrade_due_, false)) upgrade_requested();
+}
+
 // A relay that serves is told once of each worker that serves.
 void Supervisor::announce_workers() {
   Child* relay = children_.relay();
@@ -242,6 +276,10 @@ void Supervisor::announce_workers() {
 
 void Supervisor::report_serves() {
   const double ms = std::round((loop_.now() - reload_began_s_) * 1000);
+  if (moving_) {
+    return say_moved("generation " + std::to_string(current_.number) +
+                     " gives the endpoints of handlers to the worker that stays");
+  }
   held_.when_complete([this, ms] { say_serves(ms); });
 }
 
@@ -275,6 +313,7 @@ void Supervisor::say_verdict(const std::string& text) {
 }
 
 void Supervisor::report_refused(const std::string& why) {
+  if (moving_) return say_moved("the endpoints of handlers stay with the relay for now: " + why);
   if (current_.number == 0) {
     failure_ = why;  // main says so on stderr, which in the foreground is the error log
     if (!setup_.foreground) log_error("start refused: " + why);
@@ -286,6 +325,7 @@ void Supervisor::report_refused(const std::string& why) {
   setup_.notify.ready(text);
   verdict_.write(false, why);
   if (std::exchange(upgrade_due_, false)) upgrade_requested();
+  move_handlers();
 }
 
 }  // namespace m2

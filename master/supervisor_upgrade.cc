@@ -72,6 +72,7 @@ void Supervisor::upgrade_refused(const std::string& why) {
   }
   verdict_.write(false, "upgrade refused: " + why);
   if (std::exchange(reload_due_, false)) signal_arrived(SIGHUP);
+  move_handlers();
 }
 
 // From here on we answer for nothing but what is in flight. Clients between two requests go to the
@@ -106,11 +107,11 @@ void Supervisor::successor_took_over() {
 // Whatever it had not said itself.
 void Supervisor::say_left(const Child& child) {
   const Plan& plan = current_.plan;
-  const unsigned workers = current_.workers;
+  const unsigned users = current_.users;
   const bool relay = child.role() == Role::kRelay;
   std::set<std::string> keys;
   for (const std::string& key :
-       relay ? Listeners::relay_keys(plan, workers) : Listeners::worker_keys(plan, workers)) {
+       relay ? Listeners::relay_keys(plan, users) : Listeners::worker_keys(plan, users)) {
     if (key.starts_with("zmq ")) keys.insert(key);
   }
   for (std::string& batch : in_batches(keys)) upgrade_.endpoints_left(std::move(batch));

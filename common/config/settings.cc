@@ -78,7 +78,8 @@ constexpr SettingSpec kSpecs[] = {
     time_ms("upgrade.handlers_ms", 2000,
             "After an upgrade of the program: how long the old server may keep its handlers for "
             "what they still owe; requests for the new one wait meanwhile, so keep it below "
-            "handler.wait_ms."),
+            "handler.wait_ms. The same when a reload moves their endpoints: from one worker to "
+            "several, or back."),
     number("heartbeat_ms", 15000, 1000, kDayMs, "ms",
            "A worker or relay that has done nothing for so long, because it spins, is stopped or "
            "waits "

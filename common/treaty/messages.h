@@ -38,7 +38,8 @@ inline constexpr std::string_view kClientSendsProxyHeader = "proxy";
 enum class MessageType : uint32_t {
   // text: keys, one a line, of the descriptors attached, in order (keys: see plan.h).
   kOffer = 1,
-  // descriptors: [image]. number: workers in this generation.
+  // descriptors: [image]. number: workers that use handlers: those of this
+  // generation, and while they finish those that retire. More than one: by way of the relay.
   kPrepare,
   kReady,
   kFailed,  // text: why

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from lib.deployment import dir_, handler
 from lib.handler import Answering, Handler, http
 from lib.load import Load
@@ -65,12 +67,13 @@ def test_refused_reloads(deployment, workers):
 
 
 # Goal: 2 workers become 3 and 2 again under load: no request fails; connections of a worker that
-# leaves may be closed between two requests, told by "Connection: close". (With PUB what a handler
-# says in the moment in which it connects again is lost, so it is PUSH.)
-def test_number_of_workers(deployment):
-    deployment.configure({"/": dir_(), "/h": handler(replies="pull")}, settings={"workers": 2})
+# leaves may be closed between two requests, told by "Connection: close". Handlers with PUB drop
+# what they say in the moment in which they connect again, so they must owe nothing then.
+@pytest.mark.parametrize("replies", ["sub", "pull"])
+def test_number_of_workers(deployment, replies):
+    deployment.configure({"/": dir_(), "/h": handler(replies=replies)}, settings={"workers": 2})
     with Server(deployment) as server, Answering(
-            deployment, lambda request: http("h"), replies="pull"):
+            deployment, lambda request: http("h"), replies=replies):
         assert server.get("/h").status == 200
         for expected in (3, 2, 1, 2):
             with Load(deployment.port, ["/", "/h"]) as load:
@@ -87,11 +90,12 @@ def test_number_of_workers(deployment):
 
 
 # Goal: the same for requests that a handler holds while the number of workers changes.
-def test_held_while_workers_change(deployment):
+@pytest.mark.parametrize("replies", ["sub", "pull"])
+def test_held_while_workers_change(deployment, replies):
     for before, after in ((2, 3), (3, 2), (1, 2), (2, 1)):
-        deployment.configure({"/": dir_(), "/h": handler(replies="pull")},
+        deployment.configure({"/": dir_(), "/h": handler(replies=replies)},
                              settings={"workers": before})
-        with Server(deployment) as server, Handler(deployment, replies="pull") as on:
+        with Server(deployment) as server, Handler(deployment, replies=replies) as on:
             clients = [server.client().send_request(path=f"/h/{i}") for i in range(20)]
             requests = [on.recv() for _ in clients]
             deployment.sql(f"UPDATE setting SET value = '{after}' WHERE key = 'workers'")

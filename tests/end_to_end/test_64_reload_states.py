@@ -344,7 +344,7 @@ def test_change(deployment, workers, change):
 # Goal: the same for the number of workers; sockets of a worker that retires have to connect again
 # (1001). Handlers connect again when one worker becomes several.
 @pytest.mark.parametrize("kind", ["disk", "stream"])
-@pytest.mark.parametrize("before, after", [(1, 2), (2, 1), (2, 4), (4, 2)])
+@pytest.mark.parametrize("before, after", [(1, 2), (2, 1), (2, 4), (4, 2), (4, 1)])
 def test_workers(deployment, before, after, kind):
     def change(site):
         site.settings["workers"] = after

@@ -125,6 +125,8 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   bool to_introduce_ = false;  // to the relay, which has said "open"
   uint64_t sent_ = 0;          // messages that libzmq has taken
   uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
+  uint64_t left_last_ = 0;     // and these went to the place that was left
+  double handlers_s_ = 0;      // how long handlers may stay there
   struct InDoubt {
     uint64_t number;
     ConnectionId id;
@@ -152,6 +154,7 @@ Status Link::start(ZmqContext& context, HandlerLinkOptions options) {
   const uint32_t queue_max = options.queue_max;
   const uint32_t wait_ms = options.wait_ms;
   ledger_.set_limits(options.timeout_ms, options.grace_ms);
+  handlers_s_ = options.handlers_ms / 1000.0;
   auto place = LinkPlace::open(loop_, context, std::move(options), *this);
   if (!place.ok()) return std::move(place).status();
   now_ = std::move(place).value();
@@ -163,6 +166,7 @@ Status Link::start(ZmqContext& context, HandlerLinkOptions options) {
 void Link::set_limits(const HandlerLinkOptions& limits) {
   queue_->set_limits(limits.queue_max, limits.wait_ms);
   ledger_.set_limits(limits.timeout_ms, limits.grace_ms);
+  handlers_s_ = limits.handlers_ms / 1000.0;
 }
 
 void Link::listen(const std::string& endpoint) {
@@ -247,20 +251,24 @@ Status Link::prepare_move(ZmqContext& context, HandlerLinkOptions options) {
   return {};
 }
 
-// Answers that are still due find their connections wherever they come in.
+// Answers that are still due find their connections wherever they come in. Until handlers are let
+// go there, what is new waits here.
 void Link::commit_move() {
   if (next_ == nullptr) return;
   left_ = std::exchange(now_, std::move(next_));
   queue_->use(now_->requests());
   left_->retire();
+  left_last_ = sent_;
   relay_has_passed(sent_);  // whoever had them before answers, if anybody does
-  return_.start<&Link::did_they_return>(loop_, kReturnS, 0.0, this);
+  return_.start<&Link::did_they_return>(loop_, kReturnS + handlers_s_, 0.0, this);
   left_timer_.start<&Link::look_at_left>(loop_, kLookS, kLookS, this);
   place_changed(*now_);
 }
 
 void Link::look_at_left() {
-  if (!left_->spent()) return;
+  const bool owed = ledger_.owes(left_last_);
+  if (!owed) left_->settle(worker_id_);
+  if (!left_->spent(owed, handlers_s_)) return;
   left_timer_.stop();
   left_.reset();
 }
@@ -307,7 +315,7 @@ void Link::relay_word(LinkPlace& place, std::string_view word) {
     if (&place == now_.get()) relay_has_passed(std::min(*number, sent_));
     return;
   }
-  if (word == kRelayOpen) to_introduce_ = worker_id_ != 0;
+  if (word == kRelayOpen && &place == now_.get()) to_introduce_ = worker_id_ != 0;
   if (place.take_relay_word(word)) return;
   const RelayRefusal refusal = read_relay_refusal(word);
   if (refusal.id == 0) return log_error("unknown word of the relay: " + std::string(word));
@@ -382,8 +390,9 @@ void Link::tell_of_torn() { ledger_.torn(torn_until_, std::exchange(torn_, {}));
 // can. A relay that has gone took along only what it had not passed on; handlers come back from
 // there, and from a place that the pair has left, and still have what they had.
 void Link::handlers_gone(LinkPlace& place) {
+  if (return_.active()) return;
   if (!place.behind_relay()) {
-    if (!return_.active()) ledger_.gone(1, sent_);
+    ledger_.gone(1, sent_);
   } else if (place.relay_is_there()) {
     ledger_.gone(1, relay_passed_);
   } else {

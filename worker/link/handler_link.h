@@ -75,6 +75,7 @@ struct HandlerLinkOptions {
   uint32_t wait_ms = 5000;        // how long one may wait
   uint32_t timeout_ms = 0;        // from submit() to the first bytes of the answer; 0: no limit
   uint32_t grace_ms = 2000;       // for handlers that are gone to come back and answer; 0: for ever
+  uint32_t handlers_ms = 2000;    // a move: for handlers to answer what they have where they are
   // Where to note whom handlers were told of, for the worker after this one; null: nowhere.
   ToldTable* told = nullptr;
   uint64_t told_as = 0;
@@ -137,8 +138,8 @@ class HandlerLink {
 
   // The same pair at other endpoints, since the number of workers changed from one or to one.
   // Prepared beside the present place; at the commit what waits moves along, and handlers are let
-  // go to connect again: at once on the request socket, on the other when no reply has come for a
-  // moment.
+  // go to connect again when they have answered what they had and no reply has come for a moment,
+  // or after handlers_ms.
   virtual Status prepare_move(ZmqContext& context, HandlerLinkOptions options) = 0;
   virtual void commit_move() = 0;  // nothing, when no move was prepared
   virtual void abort_move() = 0;

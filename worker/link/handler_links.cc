@@ -74,6 +74,7 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings, const Curve
   marks_.wait_ms = number("handler.wait_ms");
   marks_.timeout_ms = number("handler.timeout");
   marks_.grace_ms = number("handler.grace_ms");
+  marks_.handlers_ms = number("upgrade.handlers_ms");
   socket_settings_.take(settings);
   idents_.clear();
   for (auto& [key, entry] : entries_) {
@@ -132,6 +133,7 @@ HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
   options.timeout_ms = marks_.timeout_ms;
   options.curve_secret = marks_.curve_secret;
   options.grace_ms = marks_.grace_ms;
+  options.handlers_ms = marks_.handlers_ms;
   options.told = &told_;
   options.told_as = tag_of(key_of(row));
   options.worker_id = first_connection_id(place_.slot, place_.incarnation);

@@ -111,6 +111,16 @@ void Ledger::torn(uint64_t last, std::vector<ConnectionId> also) {
   tell(also, LedgerUser::Overdue::kTorn);
 }
 
+bool Ledger::owes(uint64_t last) const {
+  for (const Owed* list : {&waiting_, &begun_}) {
+    if (list->next_ == nullptr) continue;
+    for (const Owed* owed = list->next_; owed != list; owed = owed->next_) {
+      if (owed->number_ != 0 && owed->number_ <= last) return true;
+    }
+  }
+  return false;
+}
+
 void Ledger::watch_lost() {
   lost_timer_.stop();
   double first = 0;

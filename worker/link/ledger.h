@@ -79,6 +79,8 @@ class Ledger {
   // A part of the answers to messages up to last that have begun may be lost; also tells of these.
   void torn(uint64_t last, std::vector<ConnectionId> also);
   size_t size() const { return size_; }
+  // Whether the answer to any of the messages up to last is still due.
+  bool owes(uint64_t last) const;
 
  private:
   friend class Owed;

@@ -14,12 +14,11 @@ constexpr int kPushLingerMs = 200;
 // Nobody has anything to say on the request socket; what somebody says there must not fill our
 // memory.
 constexpr int64_t kPushIncomingMax = 64 * 1024;
-// Handlers that are let go stay on the reply socket until it has been silent for this long, or
-// until the limit; the relay does the same and then ends its connections to us.
+// Nothing is owed, but handlers may say something by themselves: they are let go when the reply
+// socket has been silent for this long. The relay does the same, then ends its connections to us.
 constexpr double kQuietS = 0.25;
-constexpr double kHandlersLimitS = 2.0;
-constexpr double kRelayLimitS = 5.0;
-// How long a relay without a connection may still be one that is just being announced.
+// For a relay that does not.
+constexpr double kRelayGraceS = 3.0;
 
 }  // namespace
 
@@ -157,19 +156,25 @@ void LinkPlace::stop_listening() {
   replies_path_.remove();
 }
 
-// Handlers connect again where the pair is now, as soon as their connections end.
+// Whole, but for new requests: a handler with only one of its connections here and the other where
+// the pair is now would be of no use to either.
 void LinkPlace::retire() {
   stop_listening();
   retired_at_ = loop_.now();
   relay_open_ = false;
-  gate_.reset();
-  requests_.reset();
 }
 
-bool LinkPlace::spent() const {
+void LinkPlace::settle(ConnectionId worker_id) {
+  if (settled_ || !behind_relay()) return;
+  ZmqMessage word(write_worker_settled(worker_id));
+  settled_ = requests_->send(word);
+}
+
+bool LinkPlace::spent(bool owed, double limit_s) const {
   const double age = loop_.now() - retired_at_;
-  if (relay_monitor_) return relay_monitor_->peers() == 0 || age > kRelayLimitS;
-  return std::min(age, loop_.now() - last_reply_) > kQuietS || age > kHandlersLimitS;
+  if (relay_monitor_) return relay_monitor_->peers() == 0 || age > limit_s + kRelayGraceS;
+  const double quiet = std::min(age, loop_.now() - last_reply_);
+  return (!owed && quiet > kQuietS) || age > limit_s;
 }
 
 }  // namespace m2

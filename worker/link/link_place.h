@@ -48,14 +48,18 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   bool take_relay_word(std::string_view word);
   void set_recv_ident(std::string_view prefix);
   void stop_listening();
-  // The pair is elsewhere from now on: requests pass here no more, late replies do for a while.
+  // The pair is elsewhere from now on: no more requests pass here, and nobody new comes to private
+  // endpoints. Handlers stay for what they owe.
   void retire();
+  // Retired, and nothing is owed by those here: a relay is told, once.
+  void settle(ConnectionId worker_id);
   // An endpoint that was held is free now.
   void listen(const std::string& endpoint);
   // Nothing passes in either direction any more; both sockets are closed.
   void leave();
-  // Retired, and no reply is to be expected any more.
-  bool spent() const;
+  // Retired, and no reply is to be expected any more, or not within limit_s. owed: to those who
+  // sent requests here.
+  bool spent(bool owed, double limit_s) const;
 
  private:
   LinkPlace(Loop& loop, LinkPlaceUser& user) : loop_(loop), user_(user) {}
@@ -78,6 +82,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   bool subscribes_ = false;  // replies come from PUB sockets
   bool relay_open_ = false;  // the relay has said so, and is still there
   size_t relays_ = 0;        // more than one: the end of the first has not been heard yet
+  bool settled_ = false;     // the relay was told
   double retired_at_ = 0;
   double last_reply_ = 0;
 };

@@ -11,6 +11,10 @@
 //
 //   @worker ID NUMBER      I am the one that gives out ID; what follows is message NUMBER + 1
 //   @worker told ID ID     handlers know of these connections, perhaps through an earlier relay
+//
+// And after a reload that has moved the pair away from the relay:
+//
+//   @worker settled ID     nobody waits any more for what I have sent; ID as above
 #pragma once
 
 #include <charconv>
@@ -30,6 +34,7 @@ inline constexpr std::string_view kRelayRefused = "@relay refused ";
 inline constexpr std::string_view kRelayPassed = "@relay passed ";
 inline constexpr std::string_view kWorkerWord = "@worker ";
 inline constexpr std::string_view kWorkerTold = "@worker told";
+inline constexpr std::string_view kWorkerSettled = "@worker settled ";
 
 inline std::optional<uint64_t> read_number(std::string_view digits) {
   uint64_t number = 0;
@@ -78,6 +83,16 @@ inline std::string write_worker_told(const std::vector<ConnectionId>& ids) {
   std::string out(kWorkerTold);
   for (const ConnectionId id : ids) out.append(" ").append(std::to_string(id));
   return out;
+}
+
+inline std::string write_worker_settled(ConnectionId id) {
+  return std::string(kWorkerSettled) + std::to_string(id);
+}
+
+// 0: it is another word.
+inline ConnectionId read_worker_settled(std::string_view word) {
+  if (!word.starts_with(kWorkerSettled)) return 0;
+  return parse_connection_id(word.substr(kWorkerSettled.size()));
 }
 
 // visit(ConnectionId) for each. False: it is another word.

@@ -5,7 +5,6 @@
 
 #include "common/log.h"
 #include "proto/handler/reply_parser.h"
-#include "proto/handler/request_writer.h"
 #include "worker/link/private_endpoint.h"
 #include "worker/link/relay_words.h"
 #include "worker/relay/message_heads.h"
@@ -17,8 +16,6 @@ constexpr int kHandlerLingerMs = 200;               // the last notices of a sto
 constexpr int64_t kHandlerIncomingMax = 64 * 1024;  // nobody speaks on the request socket
 // What one worker may have on its way to us. Small: it is out of the worker's sight.
 constexpr int kWorkerMark = 64;
-// For the notices of a dead worker to reach busy handlers.
-constexpr double kDepartedS = 30.0;
 // How long a worker may not know that its request was passed on: what is in doubt if we die.
 constexpr double kSayConsumedS = 0.005;
 
@@ -111,8 +108,9 @@ void HandlerPair::update(const HandlerPairOptions& options) {
 
 Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_endpoint,
                                const std::string& replies_endpoint) {
-  for (const Hop& known : hops_) {
-    if (known.hop->worker() == worker) return {};
+  for (Hop& known : hops_) {
+    if (known.hop->worker() != worker) continue;
+    return known.stale ? connect_anew(known, replies_endpoint) : Status();
   }
   auto opened =
       WorkerHop::open(loop_, *context_, worker, options_.send_spec, replies_endpoint, *this);
@@ -130,26 +128,24 @@ Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_en
   return {};
 }
 
-void HandlerPair::remove_worker(WorkerName worker) {
-  const auto found = std::find_if(hops_.begin(), hops_.end(),
-                                  [&](const Hop& hop) { return hop.hop->worker() == worker; });
-  if (found == hops_.end()) return;
-  from_workers_->disconnect(found->requests_endpoint);
-  std::erase(by_slot_[worker.slot], found->hop.get());
-  std::vector<ConnectionId> ids = found->hop->told().take();
-  hops_.erase(found);
-  // The worker's own notice may be in our queue still.
-  std::erase_if(ids, [this](ConnectionId id) { return !told_ended_.insert(id, loop_.now()); });
-  if (!ids.empty()) {
-    log_info("handler pair " + send_spec() + ": handlers are told of " +
-             std::to_string(ids.size()) + " connections that ended with worker " +
-             std::to_string(worker.slot));
-    departed_.push_back({std::move(ids), loop_.now() + kDepartedS});
-    if (!departed_timer_.active()) {
-      departed_timer_.start<&HandlerPair::departed_late>(loop_, kDepartedS, 0.0, this);
-    }
-  }
-  flush();
+void HandlerPair::expect_workers_anew() {
+  for (Hop& known : hops_) known.stale = true;
+}
+
+// Until now replies went to the old end, and what handlers know of the worker is as it was. Our
+// other socket connects again by itself.
+Status HandlerPair::connect_anew(Hop& known, const std::string& replies_endpoint) {
+  auto opened = WorkerHop::open(loop_, *context_, known.hop->worker(), options_.send_spec,
+                                replies_endpoint, *this);
+  if (!opened.ok()) return std::move(opened).status().in("handler pair " + send_spec());
+  std::unique_ptr<WorkerHop> hop = std::move(opened).value();
+  if (has_handlers()) hop->say(kRelayOpen);
+  for (const ConnectionId id : known.hop->told().take()) hop->told().insert(id);
+  std::vector<WorkerHop*>& same_slot = by_slot_[hop->worker().slot];
+  std::replace(same_slot.begin(), same_slot.end(), known.hop.get(), hop.get());
+  known.hop = std::move(hop);
+  known.stale = false;
+  return {};
 }
 
 void HandlerPair::forget_workers() {
@@ -161,6 +157,11 @@ void HandlerPair::forget_workers() {
 size_t HandlerPair::worker_peers() const {
   return static_cast<size_t>(std::count_if(hops_.begin(), hops_.end(),
                                            [](const Hop& hop) { return hop.hop->connected(); }));
+}
+
+bool HandlerPair::settled() const {
+  return std::all_of(hops_.begin(), hops_.end(),
+                     [](const Hop& hop) { return hop.hop->settled() || !hop.hop->connected(); });
 }
 
 HandlerPairDrops HandlerPair::drops() const {
@@ -277,14 +278,6 @@ void HandlerPair::reply(ZmqMessage& message) {
   pace();
 }
 
-// A connection of a worker that is no more: the handlers are told, unless they were already. So a
-// reply that crossed the notice brings no second one, and a handler that answers notices does not
-// go round in circles with us.
-void HandlerPair::unknown_connection(ConnectionId id) {
-  if (!told_ended_.insert(id, loop_.now())) return;
-  if (!tell_departed(id)) notice_dropped(id, "the queue is full");
-}
-
 void HandlerPair::bad_reply(std::string_view why) {
   if (!invalid_.add()) return;
   log_warn("Skipped invalid message from handler: " + recv_spec() + ": " + std::string(why) +
@@ -325,6 +318,10 @@ void HandlerPair::worker_word(std::string_view word) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
   };
   if (read_worker_told(word, knows)) return;
+  if (const ConnectionId id = read_worker_settled(word); id != 0) {
+    if (WorkerHop* hop = owner_of(id)) hop->settle();
+    return;
+  }
   const WorkerWord about = read_worker_word(word);
   if (WorkerHop* hop = owner_of(about.id)) hop->introduced(about.number);
 }
@@ -346,37 +343,6 @@ void HandlerPair::gate_changed() {
   log_info("handler pair " + send_spec() + (had_handlers_ ? ": handlers are" : ": no handler is") +
            " connected (" + std::to_string(gate_->request_peers()) + " for requests, " +
            std::to_string(gate_->reply_peers()) + " for replies)");
-}
-
-// Connections that ended with their worker
-// ---------------------------------------------------------
-
-bool HandlerPair::tell_departed(ConnectionId id) {
-  write_disconnect(options_.send_ident, id, options_.protocol, notice_);
-  ZmqMessage message(notice_.data(), notice_.size());
-  return queue_->submit(id, message, QueuedKind::kNotice);
-}
-
-// Behind the requests that wait, and never more than half of the queue.
-void HandlerPair::feed_departed() {
-  while (!departed_.empty() && gate_->open() && queue_->size() <= options_.queue_max / 2) {
-    std::vector<ConnectionId>& ids = departed_.front().ids;
-    if (!tell_departed(ids.back())) return;
-    ids.pop_back();
-    if (ids.empty()) departed_.pop_front();
-  }
-}
-
-void HandlerPair::departed_late() {
-  while (!departed_.empty() && departed_.front().until <= loop_.now()) {
-    for (const ConnectionId id : departed_.front().ids) {
-      notice_dropped(id, "no handler took it in time");
-    }
-    departed_.pop_front();
-  }
-  if (departed_.empty()) return;
-  departed_timer_.start<&HandlerPair::departed_late>(loop_, departed_.front().until - loop_.now(),
-                                                     0.0, this);
 }
 
 void HandlerPair::notice_dropped(ConnectionId id, std::string_view why) {

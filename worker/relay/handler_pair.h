@@ -61,6 +61,9 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
                     const std::string& replies_endpoint);
   // It is dead or gone: the handlers are told of the connections that they knew of.
   void remove_worker(WorkerName worker);
+  // Workers that have been here before come again, at new ends of theirs: add_worker() connects to
+  // these.
+  void expect_workers_anew();
   // All have let go of the pair by themselves, and told the handlers what there was to tell.
   void forget_workers();
 
@@ -70,6 +73,8 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   bool has_handlers() const { return gate_->has_peers(); }
   // Workers that are connected now.
   size_t worker_peers() const;
+  // No worker waits for an answer: each that is connected has said so.
+  bool settled() const;
   // Requests and notices on their way to handlers.
   size_t waiting() const { return queue_->size() + departed_.size(); }
   // Seconds since the epoch of the last message in either direction.
@@ -80,6 +85,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   struct Hop {
     std::unique_ptr<WorkerHop> hop;
     std::string requests_endpoint;
+    bool stale = false;  // the worker has another end by now
   };
   // Connections of a dead worker that the handlers are still to be told of.
   struct Departed {
@@ -92,6 +98,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
 
   HandlerPair(Loop& loop, HandlerPairOptions options) : loop_(loop), options_(std::move(options)) {}
   Status open_sockets(ZmqContext& context);
+  Status connect_anew(Hop& known, const std::string& replies_endpoint);
 
   void zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& message,
                    bool multipart) override;

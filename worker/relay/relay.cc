@@ -14,9 +14,8 @@ namespace {
 constexpr double kLookAroundS = 0.05;
 // Without a master nobody tells us when the workers are done.
 constexpr double kOrphanS = 30.0;
-// A moved pair lets its handlers go when nothing has passed for this long, or after the limit.
+// A moved pair whose handlers owe nothing lets them go when nothing has passed for this long.
 constexpr double kMovedQuietS = 0.25;
-constexpr double kMovedS = 2.0;
 // Workers let go of a removed pair within their drain limit; this is for those that never do.
 constexpr double kRemovedS = 600.0;
 // Beyond the limit of the workers, for their last notices.
@@ -143,6 +142,7 @@ Status Relay::prepare(Message& message) {
   next->number = message.generation;
   next->log_level = static_cast<LogLevel>(config.value().server.error_log_level);
   next->heartbeat_ms = static_cast<uint64_t>(config.value().settings.number("heartbeat_ms"));
+  next->handlers_s = config.value().settings.number("upgrade.handlers_ms") / 1000.0;
   next->rows = distinct_pairs(config.value());
   next->relays = message.number > 1;
   if (next->relays) {
@@ -185,8 +185,7 @@ Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& r
       if (same_specs(*pair, row)) return pair;
     }
   }
-  // One that all workers have left only delivers its last notices: their ends of it will be new,
-  // and it must not meet them.
+  // One that all workers have left only delivers its last notices, and must not meet new ends.
   for (const Retired& retired : retired_) {
     if (!same_specs(*retired.pair, row)) continue;
     if (retired.pair->worker_peers() != 0) return retired.pair;
@@ -242,7 +241,9 @@ void Relay::commit(uint64_t generation) {
   }
   if (before) retire_others(before->pairs);
   std::erase_if(retired_, [this](const Retired& retired) {
-    return std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
+    const bool back = std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
+    if (back && retired.moved) retired.pair->expect_workers_anew();
+    return back;
   });
   zap_->allow(current_->curve.clients);
   log_set_level(current_->log_level);
@@ -376,7 +377,8 @@ bool Relay::finished(Retired& retired) const {
     return (deserted && retired.pair->waiting() == 0) || age > kRemovedS;
   }
   const double quiet = std::min(age, loop_.now() - retired.pair->last_message());
-  return (quiet > kMovedQuietS && retired.pair->waiting() == 0) || age > kMovedS;
+  const bool done = retired.pair->settled() && retired.pair->waiting() == 0;
+  return (done && quiet > kMovedQuietS) || age > current_->handlers_s;
 }
 
 bool Relay::may_end() const {

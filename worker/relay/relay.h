@@ -33,11 +33,12 @@ class Relay final : ChannelUser, ControlPortUser {
   // Pairs and control port may be shared with the generation before.
   struct Generation {
     uint64_t number = 0;
-    bool relays = false;  // there is more than one worker
+    bool relays = false;    // the handlers' endpoints are ours
+    double handlers_s = 0;  // how long handlers may stay at a pair that has moved
     LogLevel log_level = LogLevel::kInfo;
     uint64_t heartbeat_ms = 0;
     std::vector<HandlerPairOptions> rows;             // of every pair in the configuration
-    std::vector<std::shared_ptr<HandlerPair>> pairs;  // in the order of rows; none with one worker
+    std::vector<std::shared_ptr<HandlerPair>> pairs;  // in the order of rows; none unless it relays
     std::shared_ptr<ControlPort> control;
     ControlInfo info;
     CurveKeys curve;

@@ -63,6 +63,9 @@ class WorkerHop final : ZmqSocketUser {
   void received() { ++received_; }
   void consumed() { ++consumed_; }
   void introduced(uint64_t number);
+  // It has said that it waits for nothing any more (relay_words.h).
+  void settle() { settled_ = true; }
+  bool settled() const { return settled_; }
   // Tells the worker, if it does not know already.
   void say_consumed();
   size_t waiting() const { return queue_.size(); }
@@ -95,6 +98,7 @@ class WorkerHop final : ZmqSocketUser {
   TimerWatcher stall_;     // runs while the hop is crowded
   IdSet told_{kToldMax};
   bool introduced_ = false;
+  bool settled_ = false;
   uint64_t received_ = 0;
   uint64_t consumed_ = 0;
   uint64_t said_ = 0;

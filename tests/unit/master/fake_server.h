@@ -96,7 +96,7 @@ class FakeChild final : private ChannelUser {
         clients.type = MessageType::kClients;
         clients.descriptors.push_back(error_log_.duplicate());
         channel_.send(std::move(clients));
-        loop_.stop();
+        if (!told_to("stubborn")) loop_.stop();
         break;
       }
       case MessageType::kClients:
@@ -130,6 +130,7 @@ class FakeChild final : private ChannelUser {
     log_info("prepare " + std::to_string(message.generation) + " of " +
              std::to_string(message.number) + " with " + std::exchange(offered_, {}));
     if (told_to("die")) ::raise(SIGKILL);
+    if (behave_ == "die " + name_ + " at " + std::to_string(message.generation)) ::raise(SIGKILL);
     if (told_to("hang")) {
       ::alarm(kHangSeconds);  // nothing stays behind when the test has gone
       ::pause();

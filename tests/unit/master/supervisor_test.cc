@@ -197,6 +197,41 @@ TEST_F(SupervisorTest, MoreAndFewerWorkers) {
   EXPECT_EQ(at("(worker 2) prepare 3"), std::string::npos);
 }
 
+// Goal: handlers stay with the relay as long as a worker that retires lives; then the same
+// configuration serves once more without it. Method: a worker that does not end by itself.
+TEST_F(SupervisorTest, OneWorkerGetsTheHandlersWhenTheOthersHaveEnded) {
+  start("stubborn worker 1");
+  server_.plan.workers = 1;
+  reload("next");
+  EXPECT_TRUE(server_.says("generation 2 serves: 1 worker;")) << server_.log();
+  EXPECT_TRUE(server_.says("(worker 1) retire 20000"));
+  EXPECT_TRUE(server_.says("(worker 0) prepare 2 of 2 with \n"));
+  reload("next");
+  EXPECT_TRUE(server_.says("generation 3 serves: 1 worker;")) << server_.log();
+  EXPECT_TRUE(server_.says("(relay) prepare 3 of 2 with zmq ipc://run/send"));
+  server_.configure("of no reload");
+  ::kill(server_.process("m2-worker-1"), SIGKILL);
+  EXPECT_TRUE(server_.says("generation 4 gives the endpoints of handlers to the worker"));
+  EXPECT_TRUE(
+      server_.says("(worker 0) prepare 4 of 1 with zmq ipc://run/send\nzmq ipc://run/recv;"));
+  EXPECT_TRUE(server_.says("(relay) prepare 4 of 1 with control ipc://run/control;"));
+  EXPECT_EQ(at("generation 4 serves"), std::string::npos);
+  EXPECT_TRUE(server_.says("(relay) up 0", 2)) << server_.log();
+}
+
+// Goal: if that fails nothing changes, and it is tried again when somebody has started again.
+TEST_F(SupervisorTest, HandlersStayWithTheRelayWhenTheyCannotBeGiven) {
+  start("stubborn worker 1");
+  server_.plan.workers = 1;
+  reload("die worker 0 at 3");
+  ASSERT_TRUE(server_.says("generation 2 serves: 1 worker;")) << server_.log();
+  ::kill(server_.process("m2-worker-1"), SIGKILL);
+  EXPECT_TRUE(server_.says("the endpoints of handlers stay with the relay for now: worker 0 died"));
+  EXPECT_TRUE(server_.says("generation 4 gives the endpoints of handlers to the worker"))
+      << server_.log();
+  EXPECT_EQ(at("reload refused"), std::string::npos);
+}
+
 TEST_F(SupervisorTest, WorkersStartedForARefusedReloadLeaveAgain) {
   start();
   server_.plan.workers = 3;

@@ -14,7 +14,13 @@ using test::HandlerPeer;
 using test::receive_text;
 using test::send_text;
 
-using LinkBehindRelayTest = test::LinkFixture;
+class LinkBehindRelayTest : public test::LinkFixture {
+ protected:
+  void pass(double seconds) {
+    const double until = turns.loop.now() + seconds;
+    ASSERT_TRUE(turns.until([&] { return turns.loop.now() > until; }));
+  }
+};
 
 class PlainRelay {
  public:
@@ -156,6 +162,9 @@ TEST_F(LinkBehindRelayTest, SaysWhomHandlersKnow) {
   EXPECT_TRUE(read_worker_told("@worker told 7 8", [&](ConnectionId id) { read.push_back(id); }));
   EXPECT_EQ(read, known);
   EXPECT_FALSE(read_worker_told("@worker 9 0", [](ConnectionId) {}));
+  EXPECT_EQ(read_worker_settled(write_worker_settled(9)), 9u);
+  EXPECT_EQ(read_worker_settled("@worker 9 0"), 0u);
+  EXPECT_EQ(read_worker_word(write_worker_settled(9)).id, 0u);
 }
 
 // From one worker to several, in the midst of work: nothing that waits is lost, late answers are
@@ -205,6 +214,82 @@ TEST_F(LinkBehindRelayTest, MovesOutFromBehindTheRelay) {
   relay.reset();
   ASSERT_TRUE(link->submit(3, "three"));
   EXPECT_EQ(receive(handler.requests), "three");
+}
+
+// What was sent through the relay is answered through it, and the relay hears when that is all;
+// then its end is the end of the place.
+TEST_F(LinkBehindRelayTest, TellsTheRelayThatItLeftWhenNothingIsOwed) {
+  HandlerLinkOptions options = behind_relay();
+  options.worker_id = 9;
+  open(std::move(options));
+  PlainRelay relay(directory);
+  send_text(relay.replies, kRelayOpen);
+  EXPECT_EQ(receive(relay.requests), "@worker 9 0");
+  Owed before, after;
+  ASSERT_TRUE(link->submit(1, "one"));
+  link->owe(before, 1);
+  EXPECT_EQ(receive(relay.requests), "one");
+  options = direct();
+  options.handlers_ms = 60'000;
+  options.worker_id = 9;
+  ASSERT_TRUE(link->prepare_move(turns.context, std::move(options)).ok());
+  link->commit_move();
+  ASSERT_TRUE(link->submit(2, "two"));
+  link->owe(after, 2);
+  pass(0.3);
+  EXPECT_EQ(receive_text(relay.requests), std::nullopt);
+  send_text(relay.replies, "U 1:1, late");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  before.settle();
+  EXPECT_EQ(receive(relay.requests), "@worker settled 9");
+  pass(0.2);
+  EXPECT_EQ(receive_text(relay.requests), std::nullopt);  // once
+}
+
+// The same for handlers of our own: both their connections stay until they owe nothing.
+TEST_F(LinkBehindRelayTest, HandlersStayForWhatTheyOwe) {
+  HandlerLinkOptions options = direct();
+  options.handlers_ms = 60'000;
+  open(std::move(options));
+  HandlerPeer handler(link->send_spec(), link->recv_spec());
+  Owed owed;
+  ASSERT_TRUE(link->submit(1, "one"));
+  link->owe(owed, 1);
+  EXPECT_EQ(receive(handler.requests), "one");
+  test::Ends ends(handler.requests);
+  ASSERT_TRUE(link->prepare_move(turns.context, behind_relay()).ok());
+  link->commit_move();
+  pass(0.5);
+  EXPECT_EQ(ends.count(), 0);
+  send_text(handler.replies, "U 1:1, late");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  owed.settle();
+  ASSERT_TRUE(turns.until([&] { return ends.count() > 0; }));
+  EXPECT_TRUE(refused.empty());
+}
+
+// But not for ever. What they hold then is theirs to answer from where the pair is.
+TEST_F(LinkBehindRelayTest, HandlersDoNotStayBeyondTheLimit) {
+  HandlerLinkOptions options = direct();
+  options.handlers_ms = 100;
+  options.grace_ms = 1;
+  open(std::move(options));
+  HandlerPeer handler(link->send_spec(), link->recv_spec());
+  Owed owed;
+  ASSERT_TRUE(link->submit(1, "one"));
+  link->owe(owed, 1);
+  EXPECT_EQ(receive(handler.requests), "one");
+  test::Ends ends(handler.requests);
+  ASSERT_TRUE(link->prepare_move(turns.context, behind_relay()).ok());
+  PlainRelay relay(directory);  // there before the commit, without handlers
+  send_text(relay.replies, "U 1:1, heard");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));
+  link->commit_move();
+  ASSERT_TRUE(turns.until([&] { return ends.count() > 0; }));
+  send_text(relay.replies, kRelayOpen);
+  send_text(relay.replies, "U 1:1, at last");
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 2; }));
+  EXPECT_TRUE(refused.empty());
 }
 
 TEST_F(LinkBehindRelayTest, AnAbortedMoveChangesNothing) {

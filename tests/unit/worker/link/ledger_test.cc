@@ -37,6 +37,24 @@ class LedgerTest : public testing::Test, protected LedgerUser {
   static constexpr auto kGone = Overdue::kGone;
 };
 
+TEST_F(LedgerTest, KnowsWhetherAnyOfTheFirstIsOwed) {
+  std::array<Owed, 3> owed;
+  EXPECT_FALSE(ledger->owes(5));
+  ledger->add(owed[0], 1, 4);
+  ledger->add(owed[1], 2, 6);
+  ledger->add(owed[2], 3, 0);  // it still waits
+  EXPECT_FALSE(ledger->owes(3));
+  EXPECT_TRUE(ledger->owes(5));
+  owed[0].answer_began();
+  EXPECT_TRUE(ledger->owes(5));
+  owed[0].settle();
+  EXPECT_FALSE(ledger->owes(5));
+  owed[2].handed_over(7);
+  owed[1].settle();
+  EXPECT_FALSE(ledger->owes(6));
+  EXPECT_TRUE(ledger->owes(7));
+}
+
 TEST_F(LedgerTest, TellsOfWhatWasNotAnsweredInTime) {
   ledger->set_limits(20, 0);
   std::array<Owed, 4> owed;

@@ -119,4 +119,19 @@ class HandlerPeer {
   zmq::socket_t replies;
 };
 
+// How often connections of a socket have ended from now on. Destroyed before the socket.
+class Ends final : zmq::monitor_t {
+ public:
+  explicit Ends(zmq::socket_t& socket) { init(socket, "inproc://ends", ZMQ_EVENT_DISCONNECTED); }
+  int count() {
+    while (check_event(0)) {
+    }
+    return count_;
+  }
+
+ private:
+  void on_event_disconnected(const zmq_event_t&, const char*) override { ++count_; }
+  int count_ = 0;
+};
+
 }  // namespace m2::test

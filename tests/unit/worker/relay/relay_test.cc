@@ -82,6 +82,7 @@ class RelayTest : public testing::Test, protected ChannelUser, protected Handler
   void prepare(uint64_t generation, const std::vector<HandlerRow>& rows, unsigned workers,
                bool with_sockets = true) {
     Config config;
+    ASSERT_TRUE(config.settings.set("upgrade.handlers_ms", "60000").ok());
     config.hosts.resize(1);
     config.handlers = rows;
     config.server.control_port = directory.ipc("control");
@@ -130,19 +131,39 @@ class RelayTest : public testing::Test, protected ChannelUser, protected Handler
     const std::string text = std::to_string(id(number));
     return "sender " + std::to_string(text.size()) + ":" + text + ", body";
   }
-  void start_worker(const HandlerRow& row) {
+  HandlerLinkOptions options_of(const HandlerRow& row) {
     HandlerLinkOptions options;
     options.send_spec = row.send_spec;
     options.recv_spec = row.recv_spec;
+    options.wait_ms = options.handlers_ms = 60'000;
+    options.worker_id = id(0);
+    return options;
+  }
+  HandlerLinkOptions direct(const HandlerRow& row) {
+    HandlerLinkOptions options = options_of(row);
+    options.requests_endpoint = row.send_spec;
+    options.replies_endpoint = row.recv_spec;
+    options.requests_fd = sockets[row.send_spec].duplicate();
+    options.replies_fd = sockets[row.recv_spec].duplicate();
+    return options;
+  }
+  HandlerLinkOptions behind_relay(const HandlerRow& row) {
+    HandlerLinkOptions options = options_of(row);
     const std::string run = std::filesystem::path(directory.file("x")).parent_path();
     options.requests_endpoint = private_endpoint(run, 0, kIncarnation, row.send_spec, row.recv_spec,
                                                  PrivateSide::kRequests);
     options.replies_endpoint =
         private_endpoint(run, 0, kIncarnation, row.send_spec, row.recv_spec, PrivateSide::kReplies);
-    options.wait_ms = 60'000;
-    auto opened = HandlerLink::open(turns.loop, turns.context, std::move(options), *this);
+    return options;
+  }
+  void start_worker(const HandlerRow& row) {
+    auto opened = HandlerLink::open(turns.loop, turns.context, behind_relay(row), *this);
     ASSERT_TRUE(opened.ok()) << opened.message();
     link = std::move(opened).value();
+  }
+  void move(HandlerLinkOptions options) {
+    const Status prepared = link->prepare_move(turns.context, std::move(options));
+    ASSERT_TRUE(prepared.ok()) << prepared.message();
   }
   void announce(MessageType type) { master->send(message(type, 1, kIncarnation)); }
 
@@ -263,15 +284,65 @@ TEST_F(RelayTest, HandsItsHandlersToASingleWorker) {
   const HandlerRow row = pair("a");
   HandlerPeer handler(row.send_spec, row.recv_spec);
   round_trip(handler, 1);
-  HandlerLinkOptions direct;
-  direct.send_spec = direct.requests_endpoint = row.send_spec;
-  direct.recv_spec = direct.replies_endpoint = row.recv_spec;
-  direct.requests_fd = sockets[row.send_spec].duplicate();
-  direct.replies_fd = sockets[row.recv_spec].duplicate();
-  ASSERT_TRUE(link->prepare_move(turns.context, std::move(direct)).ok());
+  move(direct(row));
   reload(2, {row}, 1);
   link->commit_move();
   round_trip(handler, 2);
+  EXPECT_TRUE(refused.empty());
+}
+
+// Not before they have answered what they had: what a PUB socket says on its way would be lost.
+TEST_F(RelayTest, KeepsItsHandlersForWhatTheyOweASingleWorker) {
+  const HandlerRow row = pair("a");
+  reload(1, {row}, 2);
+  start_worker(row);
+  announce(MessageType::kWorkerUp);
+  HandlerPeer handler(row.send_spec, row.recv_spec);
+  round_trip(handler, 1);
+  Owed owed;
+  ASSERT_TRUE(link->submit(id(2), request(2)));
+  link->owe(owed, id(2));
+  ASSERT_EQ(receive(handler), request(2));
+  test::Ends ends(handler.requests);
+  move(direct(row));
+  reload(2, {row}, 1);
+  link->commit_move();
+  const double later = turns.loop.now() + 0.6;
+  ASSERT_TRUE(turns.until([&] { return turns.loop.now() > later; }));
+  EXPECT_EQ(ends.count(), 0);
+  send_text(handler.replies, reply(2));
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 2; }));
+  owed.settle();
+  round_trip(handler, 3);
+  EXPECT_GT(ends.count(), 0);
+  EXPECT_TRUE(refused.empty());
+}
+
+// Several workers again before handlers have gone: they never notice, and the worker, which has
+// other ends by now, hears of them.
+TEST_F(RelayTest, APairThatCameBackFindsItsWorkersAnew) {
+  const HandlerRow row = pair("a");
+  reload(1, {row}, 2);
+  start_worker(row);
+  announce(MessageType::kWorkerUp);
+  HandlerPeer handler(row.send_spec, row.recv_spec);
+  round_trip(handler, 1);
+  Owed owed;
+  ASSERT_TRUE(link->submit(id(2), request(2)));
+  link->owe(owed, id(2));
+  ASSERT_EQ(receive(handler), request(2));
+  test::Ends ends(handler.requests);
+  move(direct(row));
+  reload(2, {row}, 1);
+  link->commit_move();
+  move(behind_relay(row));
+  reload(3, {row}, 2);
+  link->commit_move();
+  announce(MessageType::kWorkerUp);
+  round_trip(handler, 3);
+  send_text(handler.replies, reply(2));
+  ASSERT_TRUE(turns.until([&] { return replies.size() == 3; }));
+  EXPECT_EQ(ends.count(), 0);
   EXPECT_TRUE(refused.empty());
 }
 
