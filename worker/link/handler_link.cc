@@ -1,3 +1,5 @@
+// One class, longer than most files here: whatever can happen to a request between queue, ledger,
+// relay and the place of the pair's sockets meets in it, and is told in one place.
 #include "worker/link/handler_link.h"
 
 #include <algorithm>
