@@ -43,6 +43,12 @@ def memory(pids):
     return total
 
 
+@pytest.fixture(autouse=True)
+def next_test_meets_no_old_handler(site):
+    yield
+    wait_until(lambda: not site.has_handlers(), "the server to see that the handlers have ended")
+
+
 # Goal: held requests cost little memory, and one event answers all of them, 128 with a message.
 # Method: 2,000 clients with the headers of a browser; all must be held at once.
 def test_long_polls(site):
