@@ -24,10 +24,6 @@ def pss_kb(pid):
     return 0
 
 
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 class Reloads:
     def __init__(self, idle=0, workers=1):
         self.deployment = Deployment()
@@ -41,6 +37,7 @@ class Reloads:
             assert client.request().status == 200
         self.figures = []  # one a round: {name: (PSS in KB, descriptors)}
         self.seconds = []
+        self.least = {}  # {name: descriptors}
         self.lost = 0
 
     def __enter__(self):
@@ -93,20 +90,40 @@ class Reloads:
                 self.lost += 1
 
     def measure(self):
-        """A pair that was removed goes within a moment: the least of some looks."""
-        least = {}
+        """Figures at rest: a pair that was removed is kept until nothing is owed, so a process gets
+        its time to come down to the least that one of its name has ever had. Memory: the least of
+        some looks."""
+        try:
+            wait_until(self.is_at_rest, "the descriptors of the earlier rounds")
+        except AssertionError:
+            pass  # they stay above: what is measured now says it
+        found = {}
         for _ in range(3):
-            names = {"master": self.server.pid}
-            names.update({name: pid for pid, name in self.server.children().items()})
-            for name, pid in names.items():
+            for name, (pid, count) in self.descriptors().items():
                 try:
-                    now = (pss_kb(pid), descriptors(pid))
+                    kb = pss_kb(pid)
                 except OSError:
                     continue  # a reader that has just ended
-                before = least.get(name, now)
-                least[name] = tuple(min(pair) for pair in zip(before, now))
+                had_kb, had = found.get(name, (kb, count))
+                found[name] = min(kb, had_kb), min(count, had)
             time.sleep(0.1)
-        self.figures.append(least)
+        self.figures.append(found)
+
+    def is_at_rest(self):
+        now = {name: count for name, (_, count) in self.descriptors().items()}
+        for name, count in now.items():
+            self.least[name] = min(count, self.least.get(name, count))
+        return all(count <= self.least[name] + DESCRIPTORS_MORE for name, count in now.items())
+
+    def descriptors(self):
+        """{name: (pid, count)} of the processes that live now."""
+        found = {}
+        for pid, name in [(self.server.pid, "master"), *self.server.children().items()]:
+            try:
+                found[name] = pid, len(os.listdir(f"/proc/{pid}/fd"))
+            except OSError:
+                continue
+        return found
 
     def faults(self):
         """Texts. What one process costs at the end against the middle of the run: caches and pools
