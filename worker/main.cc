@@ -2,6 +2,7 @@
 #include <csignal>
 #include <string>
 
+#include "common/descriptor_table.h"
 #include "common/log.h"
 #include "common/treaty/child.h"
 #include "common/treaty/jailed.h"
@@ -10,6 +11,7 @@
 namespace m2 {
 
 int worker_main(ChildStart start) {
+  grow_descriptor_table(start.channel);
   log_open("worker " + std::to_string(start.slot), start.error_log.get(), start.log_level);
 
   // From here on: no privileges.

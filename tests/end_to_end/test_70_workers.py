@@ -139,3 +139,14 @@ def test_pairs_are_apart(deployment):
                 assert server.get(f"/{name}").body == name.encode()
         for on in handlers:
             on.close()
+
+
+# Goal: nobody waits while a worker's or the relay's table of descriptors grows, which takes the
+# kernel milliseconds in a process with threads. Method: its size (proc(5), FDSize), before clients.
+def test_descriptor_table(deployment):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings={"superpoll.max_fd": 4000})
+    with Server(deployment, workers=2, prefix=["prlimit", "--nofile=3000:4000"]) as server:
+        for pid in server.workers() + server.relay():
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                size = next(int(line.split()[1]) for line in file if line.startswith("FDSize"))
+            assert size >= 4000, server.children()[pid]

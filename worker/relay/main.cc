@@ -1,4 +1,5 @@
 // The story of the relay, from the master's fork to its end.
+#include "common/descriptor_table.h"
 #include "common/log.h"
 #include "common/treaty/child.h"
 #include "common/treaty/jailed.h"
@@ -7,6 +8,7 @@
 namespace m2 {
 
 int relay_main(ChildStart start) {
+  grow_descriptor_table(start.channel);
   log_open("relay", start.error_log.get(), start.log_level);
 
   // From here on: no privileges.
