@@ -1,5 +1,6 @@
 """How WebSockets end, and what they outlive: reloads, stops, silence, absent handlers."""
 
+import contextlib
 import os
 import signal
 import time
@@ -126,25 +127,34 @@ def idle(site):
         assert client.text() == "still there"
 
 
-# Goal: with 'messages' a silent client is pinged; its pong keeps it, silence ends it.
-def test_ping_and_pong(deployment):
-    deployment.configure({"/": dir_(), "/ws": handler(websocket="messages")},
-                         settings={"websocket.ping_ms": 300, "websocket.pong_ms": 3000,
-                                   "websocket.idle_ms": 0})
-    with Server(deployment, workers=1) as server, Handler(deployment) as on:
-        site = WebSocketSite(deployment, server, on)
+# Goal: with 'messages' a silent client is pinged, again and again while it answers; how long an
+# answer may take says nothing of the next ping.
+def test_pinged_again(deployment):
+    with pinging(deployment, 3600000) as site:
         client = site.client()
         for _ in range(3):
             got = client.frame()
             assert got.opcode == PING
             client.send_frame(got.payload, opcode=PONG)
-        while True:  # answers no more
-            got = client.frame()
-            if got.opcode == CLOSE:
-                break
-            assert got.opcode == PING
+
+
+# Goal: with 'messages' a pinged client that stays silent is closed.
+def test_no_pong(deployment):
+    with pinging(deployment, 1000) as site:
+        client = site.client()
+        assert client.frame().opcode == PING
+        got = client.frame()
         assert got.code == 1001 and client.at_end()
         assert site.told_of_the_end(client)
+
+
+@contextlib.contextmanager
+def pinging(deployment, pong_ms):
+    deployment.configure({"/": dir_(), "/ws": handler(websocket="messages")},
+                         settings={"websocket.ping_ms": 300, "websocket.pong_ms": pong_ms,
+                                   "websocket.idle_ms": 0})
+    with Server(deployment, workers=1) as server, Handler(deployment) as on:
+        yield WebSocketSite(deployment, server, on)
 
 
 # Goal: without a handler an open WebSocket is closed with 1013 when its message has waited, and

@@ -113,7 +113,7 @@ double WebSocketMessages::watch_silence(double now) {
   if (now < ping) return ping - now;
   exchange().send_urgent(control_frame(Opcode::kPing, {}));
   pinged_at_ = now;
-  return limits().pong_ms / 1000.0;
+  return std::min(limits().ping_ms, limits().pong_ms) / 1000.0;  // a pong may come before either
 }
 
 bool WebSocketMessages::handler_reply(std::string_view body, HandlerMessage& message) {
