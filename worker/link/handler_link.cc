@@ -1,13 +1,13 @@
-// One class, longer than most files here: whatever can happen to a request between queue, ledger,
-// relay and the place of the pair's sockets meets in it, and is told in one place.
+// One class: whatever can happen to a request between queue, ledger, relay and the place of the
+// pair's sockets meets in it, and is told in one place.
 #include "worker/link/handler_link.h"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "common/log.h"
-#include "worker/link/drop_counter.h"
+#include "worker/link/in_doubt.h"
+#include "worker/link/link_drops.h"
 #include "worker/link/link_place.h"
 #include "worker/link/recent_ids.h"
 #include "worker/link/relay_words.h"
@@ -51,6 +51,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
         worker_id_(options.worker_id),
         told_(options.told),
         told_as_(options.told_as),
+        drops_(send_spec_, recv_spec_),
         ledger_(loop, *this) {}
 
   ~Link() override {
@@ -85,7 +86,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   const std::string& send_spec() const override { return send_spec_; }
   const std::string& recv_spec() const override { return recv_spec_; }
   bool has_handlers() const override { return now_->has_handlers(); }
-  HandlerLinkDrops drops() const override;
+  HandlerLinkDrops drops() const override { return drops_.totals(); }
 
  private:
   void place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message,
@@ -129,11 +130,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
   uint64_t left_last_ = 0;     // and these went to the place that was left
   double handlers_s_ = 0;      // how long handlers may stay there
-  struct InDoubt {
-    uint64_t number;
-    ConnectionId id;
-  };
-  std::deque<InDoubt> in_doubt_;  // of the others, those that no ledger knows
+  InDoubt in_doubt_;           // of the others, those that no ledger knows
   uint64_t torn_until_ = 0;
   std::vector<ConnectionId> torn_;
   TimerWatcher torn_timer_;
@@ -142,13 +139,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   TimerWatcher next_turn_;
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
   bool had_handlers_ = false;
-  DropCounter full_;
-  DropCounter late_;
-  DropCounter relay_refused_;
-  DropCounter notices_;
-  DropCounter multipart_;
-  DropCounter timeout_;
-  DropCounter handlers_gone_;
+  LinkDrops drops_;
   Ledger ledger_;
 };
 
@@ -191,17 +182,13 @@ bool Link::submit(ConnectionId id, std::string_view message) {
     ZmqMessage copy(message.data(), message.size());
     return queue_->submit(id, copy, QueuedKind::kRequest);
   }
-  if (full_.add()) {
-    log_warn("handler pair " + send_spec_ + ": " + std::to_string(queue_->size()) +
-             " requests wait already; request of connection " + std::to_string(id) +
-             " refused (so far: " + std::to_string(full_.total()) + ")");
-  }
+  drops_.queue_full(id, queue_->size());
   return false;
 }
 
 void Link::owe(Owed& owed, ConnectionId id) {
   const bool waits = queue_->owe(owed, id);
-  if (!waits && !in_doubt_.empty() && in_doubt_.back().number == sent_) in_doubt_.pop_back();
+  if (!waits) in_doubt_.is_owed(sent_);
   ledger_.add(owed, id, waits ? 0 : sent_);
 }
 
@@ -241,11 +228,6 @@ void Link::notify(ConnectionId id, std::string_view message) {
   if (!queue_->submit(id, copy, QueuedKind::kNotice)) notice_dropped(id, "the queue is full");
 }
 
-HandlerLinkDrops Link::drops() const {
-  return {full_.total(),          late_.total(),    relay_refused_.total(), timeout_.total(),
-          handlers_gone_.total(), notices_.total(), multipart_.total()};
-}
-
 Status Link::prepare_move(ZmqContext& context, HandlerLinkOptions options) {
   auto place = LinkPlace::open(loop_, context, std::move(options), *this);
   if (!place.ok()) return std::move(place).status().in("handler pair " + send_spec_);
@@ -276,14 +258,7 @@ void Link::look_at_left() {
 }
 
 void Link::place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message, bool multipart) {
-  if (multipart) {
-    if (multipart_.add()) {
-      log_warn("handler pair " + recv_spec_ +
-               ": a message of several parts was dropped, a reply is one part (dropped so far: " +
-               std::to_string(multipart_.total()) + ")");
-    }
-    return;
-  }
+  if (multipart) return drops_.multipart();
   if (place.behind_relay() && bytes_of(*message).starts_with(kRelayPrefix)) {
     return relay_word(place, bytes_of(*message));
   }
@@ -321,7 +296,7 @@ void Link::relay_word(LinkPlace& place, std::string_view word) {
   if (place.take_relay_word(word)) return;
   const RelayRefusal refusal = read_relay_refusal(word);
   if (refusal.id == 0) return log_error("unknown word of the relay: " + std::string(word));
-  relay_refused_.add();
+  drops_.relay_refused();
   user_.request_refused(*this, refusal.id, refusal.why, kNotHandedOver);
 }
 
@@ -349,10 +324,7 @@ void Link::expired(ConnectionId id, bool notice) {
       (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
       std::to_string(queue_->wait_ms()) + " ms";
   if (notice) return notice_dropped(id, why);
-  if (late_.add()) {
-    log_warn("handler pair " + send_spec_ + ": " + why + ", request of connection " +
-             std::to_string(id) + " refused (so far: " + std::to_string(late_.total()) + ")");
-  }
+  drops_.late(id, why);
   user_.request_refused(*this, id, why, kNotHandedOver);
 }
 
@@ -365,12 +337,12 @@ void Link::passed(ConnectionId id, QueuedKind kind, Owed* owed) {
   }
   if (owed != nullptr) return owed->handed_over(sent_);
   const bool is_of_client = kind == QueuedKind::kRequest || kind == QueuedKind::kFollowing;
-  if (is_of_client && now_->behind_relay()) in_doubt_.push_back({sent_, id});
+  if (is_of_client && now_->behind_relay()) in_doubt_.add(sent_, id);
 }
 
 void Link::relay_has_passed(uint64_t number) {
   relay_passed_ = number;
-  while (!in_doubt_.empty() && in_doubt_.front().number <= number) in_doubt_.pop_front();
+  in_doubt_.passed(number);
 }
 
 // What it had not passed on is lost, and parts of answers may be. Those that it had sent us are
@@ -378,9 +350,7 @@ void Link::relay_has_passed(uint64_t number) {
 void Link::relay_ended(LinkPlace& place) {
   if (&place != now_.get()) return;
   ledger_.gone(relay_passed_ + 1, sent_);
-  for (const InDoubt& lost : std::exchange(in_doubt_, {})) {
-    if (std::count(torn_.begin(), torn_.end(), lost.id) == 0) torn_.push_back(lost.id);
-  }
+  in_doubt_.move_to(torn_);
   torn_until_ = sent_;
   torn_timer_.start<&Link::tell_of_torn>(loop_, kTornS, 0.0, this);
 }
@@ -407,26 +377,23 @@ void Link::did_they_return() {
 }
 
 void Link::overdue(ConnectionId id, Overdue cause) {
-  const bool late = cause == Overdue::kLate;
-  const std::string why = late                      ? "no answer within handler.timeout"
-                          : cause == Overdue::kTorn ? "the relay died, and a part of it may be lost"
-                                                    : "all handlers that may have had it are gone";
-  if (late) queue_->withdraw(id);
-  DropCounter& counter = late ? timeout_ : handlers_gone_;
-  if (counter.add()) {
-    log_warn("handler pair " + send_spec_ + ": " + why + ", request of connection " +
-             std::to_string(id) + " refused (so far: " + std::to_string(counter.total()) + ")");
+  if (cause == Overdue::kLate) {
+    const std::string_view why = "no answer within handler.timeout";
+    queue_->withdraw(id);
+    drops_.timeout(id, why);
+    return user_.request_refused(*this, id, why, kTooLate);
   }
-  user_.request_refused(*this, id, why, late ? kTooLate : kHandlersGone);
+  const std::string_view why = cause == Overdue::kTorn
+                                   ? "the relay died, and a part of it may be lost"
+                                   : "all handlers that may have had it are gone";
+  drops_.gone(id, why);
+  user_.request_refused(*this, id, why, kHandlersGone);
 }
 
 void Link::notice_dropped(ConnectionId id, std::string_view why) {
   told_ended_.erase(id);
   forget(id);
-  if (!notices_.add()) return;
-  log_warn("handler pair " + send_spec_ + ": " + std::string(why) +
-           ", the disconnect notice of connection " + std::to_string(id) +
-           " was dropped (so far: " + std::to_string(notices_.total()) + ")");
+  drops_.notice(id, why);
 }
 
 }  // namespace
