@@ -11,7 +11,7 @@ import pytest
 from lib.deployment import GID, IS_ROOT, UID, UUID, dir_, handler, listener, m2sh
 from lib.handler import Answering, Handler
 from lib.server import Server, program
-from lib.upgrade import HeldUpgrade, own_program, replace
+from lib.upgrade import HeldUpgrade, own_program, replace, wait_accepts_no_more
 from lib.waiting import is_alive, wait_until
 
 
@@ -194,6 +194,8 @@ def test_old_one_killed_while_it_finishes(deployment, workers):
         on.recv()
         children = server.children()
         old = server.upgrade(wait=False)
+        for pid in [old, *children]:
+            wait_accepts_no_more(pid, deployment.port)
         late = server.client().send_request(path="/h/late")
         for pid in [old, *children]:
             if is_alive(pid):  # a worker that holds nothing has ended by itself

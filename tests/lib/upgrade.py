@@ -5,7 +5,7 @@ import shutil
 import signal
 
 from lib.server import program
-from lib.waiting import wait_until
+from lib.waiting import is_alive, wait_until
 
 # Begins when the test lets it.
 _HELD = "#!/bin/sh\nread line < {fifo}\nexec {program} \"$@\"\n"
@@ -23,6 +23,24 @@ def replace(path, text):
         file.write(text)
     os.chmod(path + ".new", 0o755)
     os.rename(path + ".new", path)
+
+
+def wait_accepts_no_more(pid, port):
+    """Until a process that is to finish has closed its copy of the listening socket: before, it may
+    take one more client."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file]
+    sockets = {f"socket:[{row[9]}]" for row in rows
+               if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
+
+    def has_left():
+        try:
+            folder = f"/proc/{pid}/fd"
+            return not any(os.readlink(os.path.join(folder, name)) in sockets
+                           for name in os.listdir(folder))
+        except OSError:
+            return not is_alive(pid)  # or a descriptor is just being closed
+    wait_until(has_left, f"process {pid} to accept no more")
 
 
 class HeldUpgrade:
