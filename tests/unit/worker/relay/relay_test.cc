@@ -167,6 +167,13 @@ class RelayTest : public testing::Test, protected ChannelUser, protected Handler
   }
   void announce(MessageType type) { master->send(message(type, 1, kIncarnation)); }
 
+  // The relay of two workers serves this pair, and worker 0 is there.
+  void begin(const HandlerRow& row) {
+    reload(1, {row}, 2);
+    start_worker(row);
+    announce(MessageType::kWorkerUp);
+  }
+
   std::string receive(HandlerPeer& handler) {
     std::optional<std::string> text;
     EXPECT_TRUE(turns.until([&] { return (text = receive_text(handler.requests)).has_value(); }));
@@ -179,6 +186,12 @@ class RelayTest : public testing::Test, protected ChannelUser, protected Handler
     send_text(handler.replies, reply(number));
     ASSERT_TRUE(turns.until([&] { return replies.size() > before; }));
     ASSERT_EQ(replies.back(), reply(number));
+  }
+  // A request that the handler has and does not answer yet.
+  void leave_owed(HandlerPeer& handler, uint64_t number, Owed& owed) {
+    ASSERT_TRUE(link->submit(id(number), request(number)));
+    link->owe(owed, id(number));
+    ASSERT_EQ(receive(handler), request(number));
   }
 
   test::TempDir directory;
@@ -193,17 +206,13 @@ class RelayTest : public testing::Test, protected ChannelUser, protected Handler
 };
 
 TEST_F(RelayTest, RelaysWhenItHasSwapped) {
-  reload(1, {pair("a")}, 2);
-  start_worker(pair("a"));
-  announce(MessageType::kWorkerUp);
+  begin(pair("a"));
   HandlerPeer handler(pair("a").send_spec, pair("a").recv_spec);
   round_trip(handler, 1);
 }
 
 TEST_F(RelayTest, RefusesAGenerationAsAWholeAndGoesOn) {
-  reload(1, {pair("a")}, 2);
-  start_worker(pair("a"));
-  announce(MessageType::kWorkerUp);
+  begin(pair("a"));
   HandlerPeer handler(pair("a").send_spec, pair("a").recv_spec);
   round_trip(handler, 1);
 
@@ -236,9 +245,7 @@ TEST_F(RelayTest, AnAbortedGenerationLeavesNothingBehind) {
 
 // Worker and handler are connected once and never notice.
 TEST_F(RelayTest, KeepsWhatBothGenerationsHave) {
-  reload(1, {pair("a")}, 2);
-  start_worker(pair("a"));
-  announce(MessageType::kWorkerUp);
+  begin(pair("a"));
   HandlerPeer handler(pair("a").send_spec, pair("a").recv_spec);
   round_trip(handler, 1);
   link->stop_listening();
@@ -265,9 +272,7 @@ TEST_F(RelayTest, ConnectsKnownWorkersToNewPairs) {
 
 // A removed pair serves those who still wait for an answer.
 TEST_F(RelayTest, LetsGoOfARemovedPairWithItsWorkers) {
-  reload(1, {pair("a")}, 2);
-  start_worker(pair("a"));
-  announce(MessageType::kWorkerUp);
+  begin(pair("a"));
   HandlerPeer handler(pair("a").send_spec, pair("a").recv_spec);
   round_trip(handler, 1);
   reload(2, {}, 2);
@@ -278,9 +283,7 @@ TEST_F(RelayTest, LetsGoOfARemovedPairWithItsWorkers) {
 
 // With one worker the public endpoints are the worker's: handlers are let go and come to it.
 TEST_F(RelayTest, HandsItsHandlersToASingleWorker) {
-  reload(1, {pair("a")}, 2);
-  start_worker(pair("a"));
-  announce(MessageType::kWorkerUp);
+  begin(pair("a"));
   const HandlerRow row = pair("a");
   HandlerPeer handler(row.send_spec, row.recv_spec);
   round_trip(handler, 1);
@@ -294,15 +297,11 @@ TEST_F(RelayTest, HandsItsHandlersToASingleWorker) {
 // Not before they have answered what they had: what a PUB socket says on its way would be lost.
 TEST_F(RelayTest, KeepsItsHandlersForWhatTheyOweASingleWorker) {
   const HandlerRow row = pair("a");
-  reload(1, {row}, 2);
-  start_worker(row);
-  announce(MessageType::kWorkerUp);
+  begin(row);
   HandlerPeer handler(row.send_spec, row.recv_spec);
   round_trip(handler, 1);
   Owed owed;
-  ASSERT_TRUE(link->submit(id(2), request(2)));
-  link->owe(owed, id(2));
-  ASSERT_EQ(receive(handler), request(2));
+  leave_owed(handler, 2, owed);
   test::Ends ends(handler.requests);
   move(direct(row));
   reload(2, {row}, 1);
@@ -322,15 +321,11 @@ TEST_F(RelayTest, KeepsItsHandlersForWhatTheyOweASingleWorker) {
 // other ends by now, hears of them.
 TEST_F(RelayTest, APairThatCameBackFindsItsWorkersAnew) {
   const HandlerRow row = pair("a");
-  reload(1, {row}, 2);
-  start_worker(row);
-  announce(MessageType::kWorkerUp);
+  begin(row);
   HandlerPeer handler(row.send_spec, row.recv_spec);
   round_trip(handler, 1);
   Owed owed;
-  ASSERT_TRUE(link->submit(id(2), request(2)));
-  link->owe(owed, id(2));
-  ASSERT_EQ(receive(handler), request(2));
+  leave_owed(handler, 2, owed);
   test::Ends ends(handler.requests);
   move(direct(row));
   reload(2, {row}, 1);
@@ -347,9 +342,7 @@ TEST_F(RelayTest, APairThatCameBackFindsItsWorkersAnew) {
 }
 
 TEST_F(RelayTest, TellsHandlersOfADeadWorker) {
-  reload(1, {pair("a")}, 2);
-  start_worker(pair("a"));
-  announce(MessageType::kWorkerUp);
+  begin(pair("a"));
   HandlerPeer handler(pair("a").send_spec, pair("a").recv_spec);
   round_trip(handler, 1);
   link.reset();
@@ -366,9 +359,7 @@ TEST_F(RelayTest, EndsWhenDrained) {
 
 // Without a master it serves on as long as a worker does.
 TEST_F(RelayTest, OutlivesTheMasterForItsWorkers) {
-  reload(1, {pair("a")}, 2);
-  start_worker(pair("a"));
-  announce(MessageType::kWorkerUp);
+  begin(pair("a"));
   HandlerPeer handler(pair("a").send_spec, pair("a").recv_spec);
   round_trip(handler, 1);
   master.reset();
