@@ -259,18 +259,23 @@ void Supervisor::stop_gracefully() {
   const uint64_t drain_ms = current_.plan.drain_ms;
   log_info("stops: what is in flight has " + std::to_string(drain_ms) + " ms to finish");
   if (owner_) setup_.notify.stopping();
-  upgrade_.cancel();
-  reader_.reset();
-  heartbeat_.stop();
-  held_.give_up();
-  carry_out(reload_.stop());
-  children_.stop_replacing();
+  end_undertakings();
   listeners_.close_http();
   children_.each([drain_ms](Child& child) {
     if (child.role() == Role::kWorker && !child.leaving) child.drain(drain_ms);
   });
   limit_the_end(drain_ms);
   advance_stop();
+}
+
+// Neither reload, upgrade nor replacement goes on or begins.
+void Supervisor::end_undertakings() {
+  upgrade_.cancel();
+  reader_.reset();
+  heartbeat_.stop();
+  held_.give_up();
+  carry_out(reload_.stop());
+  children_.stop_replacing();
 }
 
 void Supervisor::limit_the_end(uint64_t drain_ms) {
@@ -287,12 +292,7 @@ void Supervisor::stop_now() {
   mode_ = Mode::kEnding;
   log_info("stops now");
   if (owner_) setup_.notify.stopping();
-  upgrade_.cancel();
-  reader_.reset();
-  heartbeat_.stop();
-  held_.give_up();
-  carry_out(reload_.stop());
-  children_.stop_replacing();
+  end_undertakings();
   children_.kill_all();
   end_limit_.start<&Supervisor::stop_now>(loop_, in_seconds(kEndMs), 0, this);
   advance_stop();

@@ -94,6 +94,7 @@ class Supervisor final : public SignalUser,
   void use_logs(Logs logs);
   void stop_gracefully();
   void stop_now();
+  void end_undertakings();
   void limit_the_end(uint64_t drain_ms);
   void advance_stop();
 
