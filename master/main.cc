@@ -124,29 +124,19 @@ Status supervise(const Beginning& begun, Reading first, Supervisor::Setup setup)
   return served;
 }
 
-Status serve(Beginning& begun, Reading first) {
+// How and from where it serves.
+struct Post {
+  Place place;
+  bool foreground = true;
+  Launcher launcher;  // whoever waits for us to serve
+  Notify notify;
+};
+
+// In the folder that is all there is: what nobody else may have (pid file, logs), then children.
+Status serve_inside(Beginning& begun, Reading first, Post post) {
   const Plan& plan = *first.plan;
   const Origin& origin = begun.origin;
-  const bool successor = begun.predecessor != nullptr;
-
-  // Where the server lives and as whom; nothing is changed yet.
-  Result<Place> looked_at = inspect_place(plan);
-  if (!looked_at.ok()) return std::move(looked_at).status();
-  Place place = std::move(looked_at).value();
-  begun.inherited.set_folder(place.folder);
-
-  // Into the background, if so: the starter waits until we serve. Not under a service manager or as
-  // the first process of a container, which both follow the process they started.
-  Notify notify = Notify::from_environment();
-  const bool foreground = !place.as_root || !plan.daemonize || notify.active() || ::getpid() == 1;
-  const bool stays = foreground || successor;
-  Result<Launcher> launcher =
-      stays ? Launcher() : Launcher::detach(plan.prepare_ms + kLauncherGraceMs);
-  if (!launcher.ok()) return std::move(launcher).status();
-
-  // From here on every path is one of the folder; as root it is all there is.
-  if (Status entered = enter_place(place); !entered.ok()) return entered;
-  place.directory.reset();
+  Place& place = post.place;
 
   // From here on signals are events, and no other master serves with this pid file, but for the one
   // whose place we take: it has it until we serve.
@@ -158,13 +148,13 @@ Status serve(Beginning& begun, Reading first) {
     return PidFile::take(pid_path, shown, root, predecessor);
   };
   std::optional<PidFile> pid_file;
-  if (!successor) {
+  if (begun.predecessor == nullptr) {
     Result<PidFile> taken = take_pid_file(0);
     if (!taken.ok()) return std::move(taken).status();
     pid_file = std::move(taken).value();
   }
 
-  Result<Logs> logs = open_logs(plan, place, foreground);
+  Result<Logs> logs = open_logs(plan, place, post.foreground);
   if (!logs.ok()) {
     if (pid_file) pid_file->remove();
     return std::move(logs).status();
@@ -186,17 +176,45 @@ Status serve(Beginning& begun, Reading first) {
                     .read = begun.read,
                     .reader_keeps = {origin.root.get(), origin.folder.get()},
                     .workers = begun.arguments.workers,
-                    .foreground = foreground,
+                    .foreground = post.foreground,
                     .held_signals = std::move(held).value(),
                     .logs = std::move(logs).value(),
-                    .launcher = std::move(launcher).value(),
-                    .notify = std::move(notify),
+                    .launcher = std::move(post.launcher),
+                    .notify = std::move(post.notify),
                     .verdict_path = verdict_path(pid_path),
                     .jails = std::move(jails).value(),
                     .inherited = std::move(begun.inherited),
                     .pid_file = std::move(pid_file),
                     .take_pid_file = take_pid_file,
                     .predecessor = std::move(begun.predecessor)});
+}
+
+// Finds where and as whom, goes there, into the background if so, and serves.
+Status serve(Beginning& begun, Reading first) {
+  const Plan& plan = *first.plan;
+
+  // Nothing is changed yet.
+  Result<Place> looked_at = inspect_place(plan);
+  if (!looked_at.ok()) return std::move(looked_at).status();
+  Post post;
+  post.place = std::move(looked_at).value();
+  begun.inherited.set_folder(post.place.folder);
+
+  // The starter waits until we serve. Not under a service manager or as the first process of a
+  // container, which both follow the process they started.
+  post.notify = Notify::from_environment();
+  post.foreground =
+      !post.place.as_root || !plan.daemonize || post.notify.active() || ::getpid() == 1;
+  const bool stays = post.foreground || begun.predecessor != nullptr;
+  Result<Launcher> launcher =
+      stays ? Launcher() : Launcher::detach(plan.prepare_ms + kLauncherGraceMs);
+  if (!launcher.ok()) return std::move(launcher).status();
+  post.launcher = std::move(launcher).value();
+
+  // From here on every path is one of the folder; as root it is all there is.
+  if (Status entered = enter_place(post.place); !entered.ok()) return entered;
+  post.place.directory.reset();
+  return serve_inside(begun, std::move(first), std::move(post));
 }
 
 int run(const Arguments& arguments, Program program) {
