@@ -66,7 +66,8 @@ class IoWatcher {
   struct ev_loop* loop_ = nullptr;
 };
 
-// One shot, or repeating when repeat_s > 0. Seconds are relative to the loop's now.
+// One shot, or repeating when repeat_s > 0. Seconds are relative to the loop's now. What has come
+// by then is taken first: a process that was kept from running must not find others late for that.
 class TimerWatcher {
  public:
   TimerWatcher() { ev_init(&timer_, nullptr); }
@@ -82,6 +83,7 @@ class TimerWatcher {
       (static_cast<T*>(w->data)->*Method)();
     };
     ev_timer_init(&timer_, call, after_s, repeat_s);
+    ev_set_priority(&timer_, EV_MINPRI);
     timer_.data = self;
     ::ev_timer_start(loop_, &timer_);
   }

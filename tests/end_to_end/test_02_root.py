@@ -12,7 +12,7 @@ import pytest
 from lib.deployment import GID, UID, UUID, dir_, handler, m2sh
 from lib.handler import Answering, http
 from lib.server import Server, process_facts, program, run
-from lib.waiting import is_alive, wait_until
+from lib.waiting import is_alive, low_port, wait_until
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -78,21 +78,11 @@ def test_foreground(deployment, workers):
 
 # Goal: a privileged port is served by processes without privilege.
 def test_privileged_port(deployment):
-    port = next(port for port in range(700, 1000) if not _in_use(port))
-    deployment.port = port
+    deployment.port = low_port()
     deployment.configure(settings={"server.daemonize": 0})
     with Server(deployment, workers=2, as_root=True) as server:
         assert server.get().status == 200
         check_jail(server, deployment)
-
-
-def _in_use(port):
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-            return False
-        except OSError:
-            return True
 
 
 # Goal: the parent of a daemon that cannot start says why and returns 1. Method: a port in use, a

@@ -3,8 +3,6 @@ address counts, only trusted balancers are believed, and headers may arrive in a
 
 import fcntl
 import json
-import os
-import signal
 import socket
 import struct
 
@@ -14,7 +12,7 @@ from lib.client import Client
 from lib.deployment import dir_, handler, listener, proxy
 from lib.backend import Backend
 from lib.handler import Answering, Handler, http
-from lib.server import Server
+from lib.server import Server, standing_still
 from lib.waiting import free_port, wait_until
 
 TRUSTED = "127.0.0.2"  # the balancer; 127.0.0.1 is a stranger
@@ -218,19 +216,16 @@ def test_retiring_worker(deployment):
     with site.server as server, Handler(deployment) as on:
         others = [pid for pid, name in server.children().items() if name == "m2-worker-0"]
         assert len(others) == 1
-        for pid in others:
-            os.kill(pid, signal.SIGSTOP)
-        known, silent, partly = (site.balancer() for _ in range(3))
-        known.send(v1("192.0.2.9", 99) + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert known.answer().status == 200
-        partly.send(v1()[:20])
-        wait_until(lambda: on_its_way(partly) == 0, "the piece to arrive")
-        # It has taken all three when it answers a fourth.
-        with site.balancer() as fourth:
-            fourth.send(v1() + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert fourth.answer().status == 200
-        for pid in others:
-            os.kill(pid, signal.SIGCONT)
+        with standing_still(others):
+            known, silent, partly = (site.balancer() for _ in range(3))
+            known.send(v1("192.0.2.9", 99) + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert known.answer().status == 200
+            partly.send(v1()[:20])
+            wait_until(lambda: on_its_way(partly) == 0, "the piece to arrive")
+            # It has taken all three when it answers a fourth.
+            with site.balancer() as fourth:
+                fourth.send(v1() + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert fourth.answer().status == 200
         site.configure(workers=1)
         server.reload()
         partly.send(v1()[20:])
@@ -241,4 +236,4 @@ def test_retiring_worker(deployment):
             assert request.headers["REMOTE_ADDR"] == address
             on.reply(request, "ok")
             assert client.answer().body == b"ok"
-        assert len(server.workers()) == 1
+        wait_until(lambda: len(server.workers()) == 1, "the other worker to end")

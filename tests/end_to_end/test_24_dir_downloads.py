@@ -128,13 +128,13 @@ class Downloader(threading.Thread):
 
 
 # Goal: many large downloads starve nobody: neither small requests nor each other. Method: sixteen
-# clients take a gigabyte each as fast as they can from one worker; while all of them are under way
-# a hundred requests for a small file are answered, and each download goes on.
+# clients take a terabyte each as fast as they can from one worker, which is not over soon; in the
+# meantime a hundred requests for a small file are answered, and each download goes on.
 def test_fairness(deployment):
-    sparse(deployment, "www/gigabyte")
+    sparse(deployment, "www/terabyte", 1024 * GIGABYTE)
     deployment.configure()
     with Server(deployment, workers=1) as server, server.client() as client:
-        downloads = [Downloader(deployment.port, "/gigabyte") for _ in range(16)]
+        downloads = [Downloader(deployment.port, "/terabyte") for _ in range(16)]
         try:
             for download in downloads:
                 download.start()
@@ -142,7 +142,6 @@ def test_fairness(deployment):
             before = [each.got for each in downloads]
             for _ in range(100):
                 assert client.request(path="/index.html").status == 200
-            assert all(each.got < GIGABYTE for each in downloads), "too fast to show anything"
             wait_until(lambda: all(each.got > seen for each, seen in zip(downloads, before)),
                        "all go on")
         finally:

@@ -180,8 +180,8 @@ def test_large_answer_slow_reader(site):
         for _ in range(50):
             assert site.get("/plain").status == 200
         assert memory() - before < 8 << 20
-        while total < 20 << 20:
-            total += len(client.socket.recv(1 << 20))
+        while total < 20 << 20 and (data := client.socket.recv(1 << 20)):
+            total += len(data)
         assert total == 20 << 20
         assert client.request(path="/plain").body == b"/plain"
 

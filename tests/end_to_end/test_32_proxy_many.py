@@ -135,15 +135,21 @@ def echoes(client, data):
     return client.take(len(data)) == data
 
 
-# Goal: a WebSocket goes through, outlives reloads (also one that takes its route away), and ends
-# within the drain limit of a graceful stop.
+# Goal: a WebSocket goes through, outlives reloads (also one that takes its route away) and
+# proxy.answer_ms, and ends within the drain limit of a graceful stop. Method: that limit has passed
+# when a request meanwhile is answered 504.
 def test_tunnel_over_reload_and_stop(deployment):
-    with Backend(echo) as backend:
-        settings = {"drain_ms": 1000, "proxy.answer_ms": 300}
+    def script(exchange, head):
+        if head.startswith(b"GET /silent"):
+            return exchange.read_head() != b""  # until the proxy gives up
+        return echo(exchange, head)
+    with Backend(script) as backend:
+        settings = {"drain_ms": 1000, "proxy.answer_ms": 2000}
         deployment.configure({"/": proxy(backend.port)}, settings=settings)
         with Server(deployment, workers=2) as server:
             clients = [open_tunnel(server) for _ in range(6)]
             assert all(echoes(client, b"hello") for client in clients)
+            assert server.get("/silent").status == 504
             assert "serves" in server.reload()
             deployment.configure({"/": dir_()}, settings=settings)
             assert "serves" in server.reload()
@@ -211,7 +217,8 @@ def test_name_moves(deployment):
             server.says("an address of app.test does not answer: asking for names")
             server.says(f"app.test:{port} has other addresses now: 127.0.0.62")
             assert "reload" not in server.log()
-            assert not [name for name in server.children().values() if "resolver" in name]
+            wait_until(lambda: not [name for name in server.children().values()
+                                    if "resolver" in name], "what looks names up to end")
         with At(b"third", "127.0.0.63", port):
             with open(hosts, "w", encoding="ascii") as file:
                 file.write("127.0.0.1 localhost\n127.0.0.63 app.test\n")
@@ -235,9 +242,11 @@ def test_name_comes_later(deployment):
 
 
 # Goal: what asks the resolver is a worker with nothing to say but that: no client can make it look
-# up a name of its choice, and a flood of failures is a few look-ups.
+# up a name of its choice, and a flood of failures is a few look-ups. Method: within one pause,
+# which is longer than any test.
 def test_look_ups_are_rare(deployment):
-    deployment.configure({"/": proxy(free_port(), "localhost")})
+    deployment.configure({"/": proxy(free_port(), "localhost")},
+                         settings={"proxy.resolve_ms": 3_600_000})
     with Server(deployment, workers=1) as server:
         for _ in range(50):
             assert server.get(host="evil.example").status == 502

@@ -66,6 +66,7 @@ class Backend:
         self.accepted = 0
         self.heads = []
         self.fault = None
+        self.closing = False
         self.open = set()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -114,13 +115,15 @@ class Backend:
         except OSError:
             pass  # the proxy has gone, or close() was called
         except Exception as fault:
-            self.fault = fault
+            if not self.closing:
+                self.fault = fault
         finally:
             self.open.discard(connection)
             connection.close()
 
     def close(self):
-        """Stops listening and cuts every connection."""
+        """Stops listening and cuts every connection; what scripts say of that is no fault."""
+        self.closing = True
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join(DEADLINE)

@@ -142,6 +142,8 @@ class Client:
             return True
         except socket.timeout:
             return False
+        finally:
+            self.socket.settimeout(DEADLINE)
         assert data == b"", f"more bytes instead of the end: {data[:200]!r}"
         return True
 

@@ -2,6 +2,7 @@
 of systemd, ended by pid."""
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import tempfile
 from lib.client import Client
 from lib.deployment import GID, IS_ROOT, TOP, UID, UUID
 from lib.tnetstring import parse_all
-from lib.waiting import DEADLINE, is_alive, wait_until
+from lib.waiting import DEADLINE, is_alive, stands_still, wait_until
 
 _copy = None
 
@@ -173,6 +174,7 @@ class Server:
         Returns the pid of the old one, which is waited for."""
         old = self.pid
         self.children()
+        self.notify.forget()
         self.send_signal(signal.SIGUSR2)
         self.taken_over()
         if wait:
@@ -216,17 +218,21 @@ class Server:
         return self.wait_end()
 
     def end_now(self):
-        """Leaves nothing behind: all that was ever seen of it ends."""
+        """Leaves nothing behind: all that was ever seen of it ends, and with it its sockets."""
         if self.process is None:
             return
         if self.pid:
             self.children()
-        for pid in self.known - {0}:
-            if is_alive(pid) and self.is_ours(pid):
-                os.kill(pid, signal.SIGKILL)
+        # The master first: it would replace the others.
+        ours = [pid for pid in sorted(self.known - {0}, key=lambda pid: pid != self.pid)
+                if is_alive(pid) and self.is_ours(pid)]
+        for pid in ours:
+            os.kill(pid, signal.SIGKILL)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(DEADLINE)
+        for pid in ours:
+            wait_until(lambda pid=pid: not is_alive(pid), f"the end of process {pid}")
         self.notify.socket.close()
         self.process = None
 
@@ -279,17 +285,11 @@ class Server:
 
     def clients_of(self, worker, count):
         """Connections that this worker has, and no other: the others stand still meanwhile."""
-        others = [pid for pid in self.workers() if pid != worker]
-        try:
-            for pid in others:
-                os.kill(pid, signal.SIGSTOP)
+        with standing_still(pid for pid in self.workers() if pid != worker):
             clients = [self.client() for _ in range(count)]
             for client in clients:
                 assert client.request("GET", "/").status == 200
             return clients
-        finally:
-            for pid in others:
-                os.kill(pid, signal.SIGCONT)
 
     def get(self, path="/", **more):
         """One request on a connection of its own."""
@@ -319,6 +319,20 @@ class Server:
     def wait_access(self, count, name="logs/access.log"):
         wait_until(lambda: len(self.access_log(name)) >= count, f"{count} lines in the access log")
         return self.access_log(name)
+
+
+@contextlib.contextmanager
+def standing_still(pids):
+    """These processes do nothing within the block."""
+    pids = list(pids)
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: all(map(stands_still, pids)), "all to stand still")
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def kill_stopped(pid, number):

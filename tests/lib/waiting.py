@@ -21,12 +21,20 @@ def wait_until(condition, what, deadline=DEADLINE):
 
 
 def is_alive(pid):
-    """False for a zombie too: nobody serves there any more."""
+    """False for a zombie too, once its last thread has gone: nobody serves there any more, and its
+    sockets are closed."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+            state = file.read().rpartition(b")")[2].split()[0]
+        return state not in (b"Z", b"X") or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
+
+
+def stands_still(pid):
+    """SIGSTOP has reached it."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()[0] == b"T"
 
 
 _next_port = 20000 + os.getpid() * 7 % 10000

@@ -3,6 +3,8 @@
 #include "common/deadlines.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <functional>
 #include <memory>
@@ -51,6 +53,37 @@ TEST_F(DeadlinesTest, LaterReplacesEarlierAndEarlierReplacesLater) {
   deadlines_.set(c, 400);
   run_until([&] { return order.size() == 3; });
   EXPECT_EQ(order, (std::vector<char>{'b', 'c', 'a'}));
+}
+
+// What came while the process stood still came in time: the deadline is later by then.
+TEST_F(DeadlinesTest, WhatHasComeIsTakenFirst) {
+  struct Reader {
+    void on_ready(int) {
+      char byte;
+      EXPECT_EQ(::read(fd, &byte, 1), 1);
+      deadlines.set(waiter, 60'000);
+      taken = true;
+    }
+    int fd;
+    Deadlines& deadlines;
+    Deadline& waiter;
+    bool taken = false;
+  };
+  Waiter waiter([] { FAIL(); });
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  Reader reader{.fd = pipe[0], .deadlines = deadlines_, .waiter = waiter};
+  IoWatcher watcher;
+  watcher.start<&Reader::on_ready>(loop_, pipe[0], EV_READ, &reader);
+  deadlines_.set(waiter, 100);
+  const timespec longer{.tv_sec = 0, .tv_nsec = 500'000'000};
+  ASSERT_EQ(::nanosleep(&longer, nullptr), 0);
+  ASSERT_EQ(::write(pipe[1], "x", 1), 1);
+  run_until([&] { return reader.taken; });
+  for (int turn = 0; turn < 3; ++turn) loop_.run_once();
+  watcher.stop();
+  ::close(pipe[0]);
+  ::close(pipe[1]);
 }
 
 TEST_F(DeadlinesTest, ClearedAndDestroyedOnesStaySilent) {
