@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lib.deployment import IDENT, Deployment, handler
+from lib.deployment import Deployment, handler
 from lib.handler import Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
@@ -35,16 +35,11 @@ class Site:
         return self.told(client)
 
     def told(self, client):
-        request = self.on.recv()
-        while request.is_disconnect():
-            request = self.on.recv()
-        client.id = request.id
+        client.id = self.on.recv_request().id
         return client
 
     def say(self, ids, body):
-        ids = [ids] if isinstance(ids, str) else ids
-        listed = " ".join(["X", *ids])
-        self.on.replies.send(f"{IDENT} {len(listed)}:{listed}, ".encode() + body)
+        self.on.send_extended(ids, body)
 
     def wait_notice(self, client):
         """Returns the ids of the notices that came before the one of this client."""
@@ -126,7 +121,7 @@ def test_keep_alive(deployment):
 # Goal: a long poll that its handler keeps has handler.timeout anew. Method: two that wait; the one
 # that has waited for longer is kept, and is too late after the other.
 def test_keep_alive_of_a_long_poll(deployment):
-    deployment.configure({"/h": handler()}, settings={"handler.timeout": 2000})
+    deployment.configure({"/h": handler()}, settings={"handler.timeout": 4000})
     with Server(deployment, workers=1) as server, Handler(deployment) as on:
         site = Site(deployment, server, on)
         kept = site.told(server.client().send_request(path="/h/kept"))
@@ -232,7 +227,7 @@ def test_sendfile_in_a_chunk(site):
         site.say(client.id, sendfile("/big"))
         client.take_until(b"\r\n\r\n5\r\n")
         assert client.is_closed()
-    assert "of the chunk whose size line came last" in site.server.log()
+    site.server.says("of the chunk whose size line came last")
 
 
 # Goal: the same before any header, between two chunks, and to a client that waits for nothing.
@@ -248,6 +243,7 @@ def test_sendfile_out_of_place(site):
         site.on.send(client.id, http("complete"))
         site.say(client.id, sendfile("/big"))
         assert client.answer().body == b"complete"
+        site.on.heard(client.id)  # else it may come when the next request is with us
         site.told(client.send_request(path="/h"))
         site.on.send(client.id, http("next"))
         assert client.answer().body == b"next"
