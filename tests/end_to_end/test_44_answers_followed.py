@@ -18,21 +18,8 @@ class Site:
         return self.told(self.server.client().send_request(path=path, **more))
 
     def told(self, client):
-        request = self.on.recv()
-        while request.is_disconnect():
-            request = self.on.recv()
-        client.id = request.id
+        client.id = self.on.recv_request().id
         return client
-
-    def seen(self, by):
-        """Waits until all that was sent so far has reached the worker of this client: until another
-        client of that worker has what was sent behind it."""
-        while True:
-            with self.client() as client:
-                self.on.send(client.id, http("through"))
-                assert client.answer().body == b"through"
-                if int(client.id) >> 47 == int(by.id) >> 47:
-                    return
 
     def line(self, path):
         """The line of the access log for this path, once it is there."""
@@ -169,7 +156,7 @@ def test_surplus(site):
         assert client.answer().body == b"right"
         # The directory answers at once; what the handler sent too much came in before or after.
         assert client.request(path="/").body == b"<h1>hello</h1>\n"
-        site.seen(client)  # what was sent too much is through
+        site.on.heard(client.id)  # what was sent too much is through
         assert client.request(path="/").body == b"<h1>hello</h1>\n"
         site.told(client.send_request(path="/h"))
     site.on.send(client.id, http("last"))
