@@ -8,24 +8,10 @@ from lib.client import Client
 from lib.deployment import IDENT, Deployment, dir_, handler
 from lib.handler import Handler, http, reply_message
 from lib.server import Server
+from lib.site import Site
 from lib.waiting import wait_until
 
 pytestmark = pytest.mark.with_four
-
-
-class Site:
-    def __init__(self, server, on):
-        self.server, self.on = server, on
-
-    def client(self, path="/h", **more):
-        """A client whose request the handler has; client.id is its id."""
-        client = self.server.client()
-        client.send_request(path=path, **more)
-        return self.told(client)
-
-    def told(self, client):
-        client.id = self.on.recv_request().id
-        return client
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +21,7 @@ def site(workers):
                              settings={"limits.handler_targets": 128})
         server = Server(deployment, workers=workers)
         with Handler(deployment) as on:
-            yield Site(server, on)
+            yield Site(deployment, server, on)
 
 
 # Goal: the bytes of a handler go out as they are.
@@ -216,7 +202,7 @@ def test_recv_ident(deployment, workers):
 def test_unknown_ids(deployment, workers):
     deployment.configure({"/h": handler()})
     with Server(deployment, workers=workers) as server, Handler(deployment) as on:
-        client = Site(server, on).client()
+        client = Site(deployment, server, on).client()
         on.send(["123456789", client.id], http("mixed"))
         assert client.answer().body == b"mixed"
         assert on.recv_raw() == (f"{IDENT} 123456789 @* 17:".encode() +

@@ -7,20 +7,11 @@ from lib.client import Client
 from lib.deployment import Deployment, dir_, handler
 from lib.handler import Handler, http
 from lib.server import Server
+from lib.site import Site
 from lib.waiting import wait_until
 
 
-class Site:
-    def __init__(self, server, on):
-        self.server, self.on = server, on
-
-    def client(self, path="/h", **more):
-        return self.told(self.server.client().send_request(path=path, **more))
-
-    def told(self, client):
-        client.id = self.on.recv_request().id
-        return client
-
+class LoggedSite(Site):
     def line(self, path):
         """The line of the access log for this path, once it is there."""
         def find():
@@ -37,7 +28,7 @@ def site(workers):
         deployment.configure({"/": dir_(), "/h": handler()}, settings={"limits.write_ms": 1000})
         server = Server(deployment, workers=workers)
         with Handler(deployment) as on:
-            yield Site(server, on)
+            yield LoggedSite(deployment, server, on)
 
 
 # Goal: the line of the access log is written when the answer has ended, with status and body bytes,
@@ -173,7 +164,7 @@ def test_answer_before_its_request(deployment):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"handler.wait_ms": 20000})
     with Server(deployment, workers=1) as server, \
             Handler(deployment, replies_only=True) as replies:
-        site = Site(server, Handler(deployment))
+        site = Site(deployment, server, Handler(deployment))
         client, other = site.client(), site.client()
         wait_until(lambda: replies.send(client.id, http("first")) or not client.is_quiet(),
                    "an answer of the second socket")

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from lib.deployment import TOP, Deployment, handler
-from lib.handler import Handler, http
+from lib.handler import Handler
 from lib.server import Server
 from lib.waiting import wait_until
 

@@ -1,14 +1,11 @@
 """WebSockets by the contract of Mongrel2 1.x, which a handler row has without the column
 `websocket`: the handler sends the 101, sees frames and writes frames."""
 
-import re
-
 import pytest
 
 from lib.deployment import IDENT, Deployment, dir_, handler
 from lib.handler import Handler
 from lib.server import Server
-from lib.waiting import wait_until
 from lib.websocket import (CLOSE, PING, PONG, TEXT, WebSocketClient, close_payload, frame)
 from lib.websocket_site import WebSocketSite
 

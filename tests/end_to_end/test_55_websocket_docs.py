@@ -9,7 +9,7 @@ import sys
 import pytest
 import websocket
 
-from lib.deployment import IDENT, TOP, Deployment, dir_, handler
+from lib.deployment import IDENT, TOP, dir_, handler
 from lib.server import Server
 from lib.waiting import DEADLINE
 
