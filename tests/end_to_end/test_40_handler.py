@@ -163,29 +163,30 @@ def test_ids(site):
 
 
 # Goal: when a client leaves, its handler gets the notice, once, in the exact form. Method: a client
-# that was answered and one that was not, for both formats.
-@pytest.mark.parametrize("path, ident, notice", [
-    ("/h", IDENT, b'@* 17:{"METHOD":"JSON"},21:{"type":"disconnect"},'),
-    ("/t", "ident-tnet", b'@* 16:6:METHOD,4:JSON,}21:{"type":"disconnect"},')])
+# that was answered and one that was not, for both formats, on a server that had no other.
+@pytest.mark.parametrize("protocol, ident, notice", [
+    ("json", IDENT, b'@* 17:{"METHOD":"JSON"},21:{"type":"disconnect"},'),
+    ("tnetstring", "ident-tnet", b'@* 16:6:METHOD,4:JSON,}21:{"type":"disconnect"},')],
+    ids=["json", "tnetstring"])
 @pytest.mark.parametrize("answered", [True, False])
-def test_disconnect_notice(site, path, ident, notice, answered):
-    on = site.json if path == "/h" else site.tnet
-    while on.has_message(0.3):
-        on.recv_raw()
-    client = site.server.client()
-    request = on.recv() if client.send_request(path=path) else None
-    if answered:
-        on.reply(request, "ok")
-        client.answer()
-    client.close()
-    assert on.recv_raw() == f"{ident} {request.id} ".encode() + notice
-    with site.server.client() as other:  # nothing else comes before the next request
-        other.send_request(path=path)
-        following = on.recv()
-        assert not following.is_disconnect()
-        on.reply(following, "ok")
-        other.answer()
-    assert on.recv().id == following.id
+def test_disconnect_notice(deployment, workers, protocol, ident, notice, answered):
+    deployment.configure({"/h": handler(ident=ident, protocol=protocol)})
+    with Server(deployment, workers=workers) as server, \
+            Handler(deployment, ident=ident, tnetstring=protocol == "tnetstring") as on:
+        client = server.client()
+        request = on.recv() if client.send_request(path="/h") else None
+        if answered:
+            on.reply(request, "ok")
+            client.answer()
+        client.close()
+        assert on.recv_raw() == f"{ident} {request.id} ".encode() + notice
+        with server.client() as other:  # nothing else comes before the next request
+            other.send_request(path="/h")
+            following = on.recv()
+            assert not following.is_disconnect()
+            on.reply(following, "ok")
+            other.answer()
+        assert on.recv().id == following.id
 
 
 # Goal: no_clobber_xff=1 hands on what the client said.

@@ -44,9 +44,11 @@ def program(deployment, count, name):
 
 
 # Goal: without a handler a request gets 503 with Retry-After after handler.wait_ms, no sooner and
-# not much later; other targets answer meanwhile; keep-alive survives.
+# not much later; other targets answer meanwhile; keep-alive survives. Method: a reload lets the
+# next request wait for its handler, however long that takes to come.
 def test_no_handler(deployment, workers):
-    deployment.configure({"/": dir_(), "/h": handler()}, settings={"handler.wait_ms": 400})
+    routes = {"/": dir_(), "/h": handler()}
+    deployment.configure(routes, settings={"handler.wait_ms": 400})
     with Server(deployment, workers=workers) as server, server.client() as client:
         begin = time.monotonic()
         client.send_request(path="/h")
@@ -57,6 +59,8 @@ def test_no_handler(deployment, workers):
         assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1
         assert client.request().status == 200
         # The request that was given up is not handed out later.
+        deployment.configure(routes, settings={"handler.wait_ms": 30000})
+        server.reload()
         with Handler(deployment) as on:
             client.send_request(path="/h/second")
             request = on.recv()
@@ -129,7 +133,7 @@ def test_half_close_while_waiting(deployment, workers):
 # Method: one pair whose handler does not read, another that answers.
 def test_stuck_handler(deployment, workers):
     deployment.configure({"/h": handler(), "/other": handler("other")},
-                         settings={"handler.wait_ms": 300, "handler.send_mark": 2})
+                         settings={"handler.wait_ms": 30000, "handler.send_mark": 2})
     with Server(deployment, workers=workers) as server, Handler(deployment), \
             Answering(deployment, name="other"):
         stuck = [server.client().send_request(path="/h") for _ in range(20)]
@@ -152,14 +156,14 @@ def test_slow_joiner(deployment, workers):
             finally:
                 process.wait(30)
             # What is given to a handler that has just ended is another matter.
-            wait_until(lambda: not server.has_handlers(), "the server to see that it has ended")
+            server.handlers_gone(number + 1)
 
 
 # Goal: the same when the request is there first and several handlers start at once.
 def test_slow_joiners_together(deployment, workers):
     deployment.configure({"/h": handler()}, settings={"handler.wait_ms": 30000})
     with Server(deployment, workers=workers) as server:
-        for _ in range(3):
+        for number in range(3):
             clients = [server.client().send_request(path="/h") for _ in range(12)]
             handlers = [Answering(deployment, lambda request: http("ok")) for _ in range(4)]
             for client in clients:
@@ -167,7 +171,7 @@ def test_slow_joiners_together(deployment, workers):
                 client.close()
             for on in handlers:
                 on.close()
-            wait_until(lambda: not server.has_handlers(), "the server to see that they have ended")
+            server.handlers_gone(number + 1)
 
 
 # Goal: two handlers of one pair share the work in turn.
@@ -183,7 +187,8 @@ def test_round_robin(deployment, workers):
                 assert client.request(path="/h").status == 200
             shares = len(one.seen) - before[0], len(two.seen) - before[1]
             assert sum(shares) == 100 and min(shares) >= 40, shares
-        for _ in range(20):  # one is gone: all goes to the other
+        wait_until(lambda: server.handler_peers() == 1, "the server to see that one has gone")
+        for _ in range(20):  # all goes to the other
             assert client.request(path="/h").body == b"one"
 
 
@@ -200,7 +205,7 @@ def test_restart(deployment, workers):
                     assert client.request(path="/h").body == f"by {number}".encode()
             finally:
                 process.wait(30)
-            wait_until(lambda: not server.has_handlers(), "the server to see that it has ended")
+            server.handlers_gone(number + 1)
 
 
 # Goal: ids do not come back after a restart of the server. Method: compare those of several runs.

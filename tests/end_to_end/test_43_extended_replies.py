@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from lib.deployment import IDENT, Deployment, handler
+from lib.deployment import Deployment, handler
 from lib.handler import Handler, http
 from lib.server import Server
+from lib.site import Site
 from lib.waiting import wait_until
 
 pytestmark = pytest.mark.with_four
@@ -25,27 +26,7 @@ def sendfile(path):
     return wrap(b"8:sendfile," + wrap(path.encode(), b","), b"]")
 
 
-class Site:
-    def __init__(self, deployment, server, on):
-        self.deployment, self.server, self.on = deployment, server, on
-
-    def client(self, **more):
-        """A client whose request the handler has; client.id is its id."""
-        client = self.server.client().send_request(path="/h", **more)
-        return self.told(client)
-
-    def told(self, client):
-        request = self.on.recv()
-        while request.is_disconnect():
-            request = self.on.recv()
-        client.id = request.id
-        return client
-
-    def say(self, ids, body):
-        ids = [ids] if isinstance(ids, str) else ids
-        listed = " ".join(["X", *ids])
-        self.on.replies.send(f"{IDENT} {len(listed)}:{listed}, ".encode() + body)
-
+class ExtendedSite(Site):
     def wait_notice(self, client):
         """Returns the ids of the notices that came before the one of this client."""
         seen = []
@@ -69,7 +50,7 @@ def site(workers):
         deployment.configure({"/h": handler()}, settings={"handler.sendfile": "www"})
         server = Server(deployment, workers=workers)
         with Handler(deployment) as on:
-            yield Site(deployment, server, on)
+            yield ExtendedSite(deployment, server, on)
 
 
 # Goal: cancel drops a connection at once, with what it is still owed, and tells its handler
@@ -79,7 +60,7 @@ def test_cancel(site):
     site.on.send(client.id, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234")
     assert client.take_until(b"01234").startswith(b"HTTP/1.1 200")
     other = site.client()
-    site.say([client.id, "123456789"], CANCEL)
+    site.on.send_extended([client.id, "123456789"], CANCEL)
     assert client.is_closed()
     site.on.send(other.id, http("not cancelled"))
     assert other.answer().body == b"not cancelled"
@@ -95,14 +76,14 @@ def test_cancel(site):
 def test_several_commands(site):
     client = site.client()
     for body in (KEEP_ALIVE, CREDITS):
-        site.say(client.id, body)
+        site.on.send_extended(client.id, body)
     site.on.send(client.id, http("answered"))
     assert client.answer().body == b"answered"
     for body in (KEEP_ALIVE, CREDITS):
-        site.say(client.id, body)
+        site.on.send_extended(client.id, body)
     site.told(client.send_request(path="/h"))
     commands = b"10:keep-alive,0:,7:credits,2:10#5:dance,0:,6:cancel,0:,"
-    site.say(client.id, wrap(b"3:ctl," + wrap(commands, b"}"), b"]"))
+    site.on.send_extended(client.id, wrap(b"3:ctl," + wrap(commands, b"}"), b"]"))
     assert client.is_closed()
 
 
@@ -111,13 +92,13 @@ def test_several_commands(site):
 def test_keep_alive(deployment):
     deployment.configure({"/h": handler()}, settings={"limits.idle_ms": 3000})
     with Server(deployment, workers=1) as server, Handler(deployment) as on:
-        site = Site(deployment, server, on)
+        site = ExtendedSite(deployment, server, on)
         kept, left = site.client(), site.client()
         for client in (kept, left):
             on.send(client.id, http("ok"))
             assert client.answer().body == b"ok"
         time.sleep(0.4)
-        site.say(kept.id, KEEP_ALIVE)
+        site.on.send_extended(kept.id, KEEP_ALIVE)
         assert site.wait_notice(left) == []
         assert site.wait_notice(kept) == []
         assert left.is_closed() and kept.is_closed()
@@ -126,12 +107,12 @@ def test_keep_alive(deployment):
 # Goal: a long poll that its handler keeps has handler.timeout anew. Method: two that wait; the one
 # that has waited for longer is kept, and is too late after the other.
 def test_keep_alive_of_a_long_poll(deployment):
-    deployment.configure({"/h": handler()}, settings={"handler.timeout": 2000})
+    deployment.configure({"/h": handler()}, settings={"handler.timeout": 4000})
     with Server(deployment, workers=1) as server, Handler(deployment) as on:
-        site = Site(deployment, server, on)
+        site = ExtendedSite(deployment, server, on)
         kept = site.told(server.client().send_request(path="/h/kept"))
         other = site.told(server.client().send_request(path="/h/other"))
-        site.say(kept.id, KEEP_ALIVE)
+        site.on.send_extended(kept.id, KEEP_ALIVE)
         assert (other.answer().status, kept.answer().status) == (504, 504)
         lines = server.wait_access(2)
         assert [line[5] for line in lines] == [b"/h/other", b"/h/kept"]
@@ -147,7 +128,7 @@ BAD = [b"", b"garbage", b"0:]", b"5:hello,", b"26:3:ctl,17:10:keep-alive,0:,}]",
 @pytest.mark.parametrize("number", range(len(BAD)))
 def test_malformed(site, number):
     with site.client() as client:
-        site.say(client.id, BAD[number])
+        site.on.send_extended(client.id, BAD[number])
         site.on.send(client.id, http("still heard"))
         assert client.answer().body == b"still heard"
 
@@ -157,7 +138,7 @@ def test_malformed(site, number):
 @pytest.mark.parametrize("elements", [b"7:tickets,1:5#", b"3:ctl,3:now,", b"8:sendfile,1:1#"])
 def test_unknown(site, elements):
     client = site.client()
-    site.say(client.id, wrap(elements, b"]"))
+    site.on.send_extended(client.id, wrap(elements, b"]"))
     assert client.is_closed()
     site.wait_notice(client)
 
@@ -169,18 +150,18 @@ def test_sendfile(site):
     with site.client() as client:
         for path, data in (("/big", content), ("big", content)):
             site.on.send(client.id, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data))
-            site.say(client.id, sendfile(path))
+            site.on.send_extended(client.id, sendfile(path))
             assert client.answer().body == data
             site.told(client.send_request(path="/h"))
         site.on.send(client.id, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nfirst "
                      % (len(content) + 11))
-        site.say(client.id, sendfile("/big"))
+        site.on.send_extended(client.id, sendfile("/big"))
         site.on.send(client.id, b" last")
         assert client.answer().body == b"first " + content + b" last"
         site.told(client.send_request(path="/h"))
         site.on.send(client.id, b"HTTP/1.1 200 OK\r\nX-Y: z\r\n\r\n")
-        site.say(client.id, sendfile("/empty"))
-        site.say(client.id, sendfile("/big"))
+        site.on.send_extended(client.id, sendfile("/empty"))
+        site.on.send_extended(client.id, sendfile("/big"))
         site.on.send(client.id, b"")
         assert client.answer().body == content
     wait_until(lambda: [line[8] for line in site.server.access_log()].count(len(content)) >= 3,
@@ -193,7 +174,7 @@ def test_sendfile_to_many(site):
     clients = [site.client() for _ in range(20)]
     ids = [client.id for client in clients]
     site.on.send(ids, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content))
-    site.say(ids, sendfile("big"))
+    site.on.send_extended(ids, sendfile("big"))
     for client in reversed(clients):
         assert client.answer().body == content
         client.close()
@@ -209,7 +190,7 @@ def test_sendfile_to_many(site):
 def test_sendfile_refused(site, path, length, why):
     client = site.client()
     site.on.send(client.id, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
-    site.say(client.id, sendfile(path))
+    site.on.send_extended(client.id, sendfile(path))
     assert client.take_all().endswith(b"\r\n\r\n")
     site.server.says(f"names the file {path}")
     site.server.says(why)
@@ -222,32 +203,33 @@ def test_sendfile_in_a_chunk(site):
     with site.client() as client:
         site.on.send(client.id, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                      b"5\r\nfirst\r\n%x\r\nand " % (len(content) + 4))
-        site.say(client.id, sendfile("/big"))
+        site.on.send_extended(client.id, sendfile("/big"))
         site.on.send(client.id, b"\r\n%x\r\n" % len(content))
-        site.say(client.id, sendfile("/big"))
+        site.on.send_extended(client.id, sendfile("/big"))
         site.on.send(client.id, b"\r\n0\r\n\r\n")
         assert client.answer().body == b"firstand " + 2 * content
         site.told(client.send_request(path="/h"))
         site.on.send(client.id, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n")
-        site.say(client.id, sendfile("/big"))
+        site.on.send_extended(client.id, sendfile("/big"))
         client.take_until(b"\r\n\r\n5\r\n")
         assert client.is_closed()
-    assert "of the chunk whose size line came last" in site.server.log()
+    site.server.says("of the chunk whose size line came last")
 
 
 # Goal: the same before any header, between two chunks, and to a client that waits for nothing.
 def test_sendfile_out_of_place(site):
     client = site.client()
-    site.say(client.id, sendfile("/big"))
+    site.on.send_extended(client.id, sendfile("/big"))
     assert client.take_all() == b""
     client = site.client()
     site.on.send(client.id, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    site.say(client.id, sendfile("/big"))
+    site.on.send_extended(client.id, sendfile("/big"))
     assert client.take_all().endswith(b"\r\n\r\n")
     with site.client() as client:
         site.on.send(client.id, http("complete"))
-        site.say(client.id, sendfile("/big"))
+        site.on.send_extended(client.id, sendfile("/big"))
         assert client.answer().body == b"complete"
+        site.on.heard(client.id)  # else it may come when the next request is with us
         site.told(client.send_request(path="/h"))
         site.on.send(client.id, http("next"))
         assert client.answer().body == b"next"

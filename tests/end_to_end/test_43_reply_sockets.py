@@ -5,7 +5,6 @@ import pytest
 from lib.deployment import IDENT, dir_, handler, m2sh
 from lib.handler import Answering, Handler, http
 from lib.server import Server, run
-from lib.waiting import wait_until
 
 pytestmark = pytest.mark.with_four
 
@@ -14,11 +13,11 @@ pytestmark = pytest.mark.with_four
 def test_pull(deployment, workers):
     deployment.configure({"/h": handler(replies="pull")}, settings={"handler.wait_ms": 20000})
     with Server(deployment, workers=workers) as server, server.client() as client:
-        for _ in range(3):
+        for number in range(3):
             with Answering(deployment, lambda request: http(request.path), replies="pull"):
-                for number in range(20):
-                    assert client.request(path=f"/h/{number}").body == f"/h/{number}".encode()
-            wait_until(lambda: not server.has_handlers(), "the server to see that it has ended")
+                for path in [f"/h/{number}" for number in range(20)]:
+                    assert client.request(path=path).body == path.encode()
+            server.handlers_gone(number + 1)
 
 
 # Goal: pull is lossless: a burst of answers many times above every mark arrives whole and in order,

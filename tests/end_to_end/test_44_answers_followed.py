@@ -7,33 +7,11 @@ from lib.client import Client
 from lib.deployment import Deployment, dir_, handler
 from lib.handler import Handler, http
 from lib.server import Server
+from lib.site import Site
 from lib.waiting import wait_until
 
 
-class Site:
-    def __init__(self, server, on):
-        self.server, self.on = server, on
-
-    def client(self, path="/h", **more):
-        return self.told(self.server.client().send_request(path=path, **more))
-
-    def told(self, client):
-        request = self.on.recv()
-        while request.is_disconnect():
-            request = self.on.recv()
-        client.id = request.id
-        return client
-
-    def seen(self, by):
-        """Waits until all that was sent so far has reached the worker of this client: until another
-        client of that worker has what was sent behind it."""
-        while True:
-            with self.client() as client:
-                self.on.send(client.id, http("through"))
-                assert client.answer().body == b"through"
-                if int(client.id) >> 47 == int(by.id) >> 47:
-                    return
-
+class LoggedSite(Site):
     def line(self, path):
         """The line of the access log for this path, once it is there."""
         def find():
@@ -50,7 +28,7 @@ def site(workers):
         deployment.configure({"/": dir_(), "/h": handler()}, settings={"limits.write_ms": 1000})
         server = Server(deployment, workers=workers)
         with Handler(deployment) as on:
-            yield Site(server, on)
+            yield LoggedSite(deployment, server, on)
 
 
 # Goal: the line of the access log is written when the answer has ended, with status and body bytes,
@@ -169,7 +147,7 @@ def test_surplus(site):
         assert client.answer().body == b"right"
         # The directory answers at once; what the handler sent too much came in before or after.
         assert client.request(path="/").body == b"<h1>hello</h1>\n"
-        site.seen(client)  # what was sent too much is through
+        site.on.heard(client.id)  # what was sent too much is through
         assert client.request(path="/").body == b"<h1>hello</h1>\n"
         site.told(client.send_request(path="/h"))
     site.on.send(client.id, http("last"))
@@ -186,7 +164,7 @@ def test_answer_before_its_request(deployment):
     deployment.configure({"/": dir_(), "/h": handler()}, settings={"handler.wait_ms": 20000})
     with Server(deployment, workers=1) as server, \
             Handler(deployment, replies_only=True) as replies:
-        site = Site(server, Handler(deployment))
+        site = Site(deployment, server, Handler(deployment))
         client, other = site.client(), site.client()
         wait_until(lambda: replies.send(client.id, http("first")) or not client.is_quiet(),
                    "an answer of the second socket")

@@ -25,11 +25,7 @@ class Site:
         return Client(self.deployment.port, **more)
 
     def message(self):
-        """The next message that is not about somebody who left."""
-        request = self.on.recv()
-        while request.is_disconnect():
-            request = self.on.recv()
-        return request
+        return self.on.recv_request()
 
 
 @pytest.fixture(scope="module")

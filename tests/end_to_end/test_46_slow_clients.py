@@ -23,10 +23,7 @@ class Site:
         self.deployment, self.server, self.handlers = deployment, server, handlers
 
     def told(self, name):
-        request = self.handlers[name].recv()
-        while request.is_disconnect():
-            request = self.handlers[name].recv()
-        return request.id
+        return self.handlers[name].recv_request().id
 
     def slow(self, name, path=None):
         """A client that asks and then takes nothing; its id."""
@@ -34,18 +31,6 @@ class Site:
         client.send_request(path=path or f"/{name}")
         client.id = self.told(name)
         return client
-
-    def seen(self, name, by):
-        """Waits until all that was sent through this pair has reached the worker of this client:
-        until another client of that worker has what was sent behind it."""
-        while True:
-            with self.server.client() as client:
-                client.send_request(path=f"/{name}")
-                client.id = self.told(name)
-                self.handlers[name].send(client.id, http("through"))
-                assert client.answer().body == b"through"
-                if int(client.id) >> 47 == int(by.id) >> 47:
-                    return
 
     def drops(self):
         """{id: messages it did not get}; a socket may be too slow several times."""
@@ -105,7 +90,7 @@ def test_stream(site, name):
     for number in range(COUNT):
         on.send(client.id, piece(number))
     site.wait_drops(client, name)
-    site.seen(name, client)
+    on.heard(client.id)
     # The end comes behind what is owed; it is never dropped.
     on.send(client.id, b"")
     client.take_until(b"\r\n\r\n")
@@ -160,7 +145,7 @@ def test_message_socket(site, name):
     for number in range(COUNT):
         on.send(client.id, b"%08d" % number + b"x" * (PIECE - 8))
     site.wait_drops(client, name)
-    site.seen(name, client)
+    on.heard(client.id)
     on.send(client.id, b"")
     data = client.take_all()
     messages = data.split(b"\0")

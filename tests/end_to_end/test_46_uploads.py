@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from lib.deployment import TOP, Deployment, handler
-from lib.handler import Handler, http
+from lib.handler import Handler
 from lib.server import Server
 from lib.waiting import wait_until
 
@@ -25,10 +25,7 @@ class Site:
 
     def next(self, on=None):
         """The next message that is not about the end of an earlier connection."""
-        request = (on or self.on).recv()
-        while request.is_disconnect():
-            request = (on or self.on).recv()
-        return request
+        return (on or self.on).recv_request()
 
     def files(self):
         return sorted(os.listdir(self.deployment.path("tmp")))
@@ -270,9 +267,7 @@ def test_client_leaves(site, path):
 def test_half_close(site):
     with site.server.client() as client:
         post(client, b"h" * 100_000).half_close()
-        first, second = site.on.recv(), None
-        while first.is_disconnect():
-            first = site.on.recv()
+        first = site.next()
         second = site.on.recv()
         while second.is_disconnect() and second.id != first.id:
             second = site.on.recv()

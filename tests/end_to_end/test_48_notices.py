@@ -1,6 +1,7 @@
 """Disconnect notices: once for each client and handler pair, at once, whoever ended the
 connection; not for an end that this pair asked for."""
 
+import contextlib
 import socket
 import struct
 
@@ -22,11 +23,8 @@ class Site:
         self.deployment, self.server, self.handlers = deployment, server, handlers
 
     def told(self, client, name="a"):
-        """The id of a client whose request this pair now has."""
-        request = self.handlers[name].recv()
-        while request.is_disconnect():
-            request = self.handlers[name].recv()
-        client.id = request.id
+        """A client whose request this pair now has; client.id is its id."""
+        client.id = self.handlers[name].recv_request().id
         return client
 
     def client(self, name="a", **more):
@@ -56,11 +54,11 @@ class Site:
                     break
 
 
-@pytest.fixture(scope="module")
-def site(workers):
+@contextlib.contextmanager
+def running(workers, **settings):
     with Deployment() as deployment:
         deployment.configure({"/": dir_(), "/a": handler("a"), "/b": handler("b")},
-                             settings={"limits.idle_ms": 1000, "limits.write_ms": 1000})
+                             settings=settings)
         server = Server(deployment, workers=workers)
         handlers = {name: Handler(deployment, name=name) for name in "ab"}
         try:
@@ -68,6 +66,19 @@ def site(workers):
         finally:
             for one in handlers.values():
                 one.close()
+
+
+@pytest.fixture(scope="module")
+def site(workers):
+    with running(workers) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def hasty(workers):
+    """One that ends its clients by itself."""
+    with running(workers, **{"limits.idle_ms": 1000, "limits.write_ms": 1000}) as made:
+        yield made
 
 
 # Goal: each pair that was told of a client hears once, also with many requests of it.
@@ -90,7 +101,8 @@ def test_each_pair_once(site):
     ("HTTP/1.1", {}, b"", {"Connection": "close"}),
     ("HTTP/1.1", {}, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", {}),
     ("HTTP/1.0", {}, b"", {})])
-def test_closed_by_the_server(site, version, fields, behind, answer_fields):
+def test_closed_by_the_server(hasty, version, fields, behind, answer_fields):
+    site = hasty
     client = site.client(version=version, headers=fields, body=b"")
     client.send(behind)
     if behind:
@@ -102,7 +114,8 @@ def test_closed_by_the_server(site, version, fields, behind, answer_fields):
 
 
 # Goal: the same when a client takes nothing of what it is owed.
-def test_slow_client(site):
+def test_slow_client(hasty):
+    site = hasty
     client = Client(site.deployment.port, receive_buffer=4096)
     site.told(client.send_request(path="/a"))
     site.handlers["a"].send(client.id, http(b"x" * (32 << 20)))
@@ -201,6 +214,8 @@ def test_refused_request(deployment):
     with Server(deployment, workers=1) as server:
         with server.client() as client:
             assert client.send_request(path="/a").answer().status == 503
+        deployment.configure({"/a": handler("a")}, settings={"handler.wait_ms": 30000})
+        server.reload()
         with Handler(deployment, name="a") as on:
             with server.client() as client:
                 client.send_request(path="/a/next")

@@ -28,10 +28,7 @@ def site(workers):
 
 
 def told(on, client):
-    request = on.recv()
-    while request.is_disconnect():
-        request = on.recv()
-    client.id = request.id
+    client.id = on.recv_request().id
     return client
 
 
@@ -45,8 +42,9 @@ def memory(pids):
 
 @pytest.fixture(autouse=True)
 def next_test_meets_no_old_handler(site):
+    before = site.log().count(": no handler is connected (")
     yield
-    wait_until(lambda: not site.has_handlers(), "the server to see that the handlers have ended")
+    site.handlers_gone(before + 1)
 
 
 # Goal: held requests cost little memory, and one event answers all of them, 128 with a message.

@@ -54,7 +54,7 @@ def test_websocket_client(url):
 def test_websockets(url, compression):
     async def one(number):
         async with websockets.connect(url, compression=compression, max_size=None,
-                                      open_timeout=DEADLINE) as client:
+                                      open_timeout=DEADLINE, close_timeout=DEADLINE) as client:
             assert bool(client.extensions) == (compression is not None and agrees(url))
             for size in SIZES:
                 await client.send(f"{number} \u00fc" * size)

@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from lib.deployment import Deployment, dir_, handler
+from lib.deployment import dir_, handler
 from lib.handler import Handler
 from lib.server import Server
 from lib.waiting import wait_until
 from lib.websocket import CLOSE, PING, PONG, TEXT, close_payload
 from lib.websocket_site import WebSocketSite
 
-QUICK = {"websocket.close_ms": 300, "handler.wait_ms": 1000}
+QUICK = {"websocket.close_ms": 300}
 
 
 @pytest.fixture(params=["messages", "frames"])
@@ -159,11 +159,14 @@ def pinging(deployment, pong_ms):
 
 # Goal: without a handler an open WebSocket is closed with 1013 when its message has waited, and
 # a handshake is answered 503 ('frames') or closed ('messages').
-def test_no_handler(place):
-    site = place(QUICK)
+def test_no_handler(place, contract):
+    site = place()
     client = site.client()
     site.on.close()
-    wait_until(lambda: not site.server.has_handlers(), "the handler is gone")
+    site.server.handlers_gone(1)
+    site.deployment.configure({"/": dir_(), "/ws": handler(websocket=contract)},
+                              settings={"handler.wait_ms": 300})
+    site.server.reload()
     client.send_frame("anybody?")
     assert client.closed_with() == 1013
     client.send_frame(close_payload(1013), opcode=CLOSE)
@@ -181,7 +184,7 @@ def test_handler_restart(place):
     site = place({"handler.wait_ms": 20000})
     clients = [site.client() for _ in range(3)]
     site.on.close()
-    wait_until(lambda: not site.server.has_handlers(), "the handler is gone")
+    site.server.handlers_gone(1)
     for client in clients:
         for number in range(5):
             client.send_frame(f"{client.id} {number}")

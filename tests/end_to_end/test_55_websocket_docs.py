@@ -9,7 +9,7 @@ import sys
 import pytest
 import websocket
 
-from lib.deployment import IDENT, TOP, Deployment, dir_, handler
+from lib.deployment import IDENT, TOP, dir_, handler
 from lib.server import Server
 from lib.waiting import DEADLINE
 
@@ -23,7 +23,8 @@ def example(contract):
 @pytest.mark.parametrize("contract", ["messages", "frames"])
 def test_example(deployment, workers, contract):
     specs = dict(send_spec="ipc://run/h-q", recv_spec="ipc://run/h-r")
-    deployment.configure({"/": dir_(), "/ws": handler(websocket=contract, **specs)})
+    deployment.configure({"/": dir_(), "/ws": handler(websocket=contract, **specs)},
+                         settings={"handler.wait_ms": 60000})
     server = Server(deployment, workers=workers)
     names = (f"SENDER, REQUESTS, REPLIES = {IDENT!r}, "
              f"{deployment.endpoint(specs['send_spec'])!r}, "

@@ -6,7 +6,7 @@ import zmq
 
 import pytest
 
-from lib.deployment import Deployment, dir_, handler
+from lib.deployment import dir_, handler
 from lib.handler import Handler
 from lib.server import Server
 from lib.waiting import DEADLINE, wait_until

@@ -88,9 +88,7 @@ def test_ends(browser, deployment, workers):
         def opened():
             made = page(browser, deployment)
             made.run("open('/ws').then((socket) => { window.end = closed(socket); })")
-            request = on.recv()
-            while request.is_disconnect():
-                request = on.recv()
+            request = on.recv_request()
             assert request.headers["EVENT"] == "open"
             return made, request
 

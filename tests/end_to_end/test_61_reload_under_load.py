@@ -135,4 +135,4 @@ def test_stop_under_load(deployment, workers):
         assert set(load.answered) == {200}
         for failure in load.failures:  # closed between two requests; then nobody listens
             assert any(word in failure
-                       for word in ("IncompleteRead", "Connection", "connect again"))
+                       for word in ("IncompleteRead", "Connection", "BrokenPipe", "connect again"))

@@ -26,13 +26,6 @@ def change(deployment, server, workers):
     assert "refused" not in server.reload(), server.log()
 
 
-def next_request(on):
-    request = on.recv()
-    while request.is_disconnect():
-        request = on.recv()
-    return request
-
-
 def has_request(on, seconds):
     """Within this time without any other message."""
     while on.has_message(seconds):
@@ -52,7 +45,7 @@ def on_each_worker(server, on, begin):
     for worker in server.workers():
         client, = server.clients_of(worker, 1)
         begin(client)
-        found.append((client, next_request(on)))
+        found.append((client, on.recv_request()))
     return sorted(found, key=lambda pair: not stays(pair[1]))
 
 
@@ -73,7 +66,7 @@ def begin_upload(client):
 def finish_upload(deployment, on, client, first):
     client.send(BODY[50_000:])
     if "x-mongrel2-upload-start" in first.headers:
-        second = next_request(on)
+        second = on.recv_request()
         assert second.id == first.id
         assert deployment.read(second.headers["x-mongrel2-upload-done"]) == BODY
     else:
@@ -82,7 +75,7 @@ def finish_upload(deployment, on, client, first):
         on.send_extended(first.id, b"%d:%s]" % (len(value), value))
         got, last = first.body, False
         while not last:
-            piece = next_request(on)
+            piece = on.recv_request()
             got, last = got + piece.body, "UPLOAD_STREAM_DONE" in piece.headers
         assert got == BODY
     answer(on, client, first)
@@ -95,7 +88,7 @@ def store(kind):
 def works(server, on):
     client = server.client()
     ask(client)
-    answer(on, client, next_request(on))
+    answer(on, client, on.recv_request())
 
 
 # Goal: uploads of a worker that retires end as if nothing had happened, and so do those of the one
@@ -123,7 +116,7 @@ def test_uploads_into_several_workers(deployment, kind):
     with Server(deployment) as server, Handler(deployment) as on:
         client = server.client()
         begin_upload(client)
-        first = next_request(on)
+        first = on.recv_request()
         change(deployment, server, 2)
         works(server, on)
         finish_upload(deployment, on, client, first)
@@ -138,14 +131,14 @@ def test_owed_into_several_workers(deployment):
         for _ in range(3):
             client = server.client()
             ask(client)
-            held.append((client, next_request(on)))
+            held.append((client, on.recv_request()))
         change(deployment, server, 2)
         later = server.client()
         ask(later)
         for client, request in held:
             assert not has_request(on, 0.4)
             answer(on, client, request)
-        answer(on, later, next_request(on))
+        answer(on, later, on.recv_request())
 
 
 def test_owed_into_one_worker(deployment):
@@ -161,7 +154,7 @@ def test_owed_into_one_worker(deployment):
         ask(later)
         assert not has_request(on, 0.8)
         answer(on, *of_zero)
-        answer(on, later, next_request(on))
+        answer(on, later, on.recv_request())
 
 
 # Goal: who holds a request for longer than handlers may stay answers it from where they are then.
@@ -185,7 +178,7 @@ def test_there_and_back(deployment):
     with Server(deployment) as server, Handler(deployment) as on:
         client = server.client()
         ask(client)
-        request = next_request(on)
+        request = on.recv_request()
         for workers in (2, 1, 2, 3, 1):
             change(deployment, server, workers)
         works(server, on)

@@ -1,6 +1,7 @@
 """A handler from outside the project: plain pyzmq, following the manual's own grammar and nothing
 else. It connects as the manual's handlers do, without settings that would help."""
 
+import itertools
 import json
 import threading
 
@@ -62,6 +63,7 @@ class Handler:
         send_spec, recv_spec = specs or (f"ipc://run/{name}-q", f"ipc://run/{name}-r")
         self.ident = ident
         self.tnetstring = tnetstring
+        self.strangers = itertools.count(1_000_000, 1_000_000)
         self.context = zmq.Context()
         self.context.linger = 0
         self.requests = self.context.socket(zmq.PULL)
@@ -100,6 +102,23 @@ class Handler:
 
     def recv(self, seconds=DEADLINE):
         return Request(self.recv_raw(seconds), self.tnetstring)
+
+    def recv_request(self):
+        """The next message that is not about somebody who left."""
+        request = self.recv()
+        while request.is_disconnect():
+            request = self.recv()
+        return request
+
+    def heard(self, by):
+        """Waits until what was sent so far has reached the worker of the client with this id, which
+        takes things in order: there comes the notice of an id that it never gave out. Returns the
+        messages that came before it."""
+        stranger, before = str(int(by) + next(self.strangers)), []
+        self.send(stranger, http("nobody"))
+        while (message := self.recv()).id != stranger:
+            before.append(message)
+        return before
 
     def send(self, ids, body):
         self.replies.send(reply_message([ids] if isinstance(ids, str) else ids, body, self.ident))

@@ -311,6 +311,27 @@ class Server:
         lines = [line for line in self.log().splitlines() if "for replies)" in line]
         return bool(lines) and "handlers are connected" in lines[-1]
 
+    def handlers_gone(self, times):
+        """Waits until the last handler of the only pair has gone so many times. (Their log comes in
+        the background: what it said last may be what was before they came.)"""
+        self.says(": no handler is connected (", times)
+
+    def handler_peers(self, name="h"):
+        """How many handlers the server has at the request endpoint of this pair. It may still give
+        a request to one that has closed its own end."""
+        with open("/proc/net/unix", encoding="ascii", errors="replace") as file:
+            lines = [line.split() for line in file]
+        accepted = {f"socket:[{line[6]}]" for line in lines if line[5] == "03"
+                    and line[-1].endswith(f"run/{name}-q")}
+        held = set()
+        for pid in self.children():
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    held.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+                except FileNotFoundError:
+                    pass
+        return len(accepted & held)
+
     def access_log(self, name="logs/access.log"):
         """The lines of the access log as lists, in the form of Mongrel2 1.x."""
         data = self.deployment.read(name)

@@ -13,13 +13,18 @@ class WebSocketSite:
     def __init__(self, deployment, server, on, contract="messages"):
         self.deployment, self.server, self.on = deployment, server, on
         self.frames = contract == "frames"
+        self.ended = []  # ids in the notices that have come
 
     def next(self):
         """The next message for the handler that is no notice."""
-        request = self.on.recv()
-        while request.is_disconnect():
-            request = self.on.recv()
+        while (request := self.on.recv()).is_disconnect():
+            self.note_end(request)
         return request
+
+    def note_end(self, notice):
+        assert notice.is_disconnect(), notice.message
+        assert notice.id not in self.ended, f"told of the end of {notice.id} twice"
+        self.ended.append(notice.id)
 
     def handshake(self, path="/ws", **headers):
         return WebSocketClient(self.server.deployment.port).handshake(path, **headers)
@@ -70,9 +75,10 @@ class WebSocketSite:
         self.on.send(client.id, b"")
 
     def told_of_the_end(self, client):
-        """The notice, and nothing before it."""
-        request = self.on.recv()
-        assert request.is_disconnect() and request.id == client.id, request.message
+        """The notice, now, and nothing before it but those of others."""
+        assert client.id not in self.ended
+        while client.id not in self.ended:
+            self.note_end(self.on.recv())
         return True
 
 

@@ -38,6 +38,14 @@ bool RequestQueue::send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind)
   return false;
 }
 
+void RequestQueue::set_limits(uint32_t count_max, uint32_t wait_ms) {
+  count_max_ = count_max;
+  wait_ = std::chrono::milliseconds(wait_ms);
+  const Clock::time_point latest = Clock::now() + wait_;
+  for (Waiting& waiting : waiting_) waiting.until = std::min(waiting.until, latest);
+  watch_the_oldest();  // the timer may run for what has long left
+}
+
 bool RequestQueue::owe(Owed& owed, ConnectionId id) {
   if (waiting_.empty()) return false;
   Waiting& last = waiting_.back();
@@ -120,8 +128,8 @@ void RequestQueue::expire() {
   watch_the_oldest();
 }
 
-// The oldest is the first to expire, since all may wait equally long (after a change of the limits:
-// nearly all). A timer that finds nothing to do costs less than moving it with every message.
+// The oldest is the first to expire, since none may wait longer than one that comes later. A timer
+// that finds nothing to do costs less than moving it with every message.
 void RequestQueue::watch_the_oldest() {
   timer_.stop();
   if (waiting_.empty()) return;

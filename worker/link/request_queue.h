@@ -58,11 +58,8 @@ class RequestQueue {
   bool holds(ConnectionId id) const;
   // Takes a waiting request back, with what follows it. False: there is none of this connection.
   bool withdraw(ConnectionId id);
-  // For what is submitted from now on.
-  void set_limits(uint32_t count_max, uint32_t wait_ms) {
-    count_max_ = count_max;
-    wait_ = std::chrono::milliseconds(wait_ms);
-  }
+  // A longer wait is for what is submitted from now on; a shorter one begins now for all.
+  void set_limits(uint32_t count_max, uint32_t wait_ms);
   // Another socket takes its place from now on.
   void use(ZmqSocket& push) { push_ = &push; }
   // Sends what may go: call it when may_pass() has become true and from zmq_writable.

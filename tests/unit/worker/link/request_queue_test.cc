@@ -189,6 +189,24 @@ TEST_F(RequestQueueTest, GivesBackWhatIsLate) {
   EXPECT_TRUE(turns.until([&] { return expired_ids.size() == 4; }));
 }
 
+// Goal: a shorter wait holds at once, for what waits and for what comes. Method: from a minute to
+// nothing, also when all that the minute was for has left.
+TEST_F(RequestQueueTest, AShorterWaitHoldsAtOnce) {
+  may = false;
+  EXPECT_TRUE(submit(1));
+  queue->set_limits(100, 1);
+  EXPECT_TRUE(submit(2));
+  const std::vector<std::pair<ConnectionId, bool>> both = {{1, false}, {2, false}};
+  EXPECT_TRUE(turns.until([&] { return expired_ids.size() == 2; }));
+  EXPECT_EQ(expired_ids, both);
+  make(100, 60'000);
+  EXPECT_TRUE(submit(3));
+  EXPECT_TRUE(queue->withdraw(3));
+  queue->set_limits(100, 1);
+  EXPECT_TRUE(submit(4));
+  EXPECT_TRUE(turns.until([&] { return expired_ids.size() == 3; }));
+}
+
 TEST_F(RequestQueueTest, MayBeDestroyedByALateRequest) {
   make(100, 1);
   EXPECT_TRUE(submit(1));
