@@ -2,6 +2,7 @@
 of systemd, ended by pid."""
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -221,9 +222,11 @@ class Server:
             return
         if self.pid:
             self.children()
-        for pid in self.known - {0}:
+        # The master first: it would replace a worker that dies before it.
+        for pid in sorted(self.known - {0}, key=lambda pid: pid != self.pid):
             if is_alive(pid) and self.is_ours(pid):
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(DEADLINE)

@@ -21,10 +21,12 @@ def wait_until(condition, what, deadline=DEADLINE):
 
 
 def is_alive(pid):
-    """False for a zombie too: nobody serves there any more."""
+    """False for a zombie too: nobody serves there any more. While other threads of it are still
+    ending its sockets are open, and it counts as alive."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+            fields = file.read().rpartition(b")")[2].split()
+        return fields[0] not in (b"Z", b"X") or int(fields[17]) > 1
     except OSError:
         return False
 
