@@ -34,7 +34,7 @@ def let_it_say_passed(server, on, site, sockets):
 
 
 def wait_until_heard(server, on):
-    """What a PUB socket says before it is connected again is lost: a request that comes shows it."""
+    """What a PUB socket says before it is connected again is lost: a request shows that it is."""
     with server.client() as client:
         client.send_request(path="/h/heard")
         request = on.recv()
