@@ -13,7 +13,7 @@ import pytest
 from lib.deployment import TOP, UUID, dir_, handler, m2sh
 from lib.handler import Answering, Handler, http
 from lib.server import Server
-from lib.waiting import wait_until
+from lib.waiting import DEADLINE, wait_until
 
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 from mongrel2.control import ControlError, ControlPort  # noqa: E402
@@ -21,9 +21,9 @@ from mongrel2.control import ControlError, ControlPort  # noqa: E402
 
 def control(deployment, workers):
     """The control port of a server, once its relay can ask all workers."""
-    port = ControlPort(deployment.endpoint("ipc://run/control"))
-    wait_until(lambda: len(tasks(port)) == workers + 1 and "silent_workers" not in net(port),
-               "the relay to know the workers")
+    port = ControlPort(deployment.endpoint("ipc://run/control"), timeout=DEADLINE)
+    wait_until(lambda: len(tasks(port)) == workers + 1, "the relay to know the workers")
+    net(port)
     return port
 
 
@@ -32,7 +32,11 @@ def tasks(port):
 
 
 def net(port):
-    return json.loads(port.words("status net"))
+    """What it says once each worker has answered within its second."""
+    def look():
+        listed = json.loads(port.words("status net"))
+        return listed if "silent_workers" not in listed else None
+    return wait_until(look, "all workers to answer in time")
 
 
 # Goal: "status net" has every client of every worker under the id that handlers know, and "kill"
@@ -149,7 +153,7 @@ def test_hung_worker(deployment):
             assert answer["silent_workers"] == 1 and answer["total"] >= 1
         finally:
             os.kill(victim, signal.SIGCONT)
-        wait_until(lambda: "silent_workers" not in net(port), "the worker to answer again")
+        net(port)  # it answers again
 
 
 # Goal: a replaced worker and a replaced relay answer, too.
@@ -171,8 +175,8 @@ def test_m2sh(deployment):
     deployment.configure({"/": dir_()}, settings={"control_port": "ipc://run/other"})
     with Server(deployment, workers=1):
         with ControlPort(deployment.endpoint("ipc://run/other")) as port:
-            wait_until(lambda: len(tasks(port)) == 2 and "silent_workers" not in net(port),
-                       "the relay to know the worker")
+            wait_until(lambda: len(tasks(port)) == 2, "the relay to know the worker")
+            net(port)
         select = ["-db", deployment.database, "-name", "test"]
         talk = subprocess.run([sys.executable, os.path.join(TOP, "scripts", "m2sh"), "control",
                                *select], input="status net\ntime\nuuid a=b\nnope\n", text=True,

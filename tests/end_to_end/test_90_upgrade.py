@@ -88,7 +88,9 @@ def test_half_done(deployment, workers):
             proxied.send_request(path="/p")
             proxied.take_until(b"first")
             upload.send(b"POST /h/up HTTP/1.1\r\nHost: localhost\r\n"
-                        b"Content-Length: 10\r\n\r\nfirst")
+                        b"Expect: 100-continue\r\nContent-Length: 10\r\n\r\n")
+            upload.take_until(b" 100 Continue\r\n\r\n")  # the old server has the request
+            upload.send(b"first")
             asked.send_request(path="/h/asked")
             held = on.recv()
             old = server.upgrade(wait=False)

@@ -131,7 +131,7 @@ def test_strange_descriptors(deployment):
 # Goal: the watchdog is fed in time as long as all answer, and not while a worker is stopped;
 # a reload says its beginning and its end.
 def test_watchdog(deployment):
-    deployment.configure({"/": dir_()}, settings={"heartbeat_ms": 1000})
+    deployment.configure({"/": dir_()}, settings={"heartbeat_ms": 2000})
     with tcp_socket("127.0.0.1", deployment.port) as made, \
             Activated(deployment, [made], workers=1, watchdog_usec=2_000_000) as server:
         server.wait_notified("WATCHDOG")

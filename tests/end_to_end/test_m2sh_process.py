@@ -178,7 +178,8 @@ def test_signals_to_m2sh_are_passed_on_to_all(place):
     child = place.start("start -every")
     place.up("u-1", "u-2", "u-3")
     child.send_signal(signal.SIGHUP)
-    wait_until(lambda: place.log("u-3") == ["SIGHUP"], "the reload")
+    for uuid in ("u-1", "u-2", "u-3"):
+        wait_until(lambda uuid=uuid: place.log(uuid) == ["SIGHUP"], f"the reload of {uuid}")
     child.send_signal(signal.SIGTERM)
     assert child.wait(SECONDS) == 0
     assert place.log("u-1") == ["SIGHUP", "SIGTERM"]

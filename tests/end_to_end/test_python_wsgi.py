@@ -120,7 +120,7 @@ def test_failures(port):
 
 # Goal: the command line serves an application from a file, and ends on TERM.
 def test_command(deployment):
-    deployment.configure({"/": handler()})
+    deployment.configure({"/": handler()}, settings={"handler.wait_ms": 30000})
     deployment.write("shop.py", "def application(environ, start_response):\n"
                      "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
                      "    return [b'from a file']\n")

@@ -92,9 +92,14 @@ def test_worker(deployment, workers):
         # Who waited, and did not go with the worker, comes now.
         with server.client() as probe:
             probe.send_request(path="/h/probe")
-            holding.take_until(lambda: any(request.path == "/h/probe" for request in
-                                           holding.requests.values()), "the probe")
-            holding.answer([each for each in holding.requests if each not in early])
+            answered = set(early)
+
+            def all_ended():
+                late = [each for each in holding.requests if each not in answered]
+                holding.answer(late)
+                answered.update(late)
+                return not any(client.is_quiet() for client in [probe, *clients])
+            holding.take_until(all_ended, "an end of every request")
             assert probe.answer().body == b"/h/probe"
             counts = Counts(clients)
         assert counts.total() == len(clients) and not counts.refused

@@ -3,6 +3,7 @@ stays."""
 
 import os
 import signal
+import time
 
 from lib.deployment import dir_, handler
 from lib.handler import Answering, Handler, http
@@ -46,11 +47,12 @@ def test_held_over_relay(deployment):
         wait_until(lambda: server.relay() and server.relay() != [victim], "a new relay")
         # A request that goes through shows that the handler's sockets are connected again.
         def goes_through():
+            path = f"/h/probe-{time.monotonic_ns()}"  # one of a probe before may still come
             with server.client() as probe:
-                probe.send_request(path="/h/probe")
+                probe.send_request(path=path)
                 while on.has_message(1):
                     request = on.recv()
-                    if request.path == "/h/probe":
+                    if request.path == path:
                         on.reply(request, "probe")
                         return probe.answer().body == b"probe"
             return False

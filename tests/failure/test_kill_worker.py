@@ -179,7 +179,7 @@ def test_killed_during_reload(deployment):
 # Goal: a worker that is stopped (SIGSTOP) refuses a reload by its silence, and nothing else: others
 # serve, and when it goes on the next reload works.
 def test_stopped_worker(deployment):
-    deployment.configure(settings={"reload.prepare_ms": 500})
+    deployment.configure(settings={"reload.prepare_ms": 2000})
     with Server(deployment, workers=2) as server:
         victim = server.workers()[0]
         os.kill(victim, signal.SIGSTOP)
@@ -190,6 +190,7 @@ def test_stopped_worker(deployment):
         while not can_answer(other):
             other = server.client()
         os.kill(victim, signal.SIGCONT)
-        server.reload()
+        server.clients_of(victim, 1)  # it has caught up
+        assert "serves" in server.reload()
         for _ in range(20):
             assert server.get("/new/").status == 200

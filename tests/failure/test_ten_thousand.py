@@ -58,6 +58,8 @@ def test_killed(deployment, workers):
         with ChildHandler(deployment, ANSWERED) as child:
             clients = ask_all(server)
             child.wait_received(TAKEN)
+            wait_until(lambda: sum(not client.is_quiet() for client in clients) == ANSWERED,
+                       "all that it has said to arrive")
             child.kill()
             received = set(child.received())
         with Answering(deployment, lambda request: http(request.path)) as other:

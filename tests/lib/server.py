@@ -223,11 +223,12 @@ class Server:
             return
         if self.pid:
             self.children()
-        # The master first: it would replace the others.
+        # The master first: it would replace a worker that dies before it.
         ours = [pid for pid in sorted(self.known - {0}, key=lambda pid: pid != self.pid)
                 if is_alive(pid) and self.is_ours(pid)]
         for pid in ours:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(DEADLINE)

@@ -69,8 +69,18 @@ def _run_all(commands: List[List[str]]) -> int:
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGHUP)}
     before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for command in commands:
-            running.append(subprocess.Popen(command, preexec_fn=_default_interrupt))
+        # One that comes while they are being started waits until all are there to hear of it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGHUP))
+
+        def as_before() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+        try:
+            for command in commands:
+                running.append(subprocess.Popen(command, preexec_fn=as_before))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return max(min(1, abs(child.wait())) for child in running)
     except OSError as error:
         pass_on(signal.SIGTERM, None)
@@ -78,10 +88,6 @@ def _run_all(commands: List[List[str]]) -> int:
     finally:
         for number, action in before.items():
             signal.signal(number, action)
-
-
-def _default_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _stop(options: Options) -> int:

@@ -21,7 +21,7 @@
 namespace m2 {
 
 inline constexpr unsigned kHangSeconds = 60;
-inline constexpr uint64_t kHeartbeatMs = 1000;
+inline constexpr uint64_t kHeartbeatMs = 3000;
 
 // The test's processes hang and die as no real one may, so they go without filters.
 inline Jail jail_without_filters() {
@@ -180,6 +180,21 @@ class FakeServer {
   }
 
   void signal(int number) const { ::kill(pid, number); }
+
+  // Waits until a signal that was sent waits no more.
+  bool took(int number) const {
+    for (int i = 0; i < 4000; ++i) {
+      std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+      for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("ShdPnd:") &&
+            (std::stoull(line.substr(7), nullptr, 16) >> (number - 1) & 1) == 0) {
+          return true;
+        }
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return false;
+  }
 
   // Its exit status; -1 when a signal ended it.
   int wait() {

@@ -7,8 +7,10 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <csignal>
 #include <functional>
+#include <thread>
 
 #include "tests/unit/master/scratch_folder.h"
 
@@ -117,6 +119,22 @@ TEST_F(PidFileTest, GarbageIsReplaced) {
     EXPECT_EQ(folder_.read("x.pid"), std::to_string(::getpid()));
     file.value().remove();
   }
+}
+
+// After an upgrade that was refused, the old one takes its file again.
+TEST_F(PidFileTest, WhoReadsWhileItIsTakenAgainFindsANumber) {
+  const std::string pid = std::to_string(::getpid());
+  folder_.write("x.pid", pid);
+  std::atomic<bool> done = false;
+  int looks = 0, odd = 0;
+  std::thread reader([&] {
+    for (; !done; ++looks) odd += folder_.read("x.pid") != pid;
+  });
+  for (int i = 0; i < 3000; ++i) EXPECT_TRUE(take().ok());
+  done = true;
+  reader.join();
+  EXPECT_GT(looks, 0);
+  EXPECT_EQ(odd, 0);
 }
 
 TEST_F(PidFileTest, OurOwnPidInTheFileIsAnAccidentOfNumbers) {

@@ -53,6 +53,8 @@ TEST_F(HandlerLinkOwedTest, RefusesWhatIsNotAnsweredInTime) {
   ASSERT_TRUE(turns.until([&] { return refused.size() == 1; }));
   EXPECT_FALSE(link->holds(7));
   HandlerPeer handler(link->send_spec(), link->recv_spec());
+  ASSERT_TRUE(link->submit(1, "warm"));  // nobody owes an answer: it waits until the way is open
+  EXPECT_EQ(receive(handler.requests), "warm");
   submit(8, passed);
   EXPECT_EQ(receive(handler.requests), "request 8");
   ASSERT_TRUE(turns.until([&] { return refused.size() == 2; }));

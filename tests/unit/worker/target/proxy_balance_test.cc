@@ -142,7 +142,7 @@ TEST_F(ProxyBalanceTest, SilenceIsNotTriedElsewhere) {
 }
 
 TEST_F(ProxyBalanceTest, OutOfTurnAfterFailuresInARowAndBackAfterATrial) {
-  proxy_limits_.balance.health = {.eject_after = 2, .eject_ms = 300};
+  proxy_limits_.balance.health = {.eject_after = 2, .eject_ms = 1500};
   limits_.connections_max = 5;
   configure();
   const uint16_t port = three_[0].port();
@@ -152,7 +152,7 @@ TEST_F(ProxyBalanceTest, OutOfTurnAfterFailuresInARowAndBackAfterATrial) {
     EXPECT_EQ(serve_one(), 2u);
   }
   EXPECT_TRUE(logged(name(0) +
-                     " is out of turn for 300 ms after 2 failures in a row; requests 2, "
+                     " is out of turn for 1500 ms after 2 failures in a row; requests 2, "
                      "failures 2; last: " +
                      name(0) + ": Connection refused"));
   const uint64_t asked = backend(0).requests;
@@ -163,7 +163,7 @@ TEST_F(ProxyBalanceTest, OutOfTurnAfterFailuresInARowAndBackAfterATrial) {
     (void)serve_one();
     return backend(0).requests > asked;
   }));
-  EXPECT_TRUE(logged(name(0) + " is out of turn for 600 ms"));
+  EXPECT_TRUE(logged(name(0) + " is out of turn for 3000 ms"));
   three_[0] = TestBackend(64, 0, port);
   EXPECT_TRUE(run_until([&] { return serve_one() == 0; }));
   EXPECT_TRUE(logged(name(0) + " is in turn again after "));

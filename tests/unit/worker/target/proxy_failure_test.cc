@@ -94,13 +94,13 @@ TEST_F(ProxyFailureTest, AllAddressesRefusedIs502) {
 }
 
 TEST_F(ProxyFailureTest, SilentBackendIs504) {
-  limits_.answer_ms = 100;
+  limits_.answer_ms = 1000;
   configure();
   begin();
   backend_peer_->send("HTTP/1.1 200 OK\r\nDate: x\r\nConten");  // half a head is no answer
   EXPECT_EQ(status(*client_), "504");
   EXPECT_TRUE(run_until([&] { return backend_peer_->closed(); }));
-  EXPECT_TRUE(logged(backend_name() + ": silent for 100 ms"));
+  EXPECT_TRUE(logged(backend_name() + ": silent for 1000 ms"));
 }
 
 TEST_F(ProxyFailureTest, EachByteOfTheBackendMovesItsDeadline) {

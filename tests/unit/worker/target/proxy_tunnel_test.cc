@@ -97,16 +97,16 @@ TEST_F(ProxyTunnelTest, NobodyGetsOneWithoutAsking) {
 }
 
 TEST_F(ProxyTunnelTest, SilenceOfBothEndsIt) {
-  proxy_limits_.tunnel_ms = 700;
-  limits_.answer_ms = 100;  // a limit for answers: there is none to come
+  proxy_limits_.tunnel_ms = 2000;
+  limits_.answer_ms = 1000;  // a limit for answers: there is none to come
   open();
-  for (int i = 0; i < 10; ++i) {  // together longer than the limit
-    run_for(120);
+  for (int i = 0; i < 12; ++i) {  // together longer than the limit
+    run_for(200);
     client_->send("x");
     EXPECT_EQ(expect(*backend_peer_, "x"), "x");
   }
   EXPECT_TRUE(run_until([&] { return client_->closed() && backend_peer_->closed(); }));
-  EXPECT_TRUE(logged(backend_name() + ": the tunnel was silent for proxy.tunnel_ms=700"));
+  EXPECT_TRUE(logged(backend_name() + ": the tunnel was silent for proxy.tunnel_ms=2000"));
 }
 
 TEST_F(ProxyTunnelTest, NeitherSideRunsAheadOfTheOther) {
