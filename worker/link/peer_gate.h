@@ -48,7 +48,8 @@ class PeerGate final : ZmqMonitorUser {
     return static_cast<int>(requests_seen_) - static_cast<int>(replies_seen_);
   }
 
-  // For our subscription to arrive at a peer whose handshake we have just seen.
+  // For our subscription to arrive at a peer whose handshake we have just seen; and again for as
+  // long as the peer has not read it, where the system tells.
   static constexpr double kSettleS = 0.01;
   // For the reply socket of a handler that shows up with its request socket first.
   static constexpr double kJoinS = 0.2;

@@ -1,5 +1,9 @@
 #include "worker/link/zmq_monitor.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -36,6 +40,12 @@ void PeerCount::ended(int fd) {
   settle();
 }
 
+std::vector<int> PeerCount::connections() const {
+  std::vector<int> all = known_;
+  if (unknown_ != 0) all.insert(all.end(), waiting_.begin(), waiting_.end());
+  return all;
+}
+
 void PeerCount::settle() {
   if (unknown_ < waiting_.size()) return;
   unknown_ -= waiting_.size();
@@ -63,6 +73,18 @@ Result<std::unique_ptr<ZmqMonitor>> ZmqMonitor::open(Loop& loop, ZmqContext& con
 }
 
 ZmqMonitor::~ZmqMonitor() { zmq_socket_monitor(watched_.raw(), nullptr, 0); }
+
+// The descriptors are libzmq's. One that it has closed meanwhile may be another's: a wrong answer
+// for a moment.
+bool ZmqMonitor::unread() const {
+  const std::vector<int> connections = count_.connections();
+  return std::any_of(connections.begin(), connections.end(), [](int fd) {
+    int family = 0, bytes = 0;
+    socklen_t size = sizeof family;
+    return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX &&
+           ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+  });
+}
 
 void ZmqMonitor::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) {
   if (message->size() != kEventBytes) return;

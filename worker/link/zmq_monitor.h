@@ -27,6 +27,8 @@ class PeerCount {
   void handshaken();
   void ended(int fd);
   size_t peers() const { return known_.size() + unknown_; }
+  // The connections of all peers, and while it is not certain of which, others besides.
+  std::vector<int> connections() const;
 
  private:
   void settle();
@@ -44,6 +46,9 @@ class ZmqMonitor final : ZmqSocketUser {
   ~ZmqMonitor();
 
   size_t peers() const { return count_.peers(); }
+  // A peer has not yet read all that we sent it. Known of ipc only: tcp tells what has arrived,
+  // late, and not what was read.
+  bool unread() const;
   // Learns of everything that has happened until now: what a peer did before it said something.
   void catch_up() { socket_->catch_up(); }
 

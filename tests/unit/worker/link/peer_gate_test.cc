@@ -19,15 +19,15 @@ class PeerGateTest : public testing::Test, protected ZmqSocketUser, protected Pe
   }
   void gate_changed() override { ++changes; }
 
-  void SetUp() override {
+  void SetUp() override { begin(test::listen_tcp(), test::listen_tcp()); }
+  void begin(test::Listener send, test::Listener recv) {
+    gate.reset();
     requests = open(ZmqKind::kPush);
     replies = open(ZmqKind::kSub);
     replies->subscribe("");
     auto opened = PeerGate::open(turns.loop, turns.context, *requests, replies.get(), *this);
     ASSERT_TRUE(opened.ok()) << opened.message();
     gate = std::move(opened).value();
-    test::Listener send = test::listen_tcp();
-    test::Listener recv = test::listen_tcp();
     send_spec = send.endpoint;
     recv_spec = recv.endpoint;
     ASSERT_TRUE(requests->adopt(send_spec, std::move(send.fd)).ok());
@@ -94,6 +94,31 @@ TEST_F(PeerGateTest, HoldsForASecondHandlerThatIsHalfThere) {
     EXPECT_TRUE(gate->open());
     EXPECT_EQ(changes, before);
   }
+}
+
+// Where the system tells whether a peer has read what came: a handler that stands still just after
+// its handshake has not read our subscription, and would drop its first answer. Method: the PUB
+// socket of a handler, byte by byte.
+TEST_F(PeerGateTest, WaitsUntilItsSubscriptionIsRead) {
+  const test::TempDir directory;
+  begin(test::listen_ipc(directory.ipc("send")), test::listen_ipc(directory.ipc("recv")));
+  zmq::context_t context{1};
+  zmq::socket_t pull(context, ZMQ_PULL);
+  pull.connect(send_spec);
+  const OwnedFd pub = test::connect_ipc(recv_spec);
+  const std::string greeting =
+      std::string("\xff\0\0\0\0\0\0\0\0\x7f\3\0NULL", 16) + std::string(48, '\0');
+  const std::string ready("\4\x19\5READY\x0bSocket-Type\0\0\0\3PUB", 27);
+  ASSERT_EQ(::send(pub.get(), (greeting + ready).data(), 91, 0), 91);
+  ASSERT_TRUE(turns.until([&] { return gate->has_peers(); }));
+  const double joined = turns.loop.now();
+  ASSERT_TRUE(turns.until([&] { return turns.loop.now() > joined + 0.1; }));
+  if (turns.loop.now() < joined + 0.9) {
+    EXPECT_FALSE(gate->open());
+  }
+  char all[1024];
+  ASSERT_GT(::recv(pub.get(), all, sizeof all, 0), 64);
+  EXPECT_TRUE(turns.until([&] { return gate->open(); }));
 }
 
 // The slow joiner: a stock PUB answers the first request at once. No answer may be lost in any

@@ -79,15 +79,29 @@ class TempDir {
   std::string path_;
 };
 
-inline Listener listen_ipc(const std::string& endpoint) {
-  Listener listener{endpoint, OwnedFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))};
+inline sockaddr_un ipc_address(const std::string& endpoint) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, endpoint.c_str() + std::strlen("ipc://"),
                sizeof address.sun_path - 1);
-  EXPECT_EQ(::bind(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  return address;
+}
+
+inline Listener listen_ipc(const std::string& endpoint) {
+  Listener listener{endpoint, OwnedFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))};
+  const sockaddr_un address = ipc_address(endpoint);
+  EXPECT_EQ(::bind(listener.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+            0);
   EXPECT_EQ(::listen(listener.fd.get(), 128), 0);
   return listener;
+}
+
+// A plain socket, for a peer that is no libzmq.
+inline OwnedFd connect_ipc(const std::string& endpoint) {
+  OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = ipc_address(endpoint);
+  EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  return fd;
 }
 
 inline void send_text(zmq::socket_t& socket, std::string_view text) {
