@@ -129,8 +129,8 @@ class HandlerLink {
   virtual void forget(ConnectionId id) = 0;
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;
-  // For requests submitted from now on; a shorter wait begins now for all. The marks are those of the
-  // sockets and stay.
+  // For requests submitted from now on; a shorter wait begins now for all. The marks are those of
+  // the sockets and stay.
   virtual void set_limits(const HandlerLinkOptions& limits) = 0;
   // Nobody new may connect to private endpoints; who is connected stays until the link is
   // destroyed. Adopted endpoints go on accepting until then: libzmq ends the connections that a
