@@ -102,11 +102,11 @@ Result<PidFile> PidFile::take(const std::string& path, const std::string& shown,
   if (before == predecessor) before = ::getpid();
   if (runs_without_lock(before, original_root)) return still_running(before, shown);
   if (before != ::getpid()) file.stale_pid_ = before;
-  // At once where the numbers are of one length, as after an upgrade: whoever reads meanwhile finds
-  // one of them, and not an empty file.
+  // At once unless the old number is the longer one: whoever reads meanwhile finds one of them, and
+  // not an empty file.
   const std::string text = std::to_string(::getpid());
   const auto size = static_cast<ssize_t>(text.size());
-  const bool covers = ::fstat(file.fd_.get(), &opened) == 0 && opened.st_size == size;
+  const bool covers = ::fstat(file.fd_.get(), &opened) == 0 && opened.st_size <= size;
   if ((!covers && ::ftruncate(file.fd_.get(), 0) != 0) ||
       ::pwrite(file.fd_.get(), text.data(), text.size(), 0) != size) {
     return Status::from_errno("pid file " + shown, errno);

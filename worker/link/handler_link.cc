@@ -128,9 +128,9 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   bool to_introduce_ = false;  // to the relay, which has said "open"
   uint64_t sent_ = 0;          // messages that libzmq has taken
   uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
-  uint64_t left_last_ = 0;     // and these went to the place that was left
-  double handlers_s_ = 0;      // how long handlers may stay there
   InDoubt in_doubt_;           // of the others, those that no ledger knows
+  uint64_t left_last_ = 0;     // of those sent, the last that went to the place that was left
+  double handlers_s_ = 0;      // how long handlers may stay there
   uint64_t torn_until_ = 0;
   std::vector<ConnectionId> torn_;
   TimerWatcher torn_timer_;

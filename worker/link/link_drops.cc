@@ -5,11 +5,14 @@
 namespace m2 {
 
 void LinkDrops::queue_full(ConnectionId id, size_t waiting) {
-  refused(full_, id, std::to_string(waiting) + " requests wait already");
+  if (full_.add()) say(full_, id, std::to_string(waiting) + " requests wait already");
 }
 
 void LinkDrops::refused(DropCounter& counter, ConnectionId id, std::string_view why) {
-  if (!counter.add()) return;
+  if (counter.add()) say(counter, id, why);
+}
+
+void LinkDrops::say(const DropCounter& counter, ConnectionId id, std::string_view why) const {
   log_warn("handler pair " + send_spec_ + ": " + std::string(why) + ", request of connection " +
            std::to_string(id) + " refused (so far: " + std::to_string(counter.total()) + ")");
 }

@@ -14,7 +14,8 @@ namespace m2 {
 
 class LinkDrops {
  public:
-  LinkDrops(std::string_view send_spec, std::string_view recv_spec)
+  // Both names outlive this.
+  LinkDrops(const std::string& send_spec, const std::string& recv_spec)
       : send_spec_(send_spec), recv_spec_(recv_spec) {}
 
   // Requests that get no answer.
@@ -31,9 +32,10 @@ class LinkDrops {
 
  private:
   void refused(DropCounter& counter, ConnectionId id, std::string_view why);
+  void say(const DropCounter& counter, ConnectionId id, std::string_view why) const;
 
-  const std::string send_spec_;
-  const std::string recv_spec_;
+  const std::string& send_spec_;
+  const std::string& recv_spec_;
   DropCounter full_;
   DropCounter late_;
   DropCounter relay_;

@@ -45,10 +45,12 @@ void PeerGate::hold() {
 
 void PeerGate::settled() {
   const double left = held_since_ + kHoldS - loop_.now();
-  if (left > 0 && reply_monitor_ && reply_monitor_->unread()) {
+  const size_t unread = reply_monitor_ ? reply_monitor_->unread() : 0;
+  if (left > 0 && unread > usual_unread_) {
     settling_.start<&PeerGate::settled>(loop_, std::min(left, kSettleS), 0.0, this);
     return;
   }
+  usual_unread_ = unread;
   if (unpaired() > usual_unpaired_) {
     usual_unpaired_ = unpaired();
     no_join_until_ = loop_.now() + kNoJoinS;

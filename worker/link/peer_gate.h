@@ -68,7 +68,8 @@ class PeerGate final : ZmqMonitorUser {
   TimerWatcher settling_;
   size_t requests_seen_ = 0;
   size_t replies_seen_ = 0;
-  int usual_unpaired_ = 0;  // handlers that share a reply socket, or never have one
+  int usual_unpaired_ = 0;   // handlers that share a reply socket, or never have one
+  size_t usual_unread_ = 0;  // handlers that hang since they connected: nobody waits for them again
   double held_since_ = 0;
   double no_join_until_ = 0;
   bool open_ = false;

@@ -76,14 +76,15 @@ ZmqMonitor::~ZmqMonitor() { zmq_socket_monitor(watched_.raw(), nullptr, 0); }
 
 // The descriptors are libzmq's. One that it has closed meanwhile may be another's: a wrong answer
 // for a moment.
-bool ZmqMonitor::unread() const {
+size_t ZmqMonitor::unread() const {
   const std::vector<int> connections = count_.connections();
-  return std::any_of(connections.begin(), connections.end(), [](int fd) {
+  const auto unread = std::count_if(connections.begin(), connections.end(), [](int fd) {
     int family = 0, bytes = 0;
     socklen_t size = sizeof family;
     return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX &&
            ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
   });
+  return static_cast<size_t>(unread);
 }
 
 void ZmqMonitor::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) {

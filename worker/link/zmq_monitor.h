@@ -46,9 +46,9 @@ class ZmqMonitor final : ZmqSocketUser {
   ~ZmqMonitor();
 
   size_t peers() const { return count_.peers(); }
-  // A peer has not yet read all that we sent it. Known of ipc only: tcp tells what has arrived,
-  // late, and not what was read.
-  bool unread() const;
+  // How many peers have not yet read all that we sent them. Known of ipc only: tcp tells what has
+  // arrived, late, and not what was read.
+  size_t unread() const;
   // Learns of everything that has happened until now: what a peer did before it said something.
   void catch_up() { socket_->catch_up(); }
 
