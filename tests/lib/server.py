@@ -326,11 +326,10 @@ class Server:
                     and line[-1].endswith(f"run/{name}-q")}
         held = set()
         for pid in self.children():
-            for number in os.listdir(f"/proc/{pid}/fd"):
-                try:
-                    held.add(os.readlink(f"/proc/{pid}/fd/{number}"))
-                except FileNotFoundError:
-                    pass
+            with contextlib.suppress(OSError):  # one that has just ended
+                for number in os.listdir(f"/proc/{pid}/fd"):
+                    with contextlib.suppress(OSError):  # a descriptor
+                        held.add(os.readlink(f"/proc/{pid}/fd/{number}"))
         return len(accepted & held)
 
     def access_log(self, name="logs/access.log"):
