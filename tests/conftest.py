@@ -57,6 +57,8 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if not report.failed:
         return
+    again = os.environ.get("M2_AGAIN", "/usr/bin/python3 -m pytest")
+    report.sections.append(("to repeat it", f"{again} 'tests/{item.nodeid}'"))
     for made in ALIVE:
         for server in made.servers:
             report.sections.append((f"what the server in {made.folder} said", server.log()[-8000:]))

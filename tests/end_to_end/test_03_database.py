@@ -9,6 +9,7 @@ import pytest
 
 from lib.deployment import UUID, dir_, handler, proxy
 from lib.handler import Answering, http
+from lib.m2sh_tools import debian_m2sh
 from lib.server import Server, faults, run
 
 SCHEMA_OF_2010 = """
@@ -191,8 +192,7 @@ def test_columns_of_2010(deployment, workers):
 # Goal: a database that Debian's own m2sh wrote loads unchanged. Method: its configuration language,
 # its program, then every kind of target.
 def test_database_of_debian(deployment, workers):
-    tool = "/usr/bin/m2sh"
-    assert os.access(tool, os.X_OK), f"{tool} is missing (package mongrel2-core)"
+    tool = debian_m2sh()
     deployment.write("mongrel2.conf", f"""
 static = Dir(base='www/', index_file='index.html', default_ctype='text/plain')
 app = Handler(send_spec='ipc://run/h-q', send_ident='deb-ident', recv_spec='ipc://run/h-r',

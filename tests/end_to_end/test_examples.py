@@ -22,13 +22,12 @@ def compile_cpp(folder):
     return [program]
 
 
-def install_node(folder):
-    """The package zeromq, which brings its library along."""
-    done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder),
-                           "zeromq@6"], timeout=300, stdout=subprocess.DEVNULL)
-    if done.returncode != 0:
+def find_node(_):
+    """The package zeromq, which brings its library along. scripts/run-tests fetches it."""
+    folder = os.path.join(os.environ.get("M2_NPM", "/nonexistent"), "node_modules")
+    if not os.path.isdir(os.path.join(folder, "zeromq")):
         pytest.skip("needs the npm registry")
-    os.environ["NODE_PATH"] = str(folder / "node_modules")
+    os.environ["NODE_PATH"] = folder
     return ["node", os.path.join(EXAMPLES, "echo.js")]
 
 
@@ -41,7 +40,7 @@ def script(*words):
 @pytest.mark.parametrize("name, prepare", [
     ("Python", script(sys.executable, "echo.py")), ("C++", compile_cpp),
     ("Ruby", script("ruby", "echo.rb")), ("Perl", script("perl", "echo.pl")),
-    ("PHP", script("php", "echo.php")), ("Node", install_node)],
+    ("PHP", script("php", "echo.php")), ("Node", find_node)],
     ids=["python", "cpp", "ruby", "perl", "php", "node"])
 def test_example(deployment, tmp_path, name, prepare):
     command = prepare(tmp_path)

@@ -276,7 +276,6 @@ def test_listeners(folder):
         assert why in bad(folder, "load -db x.sqlite -config new.py")
 
 
-DEBIAN = "/usr/bin/m2sh"
 OLD_STYLE = '''
 app = Handler(send_spec='tcp://127.0.0.1:9997', send_ident='i', recv_spec='tcp://127.0.0.1:9996',
               recv_ident='', raw_payload=1, protocol='tnetstring')
@@ -308,7 +307,7 @@ TABLES = {
 def test_debians_m2sh_makes_the_same_database_of_the_same_file(folder):
     (folder / "old.conf").write_text(OLD_STYLE)
     good(folder, "config -db ours.sqlite -config old.conf")
-    subprocess.run([DEBIAN, "load", "--db", "theirs.sqlite", "--config", "old.conf"], cwd=folder,
+    subprocess.run([m2sh_tools.debian_m2sh(), "load", "--db", "theirs.sqlite", "--config", "old.conf"], cwd=folder,
                    check=True, env={**os.environ, "LOGNAME": "zed"}, timeout=m2sh_tools.SECONDS)
     for table, columns in TABLES.items():
         # The order of settings and MIME types means nothing; theirs is that of a hash.
@@ -323,6 +322,6 @@ def test_debians_m2sh_makes_the_same_database_of_the_same_file(folder):
 
 def test_debians_m2sh_reads_what_ours_wrote(folder):
     good(folder, "config -db x.sqlite -config conf.py")
-    done = subprocess.run([DEBIAN, "servers", "--db", "x.sqlite"], cwd=folder, text=True,
+    done = subprocess.run([m2sh_tools.debian_m2sh(), "servers", "--db", "x.sqlite"], cwd=folder, text=True,
                           stdout=subprocess.PIPE, check=True, timeout=m2sh_tools.SECONDS)
     assert "main localhost u-1" in done.stdout and "site example.org u-2" in done.stdout

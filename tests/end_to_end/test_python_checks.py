@@ -2,12 +2,15 @@
 # find, and the closing line of run-tests counts what ran.
 # Method: copies of the scripts in a small tree with faults in it.
 import os
+import shlex
 import shutil
+import socket
 import subprocess
 
 import pytest
 
 from lib import m2sh_tools
+from lib.waiting import free_port
 
 
 class Tree:
@@ -26,7 +29,8 @@ class Tree:
         shutil.copy(os.path.join(m2sh_tools.SCRIPTS, script), self.folder / "scripts" / script)
         done = subprocess.run([str(self.folder / "scripts" / script), *words], cwd=self.folder,
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=60, env={**os.environ, **environment})
+                              timeout=60,
+                              env={**os.environ, "M2_NPM": "/nonexistent", **environment})
         return done.returncode, done.stdout
 
 
@@ -136,6 +140,40 @@ def test_the_closing_line(tree, unit, unit_status, python, check, last):
     assert status == (0 if last.endswith(" 0 failed") else 1)
 
 
+# Goal: a failure says at once how to repeat that one test, and what it says works.
+def test_a_failed_test_is_repeated_by_the_line_it_shows(tree):
+    tree.write("build/unit_tests", UNIT % (f"{GOOD}, {BAD}", 1), 0o755)
+    tree.write("tests/end_to_end/test_x.py", "def test_a(): pass\ndef test_b(): assert 0\n")
+    for name in ("conftest.py", "pytest.ini", "lib"):
+        os.symlink(os.path.join(m2sh_tools.TOP, "tests", name), tree.folder / "tests" / name)
+    tree.write("Makefile", f"check:\n{FUZZ}")
+    _, output = tree.run("run-tests", "build")
+    assert "again: build/unit_tests --gtest_filter=A.Bad" in output
+    again = next(line for line in output.splitlines() if line.startswith("scripts/run-tests"))
+    status, output = tree.run(*shlex.split(again)[0].split("/")[1:], *shlex.split(again)[1:])
+    assert status == 1 and output.splitlines()[-1] == "0 passed, 1 failed", output
+
+
+# Goal: no other program of the machine can take a port that a test has chosen. Method: as root, what
+# runs inside has no network but loopback; everywhere, a chosen port is taken for all but a server.
+def test_tests_run_in_a_network_namespace(tree, root):
+    tree.write("tests/end_to_end/test_x.py", f"""
+import os
+def test_a(): assert os.readlink("/proc/self/ns/net") != {os.readlink("/proc/self/ns/net")!r}
+""")
+    tree.write("Makefile", "")
+    assert tree.run("run-tests", "build", "tests/end_to_end")[1].splitlines()[-1] == (
+        "1 passed, 0 failed")
+
+
+def test_a_chosen_port_is_kept_for_the_server():
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError):
+        other.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)) as server:  # it shares, as all servers do
+        assert server.getsockname()[1] == port
+
+
 def test_no_unit_tests_at_all(tree):
     tree.write("tests/end_to_end/test_x.py", "def test_a(): pass\n")
     tree.write("Makefile", f"check:\n{FUZZ}")
@@ -150,9 +188,12 @@ def fakes(tree, **programs):
     return {"PATH": f"{tree.folder}/bin:/usr/bin:/bin", "LOG": str(tree.folder / "log")}
 
 
+SETS = ("build", "demo", "test")
+
+
 def test_install_deps_does_nothing_where_all_is_there(tree):
     path = fakes(tree, dpkg_query="printf installed", apt_get='echo apt-get "$@" >> $LOG')
-    assert tree.run("install-deps", **path) == (0, "")
+    assert tree.run("install-deps", *SETS, **path) == (0, "")
     assert not (tree.folder / "log").exists()
 
 
@@ -160,16 +201,28 @@ def test_install_deps_installs_what_is_missing(tree):
     missing = '[ "$4" = curl ] || [ "$4" = libev-dev ] || printf installed'
     path = fakes(tree, dpkg_query=missing, apt_get='echo "$DEBIAN_FRONTEND" "$@" >> $LOG',
                  id="echo 0")
-    status, output = tree.run("install-deps", **path)
+    status, output = tree.run("install-deps", *SETS, **path)
     assert (status, output) == (0, "install-deps: installing libev-dev curl\n")
     assert (tree.folder / "log").read_text() == (
         "noninteractive install -y --no-install-recommends libev-dev curl\n")
 
 
+# Goal: a demonstration installs what it needs and no more: no browser, no peer, no other language.
+def test_install_deps_keeps_the_sets_apart(tree):
+    path = fakes(tree, dpkg_query="true", apt_get='echo "$@" >> $LOG', id="echo 0",
+                 command="true")
+    assert tree.run("install-deps", "build", "demo", **path)[0] == 0
+    words = (tree.folder / "log").read_text().split()
+    assert {"g++", "libzmq3-dev", "python3-zmq"} <= set(words)
+    assert not {"chromium", "mongrel2-core", "ruby", "clang", "ffmpeg", "npm"} & set(words)
+    assert tree.run("install-deps", "demos", **path) == (
+        2, "install-deps: no set demos; there are build, demo and test\n")
+
+
 def test_install_deps_fetches_the_lists_if_it_must(tree):
     path = fakes(tree, dpkg_query='[ "$4" = curl ] || printf installed', id="echo 0",
                  apt_get='echo "$1" >> $LOG; [ "$1" = update ] || [ $(wc -l < $LOG) -gt 1 ]')
-    status, _ = tree.run("install-deps", **path)
+    status, _ = tree.run("install-deps", *SETS, **path)
     assert status == 0
     assert (tree.folder / "log").read_text().split() == ["install", "update", "install"]
 
@@ -177,7 +230,7 @@ def test_install_deps_fetches_the_lists_if_it_must(tree):
 def test_install_deps_says_what_it_may_not_do(tree):
     path = fakes(tree, dpkg_query='[ "$4" = curl ] || printf installed', id="echo 1000",
                  sudo="exit 1", apt_get='echo "$@" >> $LOG')
-    status, output = tree.run("install-deps", **path)
+    status, output = tree.run("install-deps", *SETS, **path)
     assert status == 1
     assert "sudo sh -c 'apt-get update && apt-get install -y --no-inst" in output
     assert "--no-install-recommends curl'" in output
@@ -188,5 +241,5 @@ def test_install_deps_elsewhere_than_debian(tree):
     for name in ("awk", "sed", "sh"):
         os.makedirs(tree.folder / "bin", exist_ok=True)
         os.symlink(shutil.which(name), tree.folder / "bin" / name)
-    status, output = tree.run("install-deps", PATH=str(tree.folder / "bin"))
+    status, output = tree.run("install-deps", *SETS, PATH=str(tree.folder / "bin"))
     assert status == 1 and "libzmq3-dev" in output and "not Debian" in output

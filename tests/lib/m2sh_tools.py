@@ -2,10 +2,13 @@
 the package importable."""
 
 import os
+import platform
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+
+import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPTS = os.path.join(TOP, "scripts")
@@ -22,6 +25,16 @@ def server_binary():
     path = os.environ.get("MONGREL2_BIN") or os.path.join(TOP, "build", "mongrel2")
     assert os.access(path, os.X_OK), f"{path} is not there: run make first"
     return os.path.abspath(path)
+
+
+def debian_m2sh():
+    """The m2sh of Mongrel2 1.12. A test that needs it is skipped where Debian has it no more."""
+    tool = "/usr/bin/m2sh"
+    release = platform.freedesktop_os_release().get("VERSION_ID")
+    if release != "12" and not os.path.exists(tool):
+        pytest.skip("needs Debian 12")
+    assert os.access(tool, os.X_OK), f"{tool} is missing (package mongrel2-core)"
+    return tool
 
 
 def m2sh(*words, cwd=None, stdin="", **environment):

@@ -38,11 +38,12 @@ def stands_still(pid):
 
 
 _next_port = 20000 + os.getpid() * 7 % 10000
-_claims = []  # names that other runs of the tests on this machine cannot have
+_claims = []  # sockets that keep the ports of this run
 
 
 def free_port():
-    """A port nobody has, below those that the system gives to outgoing connections."""
+    """A port that is ours until the tests end, below those that the system gives to outgoing
+    connections."""
     global _next_port
     for _ in range(5000):
         _next_port = 20000 + (_next_port - 20000 + 1) % 12000
@@ -57,16 +58,20 @@ def low_port():
 
 
 def _claim(port):
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    with socket.socket() as probe:
-        try:
-            claim.bind(f"\0mongrel2-test-port-{port}")
-            probe.bind(("127.0.0.1", port))
-            _claims.append(claim)
-            return True
-        except OSError:
-            claim.close()
-            return False
+    """Binds to the port and stays there without listening: nobody is given it who asks for any, or
+    who is not ready to share it, and a server, which is (SO_REUSEADDR), can still listen there."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    claim = socket.socket()
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        name.bind(f"\0mongrel2-test-port-{port}")  # other runs of the tests share ports, too
+        claim.bind(("127.0.0.1", port))
+    except OSError:
+        name.close()
+        claim.close()
+        return False
+    _claims.extend((name, claim))
+    return True
 
 
 def has_ipv6():
