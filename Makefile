@@ -47,7 +47,8 @@ LIB_HEADER  := $(if $(PRECOMPILED),$(BUILD)/common/precompiled.h)
 UNIT_HEADER := $(if $(PRECOMPILED),$(BUILD)/tests/unit/precompiled.h)
 # GCC takes what the standard library does for ours when its headers are precompiled, and finds the
 # faults in it that it leaves out elsewhere.
-WARN += $(if $(PRECOMPILED),-Wno-array-bounds -Wno-stringop-overflow -Wno-restrict)
+WARN += $(if $(PRECOMPILED),-Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread \
+        -Wno-restrict)
 PRECOMPILED_HEADERS := $(addsuffix .gch,$(LIB_HEADER) $(UNIT_HEADER))
 
 .PHONY: all help deps unit test demo install deb asan fuzz fuzz-targets check clean

@@ -2,6 +2,7 @@
 // refuses to leave the folder. Called by Folder and DirListing, on whose every path it stands.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "common/owned_fd.h"
