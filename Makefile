@@ -1,7 +1,7 @@
 # Everything that can be built, tested, shown and installed. `make help` lists the goals.
 #
 #   make demo     set up, build, start the demonstration site        make test     set up, build, run every test
-#   make          build                                              make check    layers, sizes, formatting
+#   make          build                                              make check    layers, headers, sizes, docs
 #   make install  PREFIX= DESTDIR=                                   make asan     unit tests with sanitizers
 #   make unit     unit tests alone, FILTER= chooses                  make deps     install what a build needs
 #   make deb      a Debian package, in build
@@ -142,6 +142,7 @@ check: $(SERVER)
 	@status=0; \
 	scripts/check_layers || status=1; \
 	scripts/check_sizes || status=1; \
+	scripts/check_headers $(CXX) $(CPPFLAGS) $(PKG_CFLAGS) $(CXXSTD) || status=1; \
 	scripts/format -check || status=1; \
 	scripts/check_docs $(SERVER) || status=1; \
 	exit $$status

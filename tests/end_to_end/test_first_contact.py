@@ -1,6 +1,7 @@
-# Goal: what a newcomer reads first works as typed, on a machine that has just been set up: the README
-# and docs/getting-started.md. Method: each block of the page becomes a file or is run in a shell, with
-# an empty /usr/local and loopback of its own, and a python3 in the PATH that has none of our modules.
+# Goal: what a newcomer reads first works as typed, on a machine that has just been set up: the
+# README and docs/getting-started.md. Method: each block of the page becomes a file or is run in a
+# shell, with an empty /usr/local and a loopback of its own, and a python3 in the PATH that has none
+# of our modules.
 import os
 import pathlib
 import re

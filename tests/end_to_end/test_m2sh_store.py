@@ -307,7 +307,8 @@ TABLES = {
 def test_debians_m2sh_makes_the_same_database_of_the_same_file(folder):
     (folder / "old.conf").write_text(OLD_STYLE)
     good(folder, "config -db ours.sqlite -config old.conf")
-    subprocess.run([m2sh_tools.debian_m2sh(), "load", "--db", "theirs.sqlite", "--config", "old.conf"], cwd=folder,
+    tool = m2sh_tools.debian_m2sh()
+    subprocess.run([tool, "load", "--db", "theirs.sqlite", "--config", "old.conf"], cwd=folder,
                    check=True, env={**os.environ, "LOGNAME": "zed"}, timeout=m2sh_tools.SECONDS)
     for table, columns in TABLES.items():
         # The order of settings and MIME types means nothing; theirs is that of a hash.
@@ -322,6 +323,7 @@ def test_debians_m2sh_makes_the_same_database_of_the_same_file(folder):
 
 def test_debians_m2sh_reads_what_ours_wrote(folder):
     good(folder, "config -db x.sqlite -config conf.py")
-    done = subprocess.run([m2sh_tools.debian_m2sh(), "servers", "--db", "x.sqlite"], cwd=folder, text=True,
+    tool = m2sh_tools.debian_m2sh()
+    done = subprocess.run([tool, "servers", "--db", "x.sqlite"], cwd=folder, text=True,
                           stdout=subprocess.PIPE, check=True, timeout=m2sh_tools.SECONDS)
     assert "main localhost u-1" in done.stdout and "site example.org u-2" in done.stdout

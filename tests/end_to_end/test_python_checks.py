@@ -64,6 +64,18 @@ def test_layers(tree):
     assert sorted(line.split(": ")[0] for line in output.splitlines()) == sorted(faults)
 
 
+# Goal: a header that a newer compiler's library would not bring along by chance is found here.
+def test_headers(tree):
+    tree.write("common/a.h", "#pragma once\n#include <string>\ninline std::string f();\n")
+    tree.write("proto/b.h", '#pragma once\n#include "common/a.h"\n')
+    for room in ("master", "worker"):
+        (tree.folder / room).mkdir()
+    assert tree.run("check_headers", "g++", "-std=c++20", "-I.") == (0, "")
+    tree.write("worker/c.h", "#pragma once\ninline std::string g();\n")
+    status, output = tree.run("check_headers", "g++", "-std=c++20", "-I.")
+    assert status != 0 and "worker/c.h:2" in output
+
+
 def test_sizes(tree):
     subprocess.run(["git", "init", "-q", str(tree.folder)], check=True)
     tree.write("common/good.cc", "int x;\n" * 400)
@@ -154,8 +166,9 @@ def test_a_failed_test_is_repeated_by_the_line_it_shows(tree):
     assert status == 1 and output.splitlines()[-1] == "0 passed, 1 failed", output
 
 
-# Goal: no other program of the machine can take a port that a test has chosen. Method: as root, what
-# runs inside has no network but loopback; everywhere, a chosen port is taken for all but a server.
+# Goal: no other program of the machine can take a port that a test has chosen. Method: as root,
+# what runs inside has no network but loopback; everywhere, a chosen port is taken for all but a
+# server.
 def test_tests_run_in_a_network_namespace(tree, root):
     tree.write("tests/end_to_end/test_x.py", f"""
 import os
