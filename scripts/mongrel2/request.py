@@ -15,8 +15,8 @@ from mongrel2 import tnetstrings
 # `method: JSON` must not pass for the server's own METHOD.
 SERVER_KEYS = frozenset([
     "PATH", "METHOD", "VERSION", "URI", "QUERY", "FRAGMENT", "PATTERN", "URL_SCHEME",
-    "REMOTE_ADDR", "FLAGS", "EVENT", "PEER_CERT_SHA1", "DOWNLOAD_CREDITS", "UPLOAD_STREAM",
-    "UPLOAD_STREAM_DONE",
+    "REMOTE_ADDR", "REQUEST_ID", "FLAGS", "EVENT", "PEER_CERT_SHA1", "DOWNLOAD_CREDITS",
+    "UPLOAD_STREAM", "UPLOAD_STREAM_DONE",
 ])
 
 
@@ -103,9 +103,28 @@ class Request:
 
     def is_disconnect(self) -> bool:
         """Whether this is the server's notice that the browser `conn_id` has gone."""
-        if self.headers.get("METHOD") != "JSON" or not isinstance(self.data, dict):
-            return False
-        return bool(self.data.get("type") == "disconnect")
+        return self._notice() == "disconnect"
+
+    def is_credits(self) -> bool:
+        """Whether this is the server's notice that `download_credits` more bytes of answers have
+        left for the browser `conn_id` (download.flow_control)."""
+        return self._notice() == "credits"
+
+    @property
+    def download_credits(self) -> Optional[int]:
+        """Of a notice: bytes that have left. Of a connection's first request: bytes that may be
+        sent ahead. None: the server does not say."""
+        count = self.headers.get("DOWNLOAD_CREDITS")
+        return int(count) if count is not None else None
+
+    def _notice(self) -> Optional[str]:
+        """The type of a notice, which comes from the server itself. A message of a JSON socket,
+        whatever it says, has a route, and with it the server's key PATH."""
+        own = self.path == "@*" and "PATH" not in self.headers
+        if not own or self.headers.get("METHOD") != "JSON" or not isinstance(self.data, dict):
+            return None
+        kind = self.data.get("type")
+        return kind if isinstance(kind, str) else None
 
     def is_upload_start(self) -> bool:
         """Whether a large body is on its way into the file `upload_path`: do not answer yet, or
