@@ -34,14 +34,27 @@ struct Request {
   std::map<std::string, std::vector<std::string>, std::less<>> headers;
   std::string body;
 
-  // The first value; "" if there is none.
+  // The first value; "" if there is none. The browser's headers are found in any spelling, but those
+  // in capitals and '_' are the server's.
   std::string header(std::string_view name) const {
-    const auto found = headers.find(name);
+    auto found = headers.find(name);
+    if (found == headers.end()) {
+      std::string lower(name);
+      bool spelled = false;
+      for (char& letter : lower) {
+        const bool capital = letter >= 'A' && letter <= 'Z';
+        spelled = spelled || (!capital && letter != '_');
+        if (capital) letter = static_cast<char>(letter - 'A' + 'a');
+      }
+      if (spelled) found = headers.find(lower);
+    }
     return found == headers.end() ? std::string() : found->second.front();
   }
-  // The server's notice that the browser has gone: forget the id, never answer.
+  // The server's notice that the browser has gone: forget the id, never answer. A message of a JSON
+  // socket, whatever it says, has a route, and with it the server's key PATH.
   bool is_disconnect() const {
-    return header("METHOD") == "JSON" && body == "{\"type\":\"disconnect\"}";
+    return path == "@*" && headers.find("PATH") == headers.end() && header("METHOD") == "JSON" &&
+           body == "{\"type\":\"disconnect\"}";
   }
   // "UUID ID PATH SIZE:HEADERS,SIZE:BODY," with JSON headers. Throws BadMessage.
   static Request parse(std::string_view message);
@@ -166,11 +179,14 @@ class Connection {
     }
   }
 
+  // 204, 304 and interim answers (1xx) have neither a body nor its length.
   static std::string http(std::string_view body, const Answer& answer = {}, bool head = false) {
+    const bool bodiless = answer.code < 200 || answer.code == 204 || answer.code == 304;
     std::string text = "HTTP/1.1 " + std::to_string(answer.code) + " " + answer.status + "\r\n";
     for (const auto& [name, value] : answer.headers) text += name + ": " + value + "\r\n";
-    text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
-    if (!head) text += body;
+    if (!bodiless) text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    text += "\r\n";
+    if (!head && !bodiless) text += body;
     return text;
   }
 
