@@ -18,7 +18,7 @@ import zmq.asyncio
 
 from mongrel2 import handler
 from mongrel2.ending import SIGNALS
-from mongrel2.handler import GRACE_SECONDS, TICK_SECONDS
+from mongrel2.handler import GRACE_SECONDS, LAST_SECONDS, TICK_SECONDS
 from mongrel2.request import Request, json_or
 
 
@@ -69,8 +69,9 @@ class Connection(handler.Connection):
                     await asyncio.wait(tasks, timeout=TICK_SECONDS,
                                        return_when=asyncio.FIRST_COMPLETED)
             deadline = loop.time() + grace
-            while loop.time() < deadline and await self._start_one(0, answer, disconnected, tasks):
-                pass
+            while loop.time() < deadline:
+                if not await self._start_one(LAST_SECONDS, answer, disconnected, tasks):
+                    break
             if tasks:
                 await asyncio.wait(tasks, timeout=max(0.0, deadline - loop.time()))
         finally:

@@ -40,8 +40,10 @@ RECV_HWM = 100
 # How long the last answers may take to leave after the sockets are closed.
 LINGER_MS = 1000
 
-# How often serve() looks whether it is to end, and how long it then answers what has arrived.
+# How often serve() looks whether it is to end, how long it then waits for what is on its way, and
+# how long it answers at most.
 TICK_SECONDS = 0.2
+LAST_SECONDS = 0.05
 GRACE_SECONDS = 10.0
 
 Ident = Union[str, int]
@@ -124,8 +126,9 @@ class Connection(WebSocketReplies):
             while not self._stopped:
                 self._serve_one(TICK_SECONDS, answer, disconnected)
             deadline = time.monotonic() + grace
-            while time.monotonic() < deadline and self._serve_one(0, answer, disconnected):
-                pass
+            while time.monotonic() < deadline:
+                if not self._serve_one(LAST_SECONDS, answer, disconnected):
+                    break
 
     def stop(self) -> None:
         """Has serve() end; for signal handlers and other threads."""
