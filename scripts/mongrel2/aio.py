@@ -30,7 +30,7 @@ class Connection(handler.Connection):
     """recv, recv_json and serve are coroutines; all else is handler.Connection's."""
 
     @staticmethod
-    def _pull_socket(context: zmq.Context) -> Any:
+    def _pull_socket(context: zmq.Context[Any]) -> Any:
         return zmq.asyncio.Socket(context, zmq.PULL)
 
     async def recv(self, timeout: Optional[float] = None) -> Optional[Request]:  # type: ignore
@@ -54,7 +54,7 @@ class Connection(handler.Connection):
         those that have arrived, and waits for all, at most grace seconds. What still runs then is
         cancelled. disconnected gets the notices of browsers that left, and must not wait."""
         loop = asyncio.get_running_loop()
-        tasks: Set[asyncio.Task] = set()
+        tasks: Set[asyncio.Task[Any]] = set()
         signals = []
         for number in SIGNALS:
             try:
@@ -84,7 +84,7 @@ class Connection(handler.Connection):
 
     async def _start_one(self, timeout: float, answer: Callable[[Request], Awaitable[Any]],
                          disconnected: Optional[Callable[[Request], Any]],
-                         tasks: Set[asyncio.Task]) -> bool:
+                         tasks: Set[asyncio.Task[Any]]) -> bool:
         try:
             request = await self.recv(timeout)
         except ValueError as error:

@@ -54,14 +54,14 @@ class Connection(WebSocketReplies):
     """Receives from sub_addr (send_spec of a handler row), answers to pub_addr (its recv_spec)."""
 
     def __init__(self, sender_id: Text, sub_addr: str, pub_addr: str,
-                 context: Optional[zmq.Context] = None, *, replies: str = "sub",
+                 context: Optional[zmq.Context[Any]] = None, *, replies: str = "sub",
                  curve: Optional[Curve] = None) -> None:
         """replies: that column of the handler row, "sub" or "pull". curve: keys (mongrel2.keys)
         for a server that has one itself."""
         self.sender_id = sender_id
         self._stopped = False
         # A context of one's own can be ended with the connection; a given one is its owner's.
-        self._own_context: Optional[zmq.Context] = None
+        self._own_context: Optional[zmq.Context[Any]] = None
         if context is None:
             context = self._own_context = zmq.Context()
         self.resp = context.socket(zmq.PUSH if replies == "pull" else zmq.PUB)
@@ -86,7 +86,7 @@ class Connection(WebSocketReplies):
             raise
 
     @staticmethod
-    def _pull_socket(context: zmq.Context) -> Any:
+    def _pull_socket(context: zmq.Context[Any]) -> Any:
         return context.socket(zmq.PULL)
 
     # Receiving
@@ -226,7 +226,7 @@ class Connection(WebSocketReplies):
         self.shutdown()
 
 
-def _connect(socket: zmq.Socket, address: str) -> None:
+def _connect(socket: zmq.Socket[Any], address: str) -> None:
     try:
         socket.connect(address)
     except zmq.ZMQError as error:

@@ -134,7 +134,7 @@ class Request:
     def is_upload_done(self) -> bool:
         """Whether the body is in the file `upload_path`, which is the handler's from now on."""
         done = self.headers.get("x-mongrel2-upload-done")
-        return done is not None and done == self.upload_path
+        return done is not None and bool(done == self.upload_path)
 
     @property
     def upload_path(self) -> Optional[str]:
@@ -151,7 +151,7 @@ class Request:
 
     def is_last_piece(self) -> bool:
         """Whether a body that comes in pieces is complete with this one."""
-        return self.headers.get("UPLOAD_STREAM_DONE") == "1"
+        return bool(self.headers.get("UPLOAD_STREAM_DONE") == "1")
 
     @property
     def event(self) -> str:

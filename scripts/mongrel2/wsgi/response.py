@@ -40,7 +40,7 @@ class FileWrapper:
         return self
 
     def __next__(self) -> bytes:
-        data = self.file.read(self.block_size)
+        data: bytes = self.file.read(self.block_size)
         if not data:
             raise StopIteration
         return data
@@ -50,7 +50,7 @@ class FileWrapper:
         try:
             found = os.fstat(self.file.fileno())
             if stat.S_ISREG(found.st_mode):
-                return max(0, found.st_size - self.file.tell())
+                return max(0, found.st_size - int(self.file.tell()))
         except (AttributeError, OSError, ValueError):
             pass
         return None
@@ -68,7 +68,7 @@ class Response:
         self.until_close = False  # HTTP/1.0, length unknown
         self.left: Optional[int] = None  # of the declared Content-Length
         self.http10 = request.headers.get("VERSION") == "HTTP/1.0"
-        self.bodiless = request.headers.get("METHOD") == "HEAD"
+        self.bodiless: bool = request.headers.get("METHOD") == "HEAD"
         self._sent = 0
         self._gathered: List[bytes] = []
         self._gathered_bytes = 0

@@ -64,8 +64,8 @@ class Site:
     def served(self, file: Any) -> Optional[ServedFile]:
         """How the server calls an open file that is to be sent from its beginning; None: it does
         not reach it."""
-        if not self._sendfile:
-            return None
+        if not self._sendfile or getattr(file, "delete", False):
+            return None  # a temporary file goes before the server opens it
         try:
             found = os.fstat(file.fileno())
             place = os.path.realpath(f"/proc/self/fd/{file.fileno()}")
