@@ -1,4 +1,4 @@
-"""How a handler ends: TERM and INT ask it to finish what it has, and a second one ends it at once."""
+"""How a handler ends: TERM and INT ask it to finish what it has, a second one ends it at once."""
 
 from __future__ import annotations
 

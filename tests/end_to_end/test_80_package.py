@@ -204,7 +204,8 @@ def test_upgrade_of_what_runs(system, packages, service):
     with Client(service.port) as client:
         assert client.request().body == b"hello\n"
         system.install(packages)
-        after = wait_until(lambda: service.pid() not in (0, before) and service.pid(), "the new one")
+        after = wait_until(lambda: service.pid() not in (0, before) and service.pid(),
+                           "the new server")
         assert client.request().body == b"hello\n"
     assert "restart" not in service.calls()
     wait_until(lambda: not is_alive(before), "the old one's end")

@@ -1,5 +1,5 @@
-"""deploy/include/mongrel2/handler.hpp: what a program in C++ sees and sends. Method: a small program
-that checks by itself, compiled like a reader would do it."""
+"""deploy/include/mongrel2/handler.hpp: what a program in C++ sees and sends. Method: a small
+program that checks by itself, compiled like a reader would do it."""
 
 import os
 import subprocess

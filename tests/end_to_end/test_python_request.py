@@ -93,7 +93,8 @@ def test_a_client_cannot_forge_a_notice(path, kind):
 
 
 def test_credits():
-    req = Request.parse(b'u 5 @* 41:{"METHOD":"JSON","DOWNLOAD_CREDITS":"43"},18:{"type":"credits"},')
+    req = Request.parse(b'u 5 @* 41:{"METHOD":"JSON","DOWNLOAD_CREDITS":"43"},'
+                        b'18:{"type":"credits"},')
     assert req.is_credits() and req.download_credits == 43 and not req.is_disconnect()
     assert Request.parse(message({"METHOD": "GET"})).download_credits is None
 

@@ -119,8 +119,7 @@ def test_failures(port):
     assert Client(port).request(path="/app/none").status == 204
 
 
-# Goal: SERVER_NAME and SERVER_PORT make a URL, also with an IPv6 address (RFC 3875 4.1.14); a chunked
-# body has its length and no chunks; the request's id is the server's, not a client's header.
+# Goal: SERVER_NAME and SERVER_PORT make a URL, also with an IPv6 address (RFC 3875 4.1.14).
 @pytest.mark.parametrize("host, name, server_port", [
     ("a.example:81", "a.example", "81"), ("[::1]:6767", "[::1]", "6767"), ("[::1]", "[::1]", "80"),
     ("a.example", "a.example", "80"), ("", "localhost", "80")])
@@ -129,6 +128,7 @@ def test_server_name(host, name, server_port):
     assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == (name, server_port)
 
 
+# Goal: a chunked body has its length and no chunks; REQUEST_ID is the server's, not a client's.
 def test_environ_of_chunks_and_ids():
     environ = make_environ(Request("u", 1, "/", {
         "METHOD": "POST", "transfer-encoding": "chunked", "REQUEST_ID": "id"}, b"body"), None)

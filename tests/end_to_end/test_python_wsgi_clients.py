@@ -258,7 +258,7 @@ def test_large(flow, path, shared, monkeypatch):
         site.serves()
 
 
-# Goal: no more than the window is ahead of a client that takes nothing, and its thread ends with it.
+# Goal: no more than the window is ahead of a client that takes nothing; its thread ends with it.
 def test_a_client_that_takes_nothing(site):
     client = Client(site.deployment.port, receive_buffer=4096).send_request(path="/chunks")
     client.more()

@@ -74,7 +74,8 @@ application = get_wsgi_application()
 """
 
 FORM = (b"--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nn\r\n"
-        b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nBYTES\r\n--x--\r\n")
+        b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
+        b"BYTES\r\n--x--\r\n")
 
 
 @pytest.fixture(scope="module", params=["flask", "django"])

@@ -39,7 +39,7 @@ GRACE_SECONDS = 10.0
 
 
 class Waiting:
-    """Requests that wait for a thread, in the order of their arrival, with the way of the answer."""
+    """Requests that wait for a thread, in the order of their arrival."""
 
     def __init__(self) -> None:
         self._ready = threading.Condition()

@@ -1,5 +1,5 @@
-"""Flow control of answers (docs/handler-protocol.md#flow-control): how many bytes may go to a client
-whose earlier bytes have not left the server yet.
+"""Flow control of answers (docs/handler-protocol.md): how many bytes may go to a client whose
+earlier bytes have not left the server yet.
 
 The thread that receives passes on what the server says of clients; the threads of the application
 wait here for credits, for a bounded time.
