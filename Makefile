@@ -141,4 +141,4 @@ deb: all
 	@deploy/debian/build $(SERVER) $(VERSION)
 
 clean:
-	rm -rf build build-* tests/config.sqlite
+	rm -rf build build-* tests/config.sqlite scripts/mongrel2.egg-info

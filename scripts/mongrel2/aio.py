@@ -10,6 +10,7 @@ Sending needs no await: a PUB socket never blocks. All of a Connection belongs t
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from typing import Any, AsyncIterator, Awaitable, Callable, Optional, Set
 
@@ -49,10 +50,12 @@ class Connection(handler.Connection):
 
     async def serve(self, answer: Callable[[Request], Awaitable[Any]],  # type: ignore
                     disconnected: Optional[Callable[[Request], Any]] = None,
+                    credited: Optional[Callable[[Request], Any]] = None, *,
                     grace: float = GRACE_SECONDS, concurrent: int = CONCURRENT) -> None:
         """Starts answer(request) as a task for each request until TERM, INT or stop(), then for
         those that have arrived, and waits for all, at most grace seconds. What still runs then is
-        cancelled. disconnected gets the notices of browsers that left, and must not wait."""
+        cancelled. disconnected gets the notices of browsers that left, credited those of
+        download.flow_control; both may be coroutines too."""
         loop = asyncio.get_running_loop()
         tasks: Set[asyncio.Task[Any]] = set()
         signals = []
@@ -62,15 +65,22 @@ class Connection(handler.Connection):
                 signals.append(number)
             except (RuntimeError, ValueError, NotImplementedError):
                 pass  # only the main thread may set signals; whoever started this one calls stop()
+        def start(request: Request) -> None:
+            call = self._chosen(request, answer, disconnected, credited)
+            if call is not None:
+                task = asyncio.create_task(self._run(call, request))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+
         try:
             while not self._stopped:
-                await self._start_one(TICK_SECONDS, answer, disconnected, tasks)
+                await self._next(TICK_SECONDS, start)
                 while len(tasks) >= concurrent and not self._stopped:
                     await asyncio.wait(tasks, timeout=TICK_SECONDS,
                                        return_when=asyncio.FIRST_COMPLETED)
             deadline = loop.time() + grace
             while loop.time() < deadline:
-                if not await self._start_one(LAST_SECONDS, answer, disconnected, tasks):
+                if not await self._next(LAST_SECONDS, start):
                     break
             if tasks:
                 await asyncio.wait(tasks, timeout=max(0.0, deadline - loop.time()))
@@ -82,28 +92,22 @@ class Connection(handler.Connection):
             if tasks:
                 await asyncio.wait(tasks, timeout=1.0)
 
-    async def _start_one(self, timeout: float, answer: Callable[[Request], Awaitable[Any]],
-                         disconnected: Optional[Callable[[Request], Any]],
-                         tasks: Set[asyncio.Task[Any]]) -> bool:
+    async def _next(self, timeout: float, start: Callable[[Request], None]) -> bool:
+        """Starts what comes next; False: nothing came."""
         try:
             request = await self.recv(timeout)
         except ValueError as error:
             print(f"mongrel2: a message that is no request: {error}", file=sys.stderr)
             return True
-        if request is None:
-            return False
-        task = asyncio.create_task(self._answer(request, answer, disconnected))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        return True
+        if request is not None:
+            start(request)
+        return request is not None
 
-    async def _answer(self, request: Request, answer: Callable[[Request], Awaitable[Any]],
-                      disconnected: Optional[Callable[[Request], Any]]) -> None:
+    async def _run(self, call: Callable[[Request], Any], request: Request) -> None:
         try:
-            if not request.is_disconnect():
-                await answer(request)
-            elif disconnected is not None:
-                disconnected(request)
+            result = call(request)
+            if inspect.isawaitable(result):
+                await result
         except Exception:
             self._failed(request)
 

@@ -116,18 +116,20 @@ class Connection(WebSocketReplies):
 
     def serve(self, answer: Callable[[Request], Any],
               disconnected: Optional[Callable[[Request], Any]] = None,
+              credited: Optional[Callable[[Request], Any]] = None, *,
               grace: float = GRACE_SECONDS) -> None:
         """Calls answer with each request until TERM, INT or stop(), then with those that have
-        arrived, for at most grace seconds. disconnected gets the notices of browsers that left.
+        arrived, for at most grace seconds. disconnected gets the notices of browsers that left,
+        credited those of download.flow_control.
 
-        An exception of either is printed, and costs the browser its connection alone.
+        An exception of any is printed, and costs the browser its connection alone.
         """
         with on_end(self.stop):
             while not self._stopped:
-                self._serve_one(TICK_SECONDS, answer, disconnected)
+                self._serve_one(TICK_SECONDS, answer, disconnected, credited)
             deadline = time.monotonic() + grace
             while time.monotonic() < deadline:
-                if not self._serve_one(LAST_SECONDS, answer, disconnected):
+                if not self._serve_one(LAST_SECONDS, answer, disconnected, credited):
                     break
 
     def stop(self) -> None:
@@ -135,7 +137,8 @@ class Connection(WebSocketReplies):
         self._stopped = True
 
     def _serve_one(self, timeout: float, answer: Callable[[Request], Any],
-                   disconnected: Optional[Callable[[Request], Any]]) -> bool:
+                   disconnected: Optional[Callable[[Request], Any]],
+                   credited: Optional[Callable[[Request], Any]]) -> bool:
         try:
             request = self.recv(timeout)
         except ValueError as error:
@@ -144,18 +147,29 @@ class Connection(WebSocketReplies):
         if request is None:
             return False
         try:
-            if not request.is_disconnect():
-                answer(request)
-            elif disconnected is not None:
-                disconnected(request)
+            call = self._chosen(request, answer, disconnected, credited)
+            if call is not None:
+                call(request)
         except Exception:
             self._failed(request)
         return True
 
+    @staticmethod
+    def _chosen(request: Request, answer: Callable[[Request], Any],
+                disconnected: Optional[Callable[[Request], Any]],
+                credited: Optional[Callable[[Request], Any]],
+                ) -> Optional[Callable[[Request], Any]]:
+        """Which of serve()'s functions a message is for; None: nobody's."""
+        if not request.is_notice():
+            return answer
+        if request.is_disconnect():
+            return disconnected
+        return credited if request.is_credits() else None
+
     def _failed(self, request: Request) -> None:
         """Called while an exception is handled."""
         print(f"mongrel2: {request!r}:\n{traceback.format_exc()}", file=sys.stderr)
-        if not request.is_disconnect():
+        if not request.is_notice():
             self.close(request)
 
     # Answering one browser

@@ -101,6 +101,12 @@ class Request:
             raise ValueError(f"body ends in {end!r} and not in a comma")
         return Request(sender, conn_id, path, headers, body)
 
+    def is_notice(self) -> bool:
+        """Whether the server itself speaks, of the browser `conn_id`: is_disconnect, is_credits. A
+        message of a JSON socket, whatever it says, has a route, and with it the key PATH."""
+        return (self.path == "@*" and "PATH" not in self.headers
+                and bool(self.headers.get("METHOD") == "JSON"))
+
     def is_disconnect(self) -> bool:
         """Whether this is the server's notice that the browser `conn_id` has gone."""
         return self._notice() == "disconnect"
@@ -118,10 +124,8 @@ class Request:
         return int(count) if count is not None else None
 
     def _notice(self) -> Optional[str]:
-        """The type of a notice, which comes from the server itself. A message of a JSON socket,
-        whatever it says, has a route, and with it the server's key PATH."""
-        own = self.path == "@*" and "PATH" not in self.headers
-        if not own or self.headers.get("METHOD") != "JSON" or not isinstance(self.data, dict):
+        """The type of a notice."""
+        if not self.is_notice() or not isinstance(self.data, dict):
             return None
         kind = self.data.get("type")
         return kind if isinstance(kind, str) else None

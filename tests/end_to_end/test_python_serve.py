@@ -119,6 +119,25 @@ def test_notices(deployment, text):
         assert program.line().startswith("left ")
 
 
+# Goal: credits are no requests: without a function for them nobody hears of them.
+@pytest.mark.parametrize("wants", [True, False])
+@pytest.mark.parametrize("text", [SYNC, AIO.replace("GRACE", "60")], ids=["sync", "aio"])
+def test_credits(deployment, text, wants):
+    deployment.configure({"/": handler()}, settings={"handler.wait_ms": 30000,
+                                                     "download.flow_control": 1})
+    if wants:
+        text = text.replace("serve(answer, left", "serve(answer, None, left")
+    with Server(deployment, workers=1), Program(deployment, text) as program:
+        client = Client(deployment.port)
+        for _ in range(3):
+            assert client.request(path="/one").body == b"/one"
+        if wants:
+            assert program.line().startswith("left ")
+        program.process.send_signal(signal.SIGTERM)
+        lines, _ = program.end()
+        assert wants or lines == ["end", ""]
+
+
 # Goal: an answer that never comes does not keep the process.
 def test_grace(deployment):
     deployment.configure({"/": handler()}, settings={"handler.wait_ms": 30000})

@@ -159,6 +159,8 @@ class Bridge:
             return self._left(request.conn_id)
         if request.is_credits():
             return self.pace.credit(request.conn_id, request.download_credits or 0)
+        if request.is_notice():
+            return None
         self.pace.learn(request)
         method = str(request.headers.get("METHOD", ""))
         if request.upload_offset is not None:

@@ -17,11 +17,12 @@ class ServedFile(NamedTuple):
 
 class Site:
     """folder: the server's chroot as this process sees it; None: paths mean here what they mean to
-    the server. sendfile: the folder that handler.sendfile names, folder itself by default."""
+    the server. sendfile: the folder that handler.sendfile names, folder itself by default; "": the
+    server sends no files."""
 
     def __init__(self, folder: Optional[str] = None, sendfile: Optional[str] = None) -> None:
         self._folder = folder and os.path.realpath(folder)
-        shared = sendfile or folder
+        shared = folder if sendfile is None else sendfile
         self._sendfile = shared and os.path.realpath(shared)
 
     # Uploads
