@@ -30,8 +30,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--threads", type=int, default=4, help="requests that run at a time")
     parser.add_argument("--site", help="the server's folder (chroot) as seen from here: for "
                         "uploads, and files that the server sends by itself")
-    parser.add_argument("--sendfile", help="the folder of handler.sendfile, if it is not --site; '': the "
-                        "server sends no files")
+    parser.add_argument("--sendfile", help="the folder of handler.sendfile, if it is not --site; "
+                        "'': the server sends no files")
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS,
                         help="seconds that answers have to end after TERM")
     options = parser.parse_args(arguments)
