@@ -2,12 +2,16 @@
 // on cppzmq and simdjson; install it, or copy it.
 //
 //   mongrel2::Connection connection("", "tcp://127.0.0.1:9997", "tcp://127.0.0.1:9996");
-//   while (true) connection.reply_http(connection.receive(), "hello");
+//   connection.serve([&](const mongrel2::Request& it) { connection.reply_http(it, "hello"); });
 #pragma once
 
 #include <simdjson.h>
 
+#include <signal.h>
+
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -52,9 +56,10 @@ struct Request {
   }
   // The server's notice that the browser has gone: forget the id, never answer. A message of a JSON
   // socket, whatever it says, has a route, and with it the server's key PATH.
-  bool is_disconnect() const {
-    return path == "@*" && headers.find("PATH") == headers.end() && header("METHOD") == "JSON" &&
-           body == "{\"type\":\"disconnect\"}";
+  bool is_disconnect() const { return is_notice() && body == "{\"type\":\"disconnect\"}"; }
+  // The server itself speaks: of a browser that has gone, or of flow control.
+  bool is_notice() const {
+    return path == "@*" && headers.find("PATH") == headers.end() && header("METHOD") == "JSON";
   }
   // "UUID ID PATH SIZE:HEADERS,SIZE:BODY," with JSON headers. Throws BadMessage.
   static Request parse(std::string_view message);
@@ -84,6 +89,31 @@ inline std::string_view netstring(std::string_view& rest) {
   rest.remove_prefix(at + 2 + size);
   return text;
 }
+
+// TERM and INT ask serve() to end; a second one does what it did before.
+class EndSignals {
+ public:
+  EndSignals() {
+    asked() = 0;
+    struct sigaction ask = {};
+    ask.sa_handler = [](int) { asked() = 1; };
+    ask.sa_flags = static_cast<int>(SA_RESETHAND);
+    for (size_t at = 0; at < 2; ++at) ::sigaction(kSignals[at], &ask, &before_[at]);
+  }
+  ~EndSignals() {
+    for (size_t at = 0; at < 2; ++at) ::sigaction(kSignals[at], &before_[at], nullptr);
+  }
+  EndSignals(const EndSignals&) = delete;
+  EndSignals& operator=(const EndSignals&) = delete;
+  static volatile sig_atomic_t& asked() {
+    static volatile sig_atomic_t flag = 0;
+    return flag;
+  }
+
+ private:
+  static constexpr int kSignals[2] = {SIGTERM, SIGINT};
+  struct sigaction before_[2] = {};
+};
 
 }  // namespace detail
 
@@ -146,12 +176,33 @@ class Connection {
     requests_.connect(requests_at);
   }
 
+  // Calls answer(const Request&) for each request until TERM or INT, then for those that have
+  // arrived, 10 seconds at most. Notices are left out. An exception is printed and costs its
+  // browser the connection alone.
+  template <typename Answer>
+  void serve(Answer answer) {
+    using Clock = std::chrono::steady_clock;
+    const detail::EndSignals signals;
+    while (!detail::EndSignals::asked()) serve_one(std::chrono::milliseconds(200), answer);
+    const Clock::time_point last = Clock::now() + std::chrono::seconds(10);
+    while (Clock::now() < last && serve_one(std::chrono::milliseconds(50), answer)) {
+    }
+  }
+
   // Waits for the next request.
-  Request receive() { return *receive(std::chrono::milliseconds(-1)); }
-  // None: none came in time. Negative: waits for ever.
+  Request receive() {
+    while (true) {
+      if (std::optional<Request> request = receive(std::chrono::milliseconds(-1))) {
+        return *std::move(request);
+      }
+    }
+  }
+  // None: none came in time, or a signal did. Negative: waits for ever.
   std::optional<Request> receive(std::chrono::milliseconds limit) {
     zmq::pollitem_t item{requests_.handle(), 0, ZMQ_POLLIN, 0};
-    if (zmq::poll(&item, 1, limit) == 0) return std::nullopt;
+    const int found = ::zmq_poll(&item, 1, static_cast<long>(limit.count()));
+    if (found < 0 && errno != EINTR) throw zmq::error_t();
+    if (found <= 0) return std::nullopt;
     zmq::message_t message;
     if (!requests_.recv(message)) return std::nullopt;
     return Request::parse(message.to_string_view());
@@ -191,6 +242,22 @@ class Connection {
   }
 
  private:
+  // False: nothing came.
+  template <typename Answer>
+  bool serve_one(std::chrono::milliseconds limit, Answer& answer) {
+    std::optional<Request> request;
+    try {
+      request = receive(limit);
+      if (request && !request->is_notice()) answer(std::as_const(*request));
+      return request.has_value();
+    } catch (const zmq::error_t&) {
+      throw;
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "mongrel2: %s\n", error.what());
+    }
+    if (request) close(*request);
+    return true;
+  }
   void send(std::string_view sender, std::string_view ids, std::string_view bytes) {
     std::string message(sender);
     message += ' ' + std::to_string(ids.size()) + ':';
