@@ -4,7 +4,7 @@
 #   make          build                                              make check    layers, headers, sizes, docs
 #   make install  PREFIX= DESTDIR=                                   make asan     unit tests with sanitizers
 #   make unit     unit tests alone, FILTER= chooses                  make deps     install what a build needs
-#   make deb      a Debian package, in build
+#   make deb      Debian packages, in build
 #   make fuzz     every fuzz target, SECONDS= for each, FILTER= chooses
 #
 # BUILD= names another output folder (make asan and make fuzz use one of their own).
@@ -153,14 +153,17 @@ install: all
 	install -m 755 scripts/m2sh $(DESTDIR)$(PREFIX)/bin/m2sh
 	install -D -m 644 deploy/include/mongrel2/handler.hpp \
 	  $(DESTDIR)$(PREFIX)/include/mongrel2/handler.hpp
+	install -d $(DESTDIR)$(PREFIX)/share/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' deploy/include/mongrel2.pc.in \
+	  > $(DESTDIR)$(PREFIX)/share/pkgconfig/mongrel2.pc
 	rm -rf $(DESTDIR)$(PYTHON_DIR)/mongrel2
-	cd scripts && find mongrel2 -name '*.py' -o -name 'mimetypes.txt' | while read -r file; do \
+	cd scripts && find mongrel2 -name '*.py' -o -name 'mimetypes.txt' -o -name py.typed | while read -r file; do \
 	  install -D -m 644 $$file $(DESTDIR)$(PYTHON_DIR)/$$file; done
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' -p / $(DESTDIR)$(PYTHON_DIR)/mongrel2
 
-# build/mongrel2_VERSION_ARCH.deb, for the Debian that it is built on.
+# Packages mongrel2, python3-mongrel2 and libmongrel2-dev in build, for the Debian that they are built on.
 deb: all
 	@deploy/debian/build $(SERVER) $(VERSION)
 
 clean:
-	rm -rf build build-* tests/config.sqlite
+	rm -rf build build-* tests/config.sqlite scripts/mongrel2.egg-info

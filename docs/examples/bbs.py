@@ -51,18 +51,21 @@ def begin(conn, req):
     return made
 
 
+def take(request):
+    if request.conn_id not in sessions:
+        sessions[request.conn_id] = begin(conn, request)
+        return
+    try:
+        sessions[request.conn_id].send(str(json.loads(request.body).get("msg", "")))
+    except StopIteration:
+        del sessions[request.conn_id]
+        conn.close(request)
+
+
+def leave(request):
+    sessions.pop(request.conn_id, None)
+
+
+sessions = {}
 with handler.Connection("", sys.argv[1], sys.argv[2]) as conn:
-    sessions = {}
-    while True:
-        request = conn.recv()
-        if request.is_disconnect():
-            sessions.pop(request.conn_id, None)
-            continue
-        if request.conn_id not in sessions:
-            sessions[request.conn_id] = begin(conn, request)
-            continue
-        try:
-            sessions[request.conn_id].send(str(json.loads(request.body).get("msg", "")))
-        except StopIteration:
-            del sessions[request.conn_id]
-            conn.close(request)
+    conn.serve(take, leave)

@@ -85,18 +85,18 @@ class Room:
             self.say(req.sender, type="part", user=user)
 
 
+def take(request):
+    if request.event == "text":
+        room.websockets[request.conn_id] = True
+        room.message(request, request.body)
+    elif request.event:
+        pass  # open and close: nothing to do
+    elif request.path == "@chat":
+        room.message(request, request.body)
+    else:
+        room.request(request)
+
+
 with handler.Connection("", sys.argv[1], sys.argv[2]) as conn:
     room = Room(conn)
-    while True:
-        request = conn.recv()
-        if request.is_disconnect():
-            room.gone(request)
-        elif request.event == "text":
-            room.websockets[request.conn_id] = True
-            room.message(request, request.body)
-        elif request.event:
-            continue  # open and close: nothing to do
-        elif request.path == "@chat":
-            room.message(request, request.body)
-        else:
-            room.request(request)
+    conn.serve(take, room.gone)

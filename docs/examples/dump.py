@@ -10,17 +10,21 @@ import sys
 
 from mongrel2 import handler
 
+
+def answer(req):
+    if "killme" in req.headers:
+        conn.reply_http(req, "")
+        return
+    shown = {"SENDER": req.sender, "IDENT": req.conn_id, "PATH": req.path,
+             "HEADERS": json.dumps(req.headers, indent=2), "BODY": repr(req.body)}
+    lines = "\n".join(f"{name}: {html.escape(value)}" for name, value in shown.items())
+    conn.reply_http(req, f"<!doctype html><title>Dump</title><pre>\n{lines}\n</pre>\n",
+                    headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+def left(notice):
+    print(f"{notice.conn_id} has gone", flush=True)
+
+
 with handler.Connection("", sys.argv[1], sys.argv[2]) as conn:
-    while True:
-        req = conn.recv()
-        if req.is_disconnect():
-            print(f"{req.conn_id} has gone", flush=True)
-            continue
-        if "killme" in req.headers:
-            conn.reply_http(req, "")
-            continue
-        shown = {"SENDER": req.sender, "IDENT": req.conn_id, "PATH": req.path,
-                 "HEADERS": json.dumps(req.headers, indent=2), "BODY": repr(req.body)}
-        lines = "\n".join(f"{name}: {html.escape(value)}" for name, value in shown.items())
-        conn.reply_http(req, f"<!doctype html><title>Dump</title><pre>\n{lines}\n</pre>\n",
-                        headers={"Content-Type": "text/html; charset=utf-8"})
+    conn.serve(answer, left)

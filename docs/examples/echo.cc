@@ -4,12 +4,10 @@
 
 int main(int, char** argv) {
   mongrel2::Connection connection("", argv[1], argv[2]);
-  while (true) {
-    const mongrel2::Request request = connection.receive();
-    if (request.is_disconnect()) continue;
+  connection.serve([&](const mongrel2::Request& request) {
     connection.reply_http(request,
                           "C++: " + request.header("METHOD") + " " + request.path + ", " +
                               std::to_string(request.body.size()) + " bytes\n",
                           {.headers = {{"Content-Type", "text/plain"}}});
-  }
+  });
 }

@@ -31,7 +31,7 @@ function parse(message) {
 async function main() {
   for await (const [message] of requests) {
     const { sender, id, path, headers, body } = parse(message)
-    if (headers.METHOD === 'JSON') continue // a browser has gone
+    if (path === '@*') continue // a notice of the server: a browser has gone
     const text = `Node: ${headers.METHOD} ${path}, ${body.length} bytes\n`
     const answer = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
     await replies.send(`${sender} ${id.length}:${id}, ${answer}`)

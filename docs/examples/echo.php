@@ -20,8 +20,8 @@ while (true) {
     [$block, $rest] = netstring($rest);
     [$body] = netstring($rest);
     $headers = json_decode($block, true);
-    if ($headers['METHOD'] === 'JSON') {
-        continue;  // a browser has gone
+    if ($path === '@*') {
+        continue;  // a notice of the server: a browser has gone
     }
     $text = sprintf("PHP: %s %s, %d bytes\n", $headers['METHOD'], $path, strlen($body));
     $answer = sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", strlen($text), $text);

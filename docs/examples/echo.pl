@@ -24,7 +24,7 @@ while (1) {
     (my $block, $rest) = netstring($rest);
     my ($body) = netstring($rest);
     my $headers = decode_json($block);
-    next if $headers->{METHOD} eq 'JSON';    # a browser has gone
+    next if $path eq '@*';    # a notice of the server: a browser has gone
     my $text = sprintf "Perl: %s %s, %d bytes\n", $headers->{METHOD}, $path, length $body;
     my $answer = sprintf "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s",
         length $text, $text;

@@ -7,11 +7,12 @@ import sys
 
 from mongrel2 import handler
 
+
+def answer(request):
+    method, size = request.headers["METHOD"], len(request.body)
+    conn.reply_http(request, f"Python: {method} {request.path}, {size} bytes\n",
+                    headers={"Content-Type": "text/plain"})
+
+
 with handler.Connection("", sys.argv[1], sys.argv[2]) as conn:
-    while True:
-        request = conn.recv()
-        if request.is_disconnect():
-            continue
-        method, size = request.headers["METHOD"], len(request.body)
-        conn.reply_http(request, f"Python: {method} {request.path}, {size} bytes\n",
-                        headers={"Content-Type": "text/plain"})
+    conn.serve(answer)

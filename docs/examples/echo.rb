@@ -24,7 +24,7 @@ loop do
   headers, rest = netstring(rest)
   body, = netstring(rest)
   headers = JSON.parse(headers.force_encoding('UTF-8'))
-  next if headers['METHOD'] == 'JSON'    # a browser has gone
+  next if path == '@*'    # a notice of the server: a browser has gone
   text = "Ruby: #{headers['METHOD']} #{path}, #{body.bytesize} bytes\n"
   answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n\r\n#{text}"
   replies.send_string("#{sender} #{id.bytesize}:#{id}, #{answer}")

@@ -22,21 +22,21 @@ def file_md5(path):
     return digest.hexdigest()
 
 
+def answer(req):
+    if req.is_upload_start():
+        if int(req.headers.get("content-length", 0)) > LARGEST:
+            conn.reply_http(req, "Too large for me.\n", 413, "Content Too Large")
+            conn.close(req)  # the server stops reading, and removes the file
+    elif req.is_upload_done():
+        # Without a chroot an absolute path is one already.
+        path = req.upload_path
+        inside = os.path.join(sys.argv[3], path.lstrip("/"))
+        path = inside if os.path.exists(inside) else path
+        conn.reply_http(req, f"UPLOAD GOOD: {file_md5(path)}\n")
+        os.unlink(path)  # the server leaves that to us
+    else:
+        conn.reply_http(req, f"INLINE: {hashlib.md5(req.body).hexdigest()}\n")
+
+
 with handler.Connection("", sys.argv[1], sys.argv[2]) as conn:
-    while True:
-        req = conn.recv()
-        if req.is_disconnect():
-            continue
-        if req.is_upload_start():
-            if int(req.headers.get("content-length", 0)) > LARGEST:
-                conn.reply_http(req, "Too large for me.\n", 413, "Content Too Large")
-                conn.close(req)  # the server stops reading, and removes the file
-        elif req.is_upload_done():
-            # Without a chroot an absolute path is one already.
-            path = req.upload_path
-            inside = os.path.join(sys.argv[3], path.lstrip("/"))
-            path = inside if os.path.exists(inside) else path
-            conn.reply_http(req, f"UPLOAD GOOD: {file_md5(path)}\n")
-            os.unlink(path)  # the server leaves that to us
-        else:
-            conn.reply_http(req, f"INLINE: {hashlib.md5(req.body).hexdigest()}\n")
+    conn.serve(answer)

@@ -27,12 +27,12 @@ class ControlPort:
     """One connection to the endpoint at addr, as in "ipc://run/control"."""
 
     def __init__(self, addr: str, timeout: float = TIMEOUT_SECONDS,
-                 context: Optional[zmq.Context] = None) -> None:
+                 context: Optional[zmq.Context[Any]] = None) -> None:
         self.addr = addr
         self.timeout = timeout
         self._own_context = zmq.Context() if context is None else None
         self._context = context or self._own_context
-        self._socket: Optional[zmq.Socket] = None
+        self._socket: Optional[zmq.Socket[Any]] = None
 
     def __enter__(self) -> ControlPort:
         return self

@@ -11,13 +11,17 @@ more threads than that must share a lock, since 0MQ sockets are not safe to shar
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, Optional, Union, overload
+import sys
+import time
+import traceback
+from typing import Any, Callable, Iterable, Optional, Union, overload
 
 import zmq
 
+from mongrel2.ending import on_end
 from mongrel2.keys import Curve
 from mongrel2.request import Request, json_or
-from mongrel2.response import Body, as_bytes, http_response, join_idents
+from mongrel2.response import Body, Headers, as_bytes, http_response, join_idents
 from mongrel2.websocket import WebSocketReplies
 
 # A message may name up to limits.handler_targets browsers, 128 by default. deliver() sends longer
@@ -36,6 +40,12 @@ RECV_HWM = 100
 # How long the last answers may take to leave after the sockets are closed.
 LINGER_MS = 1000
 
+# How often serve() looks whether it is to end, how long it then waits for what is on its way, and
+# how long it answers at most.
+TICK_SECONDS = 0.2
+LAST_SECONDS = 0.05
+GRACE_SECONDS = 10.0
+
 Ident = Union[str, int]
 Text = Union[str, bytes]
 
@@ -44,13 +54,14 @@ class Connection(WebSocketReplies):
     """Receives from sub_addr (send_spec of a handler row), answers to pub_addr (its recv_spec)."""
 
     def __init__(self, sender_id: Text, sub_addr: str, pub_addr: str,
-                 context: Optional[zmq.Context] = None, *, replies: str = "sub",
+                 context: Optional[zmq.Context[Any]] = None, *, replies: str = "sub",
                  curve: Optional[Curve] = None) -> None:
         """replies: that column of the handler row, "sub" or "pull". curve: keys (mongrel2.keys)
         for a server that has one itself."""
         self.sender_id = sender_id
+        self._stopped = False
         # A context of one's own can be ended with the connection; a given one is its owner's.
-        self._own_context: Optional[zmq.Context] = None
+        self._own_context: Optional[zmq.Context[Any]] = None
         if context is None:
             context = self._own_context = zmq.Context()
         self.resp = context.socket(zmq.PUSH if replies == "pull" else zmq.PUB)
@@ -75,7 +86,7 @@ class Connection(WebSocketReplies):
             raise
 
     @staticmethod
-    def _pull_socket(context: zmq.Context) -> Any:
+    def _pull_socket(context: zmq.Context[Any]) -> Any:
         return context.socket(zmq.PULL)
 
     # Receiving
@@ -103,6 +114,64 @@ class Connection(WebSocketReplies):
             request.data = json_or(request.body, None)
         return request
 
+    def serve(self, answer: Callable[[Request], Any],
+              disconnected: Optional[Callable[[Request], Any]] = None,
+              credited: Optional[Callable[[Request], Any]] = None, *,
+              grace: float = GRACE_SECONDS) -> None:
+        """Calls answer with each request until TERM, INT or stop(), then with those that have
+        arrived, for at most grace seconds. disconnected gets the notices of browsers that left,
+        credited those of download.flow_control.
+
+        An exception of any is printed, and costs the browser its connection alone.
+        """
+        with on_end(self.stop):
+            while not self._stopped:
+                self._serve_one(TICK_SECONDS, answer, disconnected, credited)
+            deadline = time.monotonic() + grace
+            while time.monotonic() < deadline:
+                if not self._serve_one(LAST_SECONDS, answer, disconnected, credited):
+                    break
+
+    def stop(self) -> None:
+        """Has serve() end; for signal handlers and other threads."""
+        self._stopped = True
+
+    def _serve_one(self, timeout: float, answer: Callable[[Request], Any],
+                   disconnected: Optional[Callable[[Request], Any]],
+                   credited: Optional[Callable[[Request], Any]]) -> bool:
+        try:
+            request = self.recv(timeout)
+        except ValueError as error:
+            print(f"mongrel2: a message that is no request: {error}", file=sys.stderr)
+            return True
+        if request is None:
+            return False
+        try:
+            call = self._chosen(request, answer, disconnected, credited)
+            if call is not None:
+                call(request)
+        except Exception:
+            self._failed(request)
+        return True
+
+    @staticmethod
+    def _chosen(request: Request, answer: Callable[[Request], Any],
+                disconnected: Optional[Callable[[Request], Any]],
+                credited: Optional[Callable[[Request], Any]],
+                ) -> Optional[Callable[[Request], Any]]:
+        """Which of serve()'s functions a message is for; None: nobody's."""
+        if not request.is_notice():
+            return answer
+        if request.is_disconnect():
+            return disconnected
+        return credited if request.is_credits() else None
+
+    def _failed(self, request: Request) -> None:
+        """Called while an exception is handled."""
+        print(f"mongrel2: {request!r}:\n{traceback.format_exc()}", file=sys.stderr)
+        if not request.is_notice():
+            self.close(request)
+
     # Answering one browser
 
     def send(self, uuid: Text, conn_id: Union[Ident, bytes], msg: Body) -> None:
@@ -118,8 +187,8 @@ class Connection(WebSocketReplies):
         """Answers a JSON socket."""
         self.send(req.sender, req.conn_id, json.dumps(data))
 
-    def reply_http(self, req: Request, body: Body, code: int = 200, status: str = "OK",
-                   headers: Optional[Dict[str, Any]] = None) -> None:
+    def reply_http(self, req: Request, body: Body, code: int = 200, status: Optional[str] = None,
+                   headers: Optional[Headers] = None) -> None:
         """Answers with a complete HTTP response. After HEAD the body stays here, as it must."""
         answer = http_response(body, code, status, headers)
         if req.headers.get("METHOD") == "HEAD":
@@ -149,7 +218,7 @@ class Connection(WebSocketReplies):
         self.deliver(uuid, idents, json.dumps(data))
 
     def deliver_http(self, uuid: Text, idents: Iterable[Ident], body: Body, code: int = 200,
-                     status: str = "OK", headers: Optional[Dict[str, Any]] = None) -> None:
+                     status: Optional[str] = None, headers: Optional[Headers] = None) -> None:
         self.deliver(uuid, idents, http_response(body, code, status, headers))
 
     def deliver_close(self, uuid: Text, idents: Iterable[Ident]) -> None:
@@ -171,7 +240,7 @@ class Connection(WebSocketReplies):
         self.shutdown()
 
 
-def _connect(socket: zmq.Socket, address: str) -> None:
+def _connect(socket: zmq.Socket[Any], address: str) -> None:
     try:
         socket.connect(address)
     except zmq.ZMQError as error:

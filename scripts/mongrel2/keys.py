@@ -7,7 +7,7 @@ NAME.pub the public one; lines that begin with "# " do not matter. Needs pyzmq.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Tuple
+from typing import Any, NamedTuple, Tuple
 
 import zmq
 
@@ -19,7 +19,7 @@ class Curve(NamedTuple):
     public: bytes
     secret: bytes
 
-    def apply(self, socket: zmq.Socket) -> None:
+    def apply(self, socket: zmq.Socket[Any]) -> None:
         """To be called before the socket connects."""
         socket.curve_serverkey = self.server
         socket.curve_publickey = self.public

@@ -15,8 +15,8 @@ from mongrel2 import tnetstrings
 # `method: JSON` must not pass for the server's own METHOD.
 SERVER_KEYS = frozenset([
     "PATH", "METHOD", "VERSION", "URI", "QUERY", "FRAGMENT", "PATTERN", "URL_SCHEME",
-    "REMOTE_ADDR", "FLAGS", "EVENT", "PEER_CERT_SHA1", "DOWNLOAD_CREDITS", "UPLOAD_STREAM",
-    "UPLOAD_STREAM_DONE",
+    "REMOTE_ADDR", "REQUEST_ID", "FLAGS", "EVENT", "PEER_CERT_SHA1", "DOWNLOAD_CREDITS",
+    "UPLOAD_STREAM", "UPLOAD_STREAM_DONE",
 ])
 
 
@@ -101,11 +101,34 @@ class Request:
             raise ValueError(f"body ends in {end!r} and not in a comma")
         return Request(sender, conn_id, path, headers, body)
 
+    def is_notice(self) -> bool:
+        """Whether the server itself speaks, of the browser `conn_id`: is_disconnect, is_credits. A
+        message of a JSON socket, whatever it says, has a route, and with it the key PATH."""
+        return (self.path == "@*" and "PATH" not in self.headers
+                and bool(self.headers.get("METHOD") == "JSON"))
+
     def is_disconnect(self) -> bool:
         """Whether this is the server's notice that the browser `conn_id` has gone."""
-        if self.headers.get("METHOD") != "JSON" or not isinstance(self.data, dict):
-            return False
-        return bool(self.data.get("type") == "disconnect")
+        return self._notice() == "disconnect"
+
+    def is_credits(self) -> bool:
+        """Whether this is the server's notice that `download_credits` more bytes of answers have
+        left for the browser `conn_id` (download.flow_control)."""
+        return self._notice() == "credits"
+
+    @property
+    def download_credits(self) -> Optional[int]:
+        """Of a notice: bytes that have left. Of a connection's first request: bytes that may be
+        sent ahead. None: the server does not say."""
+        count = self.headers.get("DOWNLOAD_CREDITS")
+        return int(count) if count is not None else None
+
+    def _notice(self) -> Optional[str]:
+        """The type of a notice."""
+        if not self.is_notice() or not isinstance(self.data, dict):
+            return None
+        kind = self.data.get("type")
+        return kind if isinstance(kind, str) else None
 
     def is_upload_start(self) -> bool:
         """Whether a large body is on its way into the file `upload_path`: do not answer yet, or
@@ -115,7 +138,7 @@ class Request:
     def is_upload_done(self) -> bool:
         """Whether the body is in the file `upload_path`, which is the handler's from now on."""
         done = self.headers.get("x-mongrel2-upload-done")
-        return done is not None and done == self.upload_path
+        return done is not None and bool(done == self.upload_path)
 
     @property
     def upload_path(self) -> Optional[str]:
@@ -132,7 +155,7 @@ class Request:
 
     def is_last_piece(self) -> bool:
         """Whether a body that comes in pieces is complete with this one."""
-        return self.headers.get("UPLOAD_STREAM_DONE") == "1"
+        return bool(self.headers.get("UPLOAD_STREAM_DONE") == "1")
 
     @property
     def event(self) -> str:

@@ -6,7 +6,7 @@ requests. Format: https://tnetstrings.info; strings are bytes here, because that
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any, List, Tuple
 
 # Nesting deeper than this is an attack or an accident, and would end Python's own stack.
 MAX_DEPTH = 64
@@ -96,7 +96,7 @@ def split(data: bytes) -> Tuple[bytes, bytes, bytes]:
     return data[begin:end], data[end : end + 1], data[end + 1 :]
 
 
-def _items(data: bytes, depth: int) -> list:
+def _items(data: bytes, depth: int) -> List[Any]:
     items = []
     while data:
         item, data = _parse(data, depth + 1)

@@ -128,9 +128,10 @@ def test_chunked(site, size, piece):
         if size <= LIMIT:
             assert last.body == body and START not in last.headers
         else:
-            assert DONE not in last.headers
+            assert DONE not in last.headers and "content-length" not in last.headers
             last = site.next()
             assert store(last) == last.headers[DONE]
+            assert last.headers["content-length"] == str(size)
             assert site.deployment.read(store(last)) == body
             os.unlink(site.deployment.path(store(last)))
         site.on.reply(last, "ok")

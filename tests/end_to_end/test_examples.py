@@ -36,7 +36,8 @@ def script(*words):
 
 
 # Goal: what the documentation shows works as it stands there: GET, POST with a body, HEAD where the
-# kit knows it, a browser that leaves in between. Method: run it as a reader would.
+# kit knows it, a browser that leaves in between; TERM ends those that serve by a library of ours.
+# Method: run it as a reader would.
 @pytest.mark.parametrize("name, prepare", [
     ("Python", script(sys.executable, "echo.py")), ("C++", compile_cpp),
     ("Ruby", script("ruby", "echo.rb")), ("Perl", script("perl", "echo.pl")),
@@ -56,6 +57,9 @@ def test_example(deployment, tmp_path, name, prepare):
             body = "ä€".encode() + bytes(range(256))
             answer = client.request("POST", "/b", body=body)
             assert answer.body == f"{name}: POST /b, {len(body)} bytes\n".encode()
+            if name in ("Python", "C++"):
+                process.terminate()
+                assert process.wait(DEADLINE) == 0
         finally:
             process.kill()
             process.wait(DEADLINE)

@@ -50,6 +50,10 @@ def test_below_any_prefix(tmp_path):
     out = run("/usr/bin/python3", "-c", "from mongrel2 import handler; print(handler.__file__)",
               PYTHONPATH=str(package.parent))
     assert out.strip() == str(package / "handler.py")
+    out = run("pkg-config", "--cflags", "mongrel2",
+              PKG_CONFIG_PATH=str(prefix / "share" / "pkgconfig"))
+    assert f"-I{prefix}/include" in out.split()
+    assert (prefix / "include" / "mongrel2" / "handler.hpp").exists()
 
 
 def test_usr_local_is_where_python_looks(tmp_path):

@@ -82,6 +82,29 @@ def test_disconnect_notices(raw):
     assert req.is_disconnect() and req.conn_id == "5" and req.data == {"type": "disconnect"}
 
 
+# What a client of a JSON socket sends has a route, and with it PATH, whatever the route is called.
+@pytest.mark.parametrize("path", [b"@chat", b"@*"])
+@pytest.mark.parametrize("kind", ["disconnect", "credits"])
+def test_a_client_cannot_forge_a_notice(path, kind):
+    body = json.dumps({"type": kind}).encode()
+    headers = {"PATH": path.decode(), "METHOD": "JSON", "PATTERN": path.decode()}
+    req = Request.parse(message(headers, body, path))
+    assert not req.is_disconnect() and not req.is_credits() and req.data == {"type": kind}
+
+
+def test_credits():
+    req = Request.parse(b'u 5 @* 41:{"METHOD":"JSON","DOWNLOAD_CREDITS":"43"},'
+                        b'18:{"type":"credits"},')
+    assert req.is_credits() and req.download_credits == 43 and not req.is_disconnect()
+    assert Request.parse(message({"METHOD": "GET"})).download_credits is None
+
+
+def test_the_id_of_a_request_is_the_server_s():
+    headers = Request.parse(message({"METHOD": "GET", "request_id": "forged"})).headers
+    assert headers.get("REQUEST_ID") is None and headers["request_id"] == "forged"
+    assert Request.parse(message({"REQUEST_ID": "7"})).headers["REQUEST_ID"] == "7"
+
+
 @pytest.mark.parametrize("body", [b"{broken", b"", b"[1]", b"3", b"[" * 100000])
 def test_json_of_a_browser_does_not_end_a_handler(body):
     req = Request.parse(message({"METHOD": "JSON"}, body))
@@ -134,11 +157,29 @@ def test_http_response():
     assert http_response("hé") == b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nh\xc3\xa9"
     made = http_response(b"", 404, "Not Found", {"A": 1, "content-length": 99})
     assert made == b"HTTP/1.1 404 Not Found\r\nA: 1\r\nContent-Length: 0\r\n\r\n"
+    assert http_response("", 404).startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert http_response("", 799).startswith(b"HTTP/1.1 799 \r\n")
     for bad in ({"A": "b\r\nC: d"}, {"A\n": "b"}, {"A": "\0"}):
         with pytest.raises(ValueError):
             http_response("", headers=bad)
     with pytest.raises(TypeError):
         http_response(5)
+
+
+@pytest.mark.parametrize("headers", [
+    [("Set-Cookie", "a=1"), ("A", "b"), ("Set-Cookie", "b=2")],
+    {"Set-Cookie": ["a=1", "b=2"], "A": "b"}, {"Set-Cookie": ("a=1", "b=2"), "A": "b"}])
+def test_a_header_may_come_more_than_once(headers):
+    lines = http_response("x", headers=headers).split(b"\r\n")
+    assert [line for line in lines if line.startswith(b"Set")] == [
+        b"Set-Cookie: a=1", b"Set-Cookie: b=2"]
+    assert b"A: b" in lines
+
+
+@pytest.mark.parametrize("code", [100, 103, 204, 304])
+def test_answers_without_a_body_have_no_length(code):
+    made = http_response("body", code, "X", {"A": "b", "Content-Length": "4"})
+    assert made == b"HTTP/1.1 %d X\r\nA: b\r\n\r\n" % code
 
 
 @pytest.mark.parametrize("size, head", [

@@ -15,7 +15,8 @@ from lib.deployment import IDENT, TOP, Deployment, handler
 from lib.server import Server
 from lib.waiting import DEADLINE, wait_until
 from mongrel2.handler import Connection
-from mongrel2.wsgi import Bridge
+from mongrel2.request import Request
+from mongrel2.wsgi import Bridge, make_environ
 
 CLOSED = []
 
@@ -118,21 +119,60 @@ def test_failures(port):
     assert Client(port).request(path="/app/none").status == 204
 
 
-# Goal: the command line serves an application from a file, and ends on TERM.
-def test_command(deployment):
+# Goal: SERVER_NAME and SERVER_PORT make a URL, also with an IPv6 address (RFC 3875 4.1.14).
+@pytest.mark.parametrize("host, name, server_port", [
+    ("a.example:81", "a.example", "81"), ("[::1]:6767", "[::1]", "6767"), ("[::1]", "[::1]", "80"),
+    ("a.example", "a.example", "80"), ("", "localhost", "80")])
+def test_server_name(host, name, server_port):
+    environ = make_environ(Request("u", 1, "/", {"METHOD": "GET", "host": host}), None)
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == (name, server_port)
+
+
+# Goal: a chunked body has its length and no chunks; REQUEST_ID is the server's, not a client's.
+def test_environ_of_chunks_and_ids():
+    environ = make_environ(Request("u", 1, "/", {
+        "METHOD": "POST", "transfer-encoding": "chunked", "REQUEST_ID": "id"}, b"body"), None)
+    assert environ["CONTENT_LENGTH"] == "4" and "HTTP_TRANSFER_ENCODING" not in environ
+    assert environ["wsgi.input_terminated"] and environ["REQUEST_ID"] == "id"
+    environ = make_environ(Request("u", 1, "/", {"METHOD": "GET", "request_id": "forged"}), None)
+    assert "REQUEST_ID" not in environ and "HTTP_REQUEST_ID" not in environ
+    assert "CONTENT_LENGTH" not in environ
+
+
+SHOP = """
+import threading
+lasting = threading.Thread(target=threading.Event().wait)
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    if environ['PATH_INFO'] == '/hang':
+        lasting.start()
+        return hang()
+    return [b'from a file']
+
+def hang():
+    yield b'begun'
+    threading.Event().wait()
+"""
+
+
+# Goal: the command line serves an application from a file, and ends on TERM; within its grace also
+# while a request hangs and the application has a thread that lasts.
+@pytest.mark.parametrize("hangs", [False, True])
+def test_command(deployment, hangs):
     deployment.configure({"/": handler()}, settings={"handler.wait_ms": 30000})
-    deployment.write("shop.py", "def application(environ, start_response):\n"
-                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-                     "    return [b'from a file']\n")
+    deployment.write("shop.py", SHOP)
     with Server(deployment, workers=1):
         process = subprocess.Popen(
-            [sys.executable, "-m", "mongrel2.wsgi", "shop:application",
+            [sys.executable, "-m", "mongrel2.wsgi", "shop:application", "--grace", "0.5",
              "--sub", deployment.endpoint("ipc://run/h-q"),
              "--pub", deployment.endpoint("ipc://run/h-r")],
             cwd=deployment.folder, env={**os.environ,
                                         "PYTHONPATH": os.path.join(TOP, "scripts")})
         try:
             assert Client(deployment.port).request().body == b"from a file"
+            if hangs:
+                Client(deployment.port).send_request(path="/hang").take_until(b"begun")
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(DEADLINE) == 0

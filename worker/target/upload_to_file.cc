@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kStart = "x-mongrel2-upload-start";
 constexpr std::string_view kDone = "x-mongrel2-upload-done";
+constexpr std::string_view kLength = "content-length";
 
 bool is_full_disk(int error) {
   return error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
@@ -76,11 +77,16 @@ void UploadToFile::file_finished() {
   context_.user.answer_is_owed();
 }
 
-// The same request twice: what tells them apart is one more key.
+// Sends the request with the key of this step. The length of a chunked body is known at its end;
+// handlers find it there as if the client had sent it (RFC 9112 7.1.3).
 bool UploadToFile::tell(bool done) {
   Exchange& exchange = context_.exchange;
-  const std::array<ExtraField, 2> keys{ExtraField{kStart, file_->path()},
-                                       ExtraField{kDone, file_->path()}};
+  const std::string length = std::to_string(bytes_);
+  const std::array<ExtraField, 3> keys{ExtraField{kStart, file_->path()},
+                                       ExtraField{kDone, file_->path()},
+                                       ExtraField{kLength, length}};
+  const bool was_chunked = exchange.head().content_length == 0;
+  const size_t count = !done ? 1 : was_chunked ? 3 : 2;
   DownloadCredits credits;
   std::string message;
   write_request({.send_ident = context_.row.send_ident,
@@ -91,7 +97,7 @@ bool UploadToFile::tell(bool done) {
                  .remote_addr = exchange.client_address(),
                  .keep_client_xff = exchange.generation().limits().keep_client_xff,
                  .method = {},
-                 .extra = credits.add_to(std::span(keys).first(done ? 2 : 1), exchange, told_)},
+                 .extra = credits.add_to(std::span(keys).first(count), exchange, told_)},
                 context_.row.protocol, message);
   if (context_.link.submit(id_, message)) return true;
   fail(503, "the queue of handler pair " + context_.row.send_spec + " is full");

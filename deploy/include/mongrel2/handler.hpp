@@ -2,12 +2,16 @@
 // on cppzmq and simdjson; install it, or copy it.
 //
 //   mongrel2::Connection connection("", "tcp://127.0.0.1:9997", "tcp://127.0.0.1:9996");
-//   while (true) connection.reply_http(connection.receive(), "hello");
+//   connection.serve([&](const mongrel2::Request& it) { connection.reply_http(it, "hello"); });
 #pragma once
 
 #include <simdjson.h>
 
+#include <signal.h>
+
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -34,14 +38,28 @@ struct Request {
   std::map<std::string, std::vector<std::string>, std::less<>> headers;
   std::string body;
 
-  // The first value; "" if there is none.
+  // The first value; "" if there is none. The browser's headers are found in any spelling, but those
+  // in capitals and '_' are the server's.
   std::string header(std::string_view name) const {
-    const auto found = headers.find(name);
+    auto found = headers.find(name);
+    if (found == headers.end()) {
+      std::string lower(name);
+      bool spelled = false;
+      for (char& letter : lower) {
+        const bool capital = letter >= 'A' && letter <= 'Z';
+        spelled = spelled || (!capital && letter != '_');
+        if (capital) letter = static_cast<char>(letter - 'A' + 'a');
+      }
+      if (spelled) found = headers.find(lower);
+    }
     return found == headers.end() ? std::string() : found->second.front();
   }
-  // The server's notice that the browser has gone: forget the id, never answer.
-  bool is_disconnect() const {
-    return header("METHOD") == "JSON" && body == "{\"type\":\"disconnect\"}";
+  // The server's notice that the browser has gone: forget the id, never answer. A message of a JSON
+  // socket, whatever it says, has a route, and with it the server's key PATH.
+  bool is_disconnect() const { return is_notice() && body == "{\"type\":\"disconnect\"}"; }
+  // The server itself speaks: of a browser that has gone, or of flow control.
+  bool is_notice() const {
+    return path == "@*" && headers.find("PATH") == headers.end() && header("METHOD") == "JSON";
   }
   // "UUID ID PATH SIZE:HEADERS,SIZE:BODY," with JSON headers. Throws BadMessage.
   static Request parse(std::string_view message);
@@ -71,6 +89,31 @@ inline std::string_view netstring(std::string_view& rest) {
   rest.remove_prefix(at + 2 + size);
   return text;
 }
+
+// TERM and INT ask serve() to end; a second one does what it did before.
+class EndSignals {
+ public:
+  EndSignals() {
+    asked() = 0;
+    struct sigaction ask = {};
+    ask.sa_handler = [](int) { asked() = 1; };
+    ask.sa_flags = static_cast<int>(SA_RESETHAND);
+    for (size_t at = 0; at < 2; ++at) ::sigaction(kSignals[at], &ask, &before_[at]);
+  }
+  ~EndSignals() {
+    for (size_t at = 0; at < 2; ++at) ::sigaction(kSignals[at], &before_[at], nullptr);
+  }
+  EndSignals(const EndSignals&) = delete;
+  EndSignals& operator=(const EndSignals&) = delete;
+  static volatile sig_atomic_t& asked() {
+    static volatile sig_atomic_t flag = 0;
+    return flag;
+  }
+
+ private:
+  static constexpr int kSignals[2] = {SIGTERM, SIGINT};
+  struct sigaction before_[2] = {};
+};
 
 }  // namespace detail
 
@@ -133,12 +176,33 @@ class Connection {
     requests_.connect(requests_at);
   }
 
+  // Calls answer(const Request&) for each request until TERM or INT, then for those that have
+  // arrived, 10 seconds at most. Notices are left out. An exception is printed and costs its
+  // browser the connection alone.
+  template <typename Answer>
+  void serve(Answer answer) {
+    using Clock = std::chrono::steady_clock;
+    const detail::EndSignals signals;
+    while (!detail::EndSignals::asked()) serve_one(std::chrono::milliseconds(200), answer);
+    const Clock::time_point last = Clock::now() + std::chrono::seconds(10);
+    while (Clock::now() < last && serve_one(std::chrono::milliseconds(50), answer)) {
+    }
+  }
+
   // Waits for the next request.
-  Request receive() { return *receive(std::chrono::milliseconds(-1)); }
-  // None: none came in time. Negative: waits for ever.
+  Request receive() {
+    while (true) {
+      if (std::optional<Request> request = receive(std::chrono::milliseconds(-1))) {
+        return *std::move(request);
+      }
+    }
+  }
+  // None: none came in time, or a signal did. Negative: waits for ever.
   std::optional<Request> receive(std::chrono::milliseconds limit) {
     zmq::pollitem_t item{requests_.handle(), 0, ZMQ_POLLIN, 0};
-    if (zmq::poll(&item, 1, limit) == 0) return std::nullopt;
+    const int found = ::zmq_poll(&item, 1, static_cast<long>(limit.count()));
+    if (found < 0 && errno != EINTR) throw zmq::error_t();
+    if (found <= 0) return std::nullopt;
     zmq::message_t message;
     if (!requests_.recv(message)) return std::nullopt;
     return Request::parse(message.to_string_view());
@@ -166,15 +230,34 @@ class Connection {
     }
   }
 
+  // 204, 304 and interim answers (1xx) have neither a body nor its length.
   static std::string http(std::string_view body, const Answer& answer = {}, bool head = false) {
+    const bool bodiless = answer.code < 200 || answer.code == 204 || answer.code == 304;
     std::string text = "HTTP/1.1 " + std::to_string(answer.code) + " " + answer.status + "\r\n";
     for (const auto& [name, value] : answer.headers) text += name + ": " + value + "\r\n";
-    text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
-    if (!head) text += body;
+    if (!bodiless) text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    text += "\r\n";
+    if (!head && !bodiless) text += body;
     return text;
   }
 
  private:
+  // False: nothing came.
+  template <typename Answer>
+  bool serve_one(std::chrono::milliseconds limit, Answer& answer) {
+    std::optional<Request> request;
+    try {
+      request = receive(limit);
+      if (request && !request->is_notice()) answer(std::as_const(*request));
+      return request.has_value();
+    } catch (const zmq::error_t&) {
+      throw;
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "mongrel2: %s\n", error.what());
+    }
+    if (request) close(*request);
+    return true;
+  }
   void send(std::string_view sender, std::string_view ids, std::string_view bytes) {
     std::string message(sender);
     message += ' ' + std::to_string(ids.size()) + ':';
