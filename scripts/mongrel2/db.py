@@ -22,7 +22,7 @@ Row = Dict[str, Any]
 # How long to wait for another program that is writing to the same database.
 BUSY_SECONDS = 5.0
 
-_DEFAULTS: Dict[str, Row] = {
+DEFAULTS: Dict[str, Row] = {
     "server": dict(uuid="", access_log="", error_log="", chroot="/var/www", pid_file="", port=0,
                    default_host="", name="", bind_addr="0.0.0.0", use_ssl=0, control_port="",
                    error_log_level=2, proxy_protocol=0),
@@ -118,7 +118,7 @@ class Database:
             names = [item[0].lower() for item in cursor.description]  # 1.0 wrote pid_File
             rows = []
             for values in cursor:
-                row = dict(_DEFAULTS.get(table, {}))
+                row = dict(DEFAULTS.get(table, {}))
                 row.update((key, cell) for key, cell in zip(names, values) if cell is not None)
                 rows.append(row)
             return rows
@@ -138,6 +138,44 @@ def replace(path: str, commit: config.Commit, history: Iterable[str], command: s
         _Writer(connection).write(commit)
         for what in history:
             _add_log(connection, what, command)
+
+
+@contextlib.contextmanager
+def copy(path: str, commit: config.Commit) -> Iterator[str]:
+    """A database as replace() would make it at path, for a while and beside it, with its owner and
+    mode: whoever checks it finds all that would be found there."""
+    with _rights_of_its_place(path), _faults(path):
+        before = os.stat(path) if os.path.exists(path) else None
+        name = _make_beside(path)
+        try:
+            os.chmod(name, stat.S_IMODE(before.st_mode) if before else 0o644)
+            if before and os.geteuid() == 0:
+                os.chown(name, before.st_uid, before.st_gid)
+            with contextlib.closing(_open(name, "rw", BUSY_SECONDS)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                _rebuild(connection, commit.mimetypes)
+                _Writer(connection).write(commit)
+                connection.execute("COMMIT")
+        except BaseException:
+            os.unlink(name)
+            raise
+    try:
+        yield name
+    finally:
+        with _rights_of_its_place(path), contextlib.suppress(OSError):
+            os.unlink(name)
+
+
+def _make_beside(path: str) -> str:
+    import tempfile
+
+    try:
+        file, name = tempfile.mkstemp(prefix=".m2sh-", suffix=".sqlite",
+                                      dir=os.path.dirname(os.path.abspath(path)))
+    except OSError as error:
+        raise DatabaseError(f"{path}: nothing can be made beside it: {error.strerror}") from None
+    os.close(file)
+    return name
 
 
 def add_log(path: str, what: str, why: str, where: Optional[str] = None, how: str = "m2sh",

@@ -13,7 +13,7 @@ import pytest
 
 from lib.deployment import GID, UID, UUID, Deployment, dir_, m2sh
 from lib.server import Server
-from lib.waiting import is_alive
+from lib.waiting import is_alive, wait_until
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -174,6 +174,7 @@ def test_files_that_block_or_never_end(sites, kind):
     os.unlink(sites.pid_file)
     with Server(sites.mine, workers=1):
         for ending in ("verdict", "jail"):
+            wait_until(lambda ending=ending: sites.mine.read(f"run/mongrel2.{ending}"), ending)
             put(sites.mine.path(f"run/mongrel2.{ending}"))
         done = sites.run("jail")
         assert done.returncode == 1 and "root:" not in done.stdout

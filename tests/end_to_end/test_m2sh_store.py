@@ -1,10 +1,13 @@
 # Goal: m2sh makes databases that hold exactly what a file says, whole or not at all, and prints
 # them in the words of the manual. Debian's own m2sh is the peer: both must agree on the same file.
 import os
+import pathlib
+import pwd
 import re
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 
 import pytest
 
@@ -24,9 +27,23 @@ commit([main, site], settings={{"zeromq.threads": 2}},
 
 
 @pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "conf.py").write_text(CONFIG)
-    return tmp_path
+def folder():
+    """A folder that a server can start in; pytest's own is hidden from other users."""
+    with tempfile.TemporaryDirectory(prefix="m2-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        for inner in ("run", "logs", "www"):
+            (folder / inner).mkdir()
+        (folder / "conf.py").write_text(CONFIG)
+        give_away(folder, *folder.iterdir())
+        yield folder
+
+
+def give_away(*paths):
+    """To the owner of the folder."""
+    if os.geteuid() == 0:
+        for path in paths:
+            os.chown(path, m2sh_tools.NOBODY, m2sh_tools.NOBODY)
 
 
 def rows(folder, query, name="x.sqlite"):
@@ -43,9 +60,10 @@ def good(folder, line, **more):
     return done.stdout
 
 
-def bad(folder, line, **more):
+def bad(folder, line, status=1, **more):
     done = m2sh(*line.split(), cwd=folder, **more)
-    assert done.returncode == 1, done
+    assert done.returncode == status, done
+    assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
 
 
@@ -100,6 +118,7 @@ def test_a_load_that_fails_leaves_everything_as_it_was(folder):
 
 def test_files_that_are_no_database_are_neither_read_nor_destroyed(folder):
     (folder / "text").write_text("This is not a database. " * 100)
+    give_away(folder / "text")
     for line in ("init -db text", "load -db text -config conf.py", "dump -db text",
                  "commit -db text -what a -why b"):
         assert "SQLite error: text: file is not a database" in bad(folder, line)
@@ -132,7 +151,8 @@ def test_what_is_printed(folder):
     assert dump[:4] == [
         "LOADING DB:  x.sqlite",
         "Server(uuid='u-1', access_log='/logs/access.log', error_log='/logs/error.log', "
-        "chroot='./', default_host='localhost', port=6767)",
+        "chroot='./', default_host='localhost', port=6767, pid_file='/run/mongrel2.pid', "
+        "name='main')",
         "\tHost(maintenance=0, name='localhost', matching='localhost')",
         "\t\tRoute(path='/', reversed=0, target=Dir(base='www/', index_file='index.html', "
         "default_ctype='text/plain'))"]
@@ -142,7 +162,7 @@ def test_what_is_printed(folder):
     assert "\t/p : Proxy(addr='127.0.0.1', port=80)\n" in hosts
     for selector in ("-name site", "-uuid u-2", "--server site", "-name site -host example.org"):
         assert good(folder, f"hosts -db x.sqlite {selector}") == hosts
-    assert bad(folder, "hosts -db x.sqlite") == "ERROR: Must give a -host or -uuid or -name.\n"
+    assert bad(folder, "hosts -db x.sqlite", 2) == "ERROR: Must give a -host or -uuid or -name.\n"
     assert bad(folder, "hosts -db x.sqlite -host b") == "No servers found.\n"
     routes = good(folder, "routes -db x.sqlite --server site --host b").split("\n")
     assert routes[:2] == ["ROUTES in host b, server site", "-----"]
@@ -155,15 +175,16 @@ def test_history(folder):
     good(folder, "init -db x.sqlite")
     for number in range(25):
         done = m2sh("commit", "-db", "x.sqlite", "-what", "mongrel2.org", "-why", f"Test {number}.",
-                    cwd=folder, LOGNAME="zed")
+                    cwd=folder, LOGNAME="zed", SUDO_UID="")
         assert done.returncode == 0
     lines = good(folder, "log -db x.sqlite").strip().split("\n")
     assert len(lines) == 20
-    form = r"\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d, zed@\S+, mongrel2\.org\] Test 24\."
+    user = pwd.getpwuid(os.getuid()).pw_name
+    form = r"\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d, %s@\S+, mongrel2\.org\] Test 24\." % user
     assert re.fullmatch(form, lines[-1])
     assert lines[0].endswith("Test 5.")
     assert len(good(folder, "log -db x.sqlite -count 3").strip().split("\n")) == 3
-    assert "whole number" in bad(folder, "log -db x.sqlite -count many")
+    assert "whole number" in bad(folder, "log -db x.sqlite -count many", 2)
 
 
 def test_databases_of_2010(folder):
@@ -186,6 +207,7 @@ def test_databases_of_2010(folder):
     """)
     connection.commit()
     connection.close()
+    give_away(folder / "old.sqlite")
     assert good(folder, "servers -db old.sqlite") == "-------\n localhost old\n"
     hosts = good(folder, "hosts -db old.sqlite -uuid old")
     assert "\t/ : Dir(base='www/', index_file='index.html', default_ctype='')\n" in hosts
@@ -198,27 +220,43 @@ def test_databases_of_2010(folder):
 
 
 def test_usage(folder):
-    names = good(folder, "help").split("\n")
-    assert names[:2] == ["Available commands:", ""] and names[2:19] == sorted(names[2:19])
-    for command in names[2:names.index("", 2)]:
-        assert command in good(folder, f"help -for {command}")
-    assert "No help for zork" in bad(folder, "help -for zork")
-    assert bad(folder, "zork").startswith("You must specify a valid command.  Try these: check ")
-    assert bad(folder, "dump") == "Option -db is required by this command.\n"
-    assert "Option -db needs a value" in bad(folder, "dump -db")
-    assert "has no option -bd" in bad(folder, "dump -bd x")
-    assert "'x' is no option" in bad(folder, "dump x")
-    assert "given twice" in bad(folder, "dump -db a --db b")
+    lines = good(folder, "help").split("\n")
+    assert lines[:2] == ["Available commands:", ""]
+    rows = lines[2:lines.index("", 2)]
+    names = [row.split()[0] for row in rows]
+    assert names == sorted(names) and len(names) > 20
+    assert all(re.fullmatch(r"\w+ +[A-Za-z].{10,90}", row) for row in rows), rows
+    for command in names:
+        text = good(folder, f"help -for {command}")
+        assert text.startswith(f"m2sh {command}\n")
+        for line in (f"help {command}", f"help -on {command}", f"{command} -h",
+                     f"{command} --help", f"{command} -help"):
+            assert good(folder, line) == text, line
+    assert good(folder, "-h") == good(folder, "--help") == good(folder, "help")
+    assert "No help for zork" in bad(folder, "help -for zork", 2)
+    assert "Did you mean start?" in bad(folder, "help strat", 2)
+    assert bad(folder, "zork", 2).startswith("You must specify a valid command.  Try these: check ")
+    assert "Did you mean reload?" in bad(folder, "relaod", 2)
+    assert bad(folder, "dump", 2) == "Option -db is required by this command.\n"
+    assert "Option -db needs a value" in bad(folder, "dump -db", 2)
+    assert "has no option -bd" in bad(folder, "dump -bd x", 2)
+    assert "Did you mean -every?" in bad(folder, "stop -db x -evrey", 2)
+    assert "'x' is no option" in bad(folder, "dump x", 2)
+    assert "given twice" in bad(folder, "dump -db a --db=b", 2)
+    assert "takes no value" in bad(folder, "uuid --hex=1", 2)
     assert re.fullmatch(r"Mongrel2/\d+\.\d+\.\d+\n", good(folder, "version"))
     assert good(folder, "-version") == good(folder, "--version") == good(folder, "version")
     plain, hexadecimal = good(folder, "uuid"), good(folder, "uuid -hex")
     assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n", plain)
     assert re.fullmatch("[0-9a-f]{32}\n", hexadecimal)
+    good(folder, "config --db=x.sqlite --config=conf.py")
+    assert good(folder, "servers --db=x.sqlite") == good(folder, "servers -db=x.sqlite") == (
+        good(folder, "servers -db x.sqlite"))
 
 
 def test_default_files_of_1x(folder):
     shutil.copy(folder / "conf.py", folder / "mongrel2.conf")
-    assert "Option -db is required" in bad(folder, "load")
+    assert "Option -db is required" in bad(folder, "load", 2)
     good(folder, "init -db config.sqlite")
     done = m2sh("load", cwd=folder)
     assert done.returncode == 0 and done.stderr == (
@@ -234,7 +272,134 @@ def test_the_shell(folder):
     assert done.returncode == 0 and done.stdout.count("m2> ") == 7
     assert "main localhost u-1" in done.stdout
     assert "x.sqlite not readable" in done.stderr and "valid command" in done.stderr
-    assert m2sh("shell", cwd=folder, stdin="zork\nexit\nversion\n").returncode == 1
+    assert m2sh("shell", cwd=folder, stdin="zork\nexit\nversion\n").returncode == 2
+
+
+# Goal: what cannot be printed costs the exit status and a line, never a traceback, and no command stops
+# half done for it.
+@pytest.mark.parametrize("where", [">/dev/full", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-",
+                                   ">/dev/full 2>/dev/full", "| true"])
+def test_output_that_cannot_be_written(folder, where):
+    good(folder, "config -db x.sqlite -config conf.py")
+    for line in ("dump -db x.sqlite", "servers -db x.sqlite", "help", "zork",
+                 "commit -db x.sqlite -what a -why b"):
+        done = subprocess.run(f"exec {m2sh_tools.M2SH} {line} {where}", shell=True, cwd=folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.PIPE, timeout=m2sh_tools.SECONDS)
+        assert "Traceback" not in done.stderr and "Exception" not in done.stderr, done
+        assert line.startswith("zork") or len(done.stderr.splitlines()) <= 1, done
+        lost = where.startswith((">", "<")) and not line.startswith(("zork", "commit"))
+        assert done.returncode == (2 if line == "zork" and where != "| true" else int(lost)), done
+        if lost and "2>" not in where:
+            assert done.stderr.startswith("m2sh: standard output: ")
+    assert rows(folder, "SELECT count(*) FROM log WHERE what = 'a'") == [(1,)]
+
+
+# Goal: text of a database, which anybody may have written, neither begins a line nor steers a
+# terminal.
+def test_text_that_means_to_be_something_else(folder):
+    good(folder, "config -db x.sqlite -config conf.py")
+    done = m2sh("commit", "-db", "x.sqlite", "-what", "a", "-why",
+                "b\n[2026-01-01T00:00:00, root@host, stop_command] \x1b[2Jm2sh stop", cwd=folder)
+    assert done.returncode == 0
+    with sqlite3.connect(folder / "x.sqlite") as connection:
+        connection.execute("UPDATE server SET name = 'x' || char(10) || 'y' || char(27) WHERE id = 1")
+    connection.close()
+    lines = good(folder, "log -db x.sqlite").splitlines()
+    assert len(lines) == 3 and "b\\n[2026" in lines[-1] and "\\x1b[2J" in lines[-1]
+    assert good(folder, "servers -db x.sqlite").splitlines()[1] == "x\\ny\\x1b localhost u-1"
+    done = m2sh("load", "-db", "x.sqlite", "-config", b"\xff.py", cwd=folder)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    shutil.copy(folder / "conf.py", os.path.join(os.fsencode(folder), b"\xff.py"))
+    assert m2sh("load", "-db", "x.sqlite", "-config", b"\xff.py", cwd=folder).returncode == 0
+    assert "\\udcff.py" in good(folder, "log -db x.sqlite -count 1")
+
+
+# Goal: the history has who it really was: not a name from the environment, and under sudo both.
+def test_who_it_was(folder):
+    good(folder, "init -db x.sqlite", LOGNAME="zed", USER="zed")
+    assert "zed" not in good(folder, "log -db x.sqlite")
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be what sudo makes")
+    good(folder, "init -db x.sqlite", SUDO_UID=str(m2sh_tools.NOBODY), SUDO_USER="zed")
+    assert ", root (sudo: nobody)@" in good(folder, "log -db x.sqlite -count 1")
+
+
+# Goal: a database that cannot be used has the reason, and no advice that would destroy it.
+def test_databases_that_cannot_be_read(folder):
+    good(folder, "config -db x.sqlite -config conf.py")
+    said = bad(folder, "servers -db /tmp")
+    assert said == "/tmp is a folder; name the database in it\n"
+    for line in ("init", "load -config conf.py", "commit -what a -why b", "stop -every"):
+        command, *rest = line.split()
+        assert "is a folder" in bad(folder, f"{command} -db www {' '.join(rest)}"), line
+    assert "no such file; m2sh config -db none" in bad(folder, "servers -db none")
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be somebody else")
+    os.chown(folder / "x.sqlite", 0, 0)
+    (folder / "x.sqlite").chmod(0o600)
+    for line in ("servers -db x.sqlite", "commit -db x.sqlite -what a -why b"):
+        said = bad(folder, line)
+        assert "not readable: uid 65534 may not" in said and "config" not in said, said
+
+
+# Goal: dump shows all that a load can make, and columns that it does not know.
+def test_dump_shows_everything(folder):
+    (folder / "all.py").write_text(CONFIG + """
+main.listeners.append(Listener("::1", 7000, mode="0600"))
+main.filters.append(Filter("/lib/f.so", {"a": 1}))
+main.control_port, main.error_log_level, main.use_ssl = "ipc://run/c", 3, 1
+app.replies = "pull"
+commit([], settings={"limits.head_ms": 7}, mimetypes={".odd": "x/y"})
+""")
+    (folder / "all.py").write_text((folder / "all.py").read_text()
+                                   .replace("listeners.append", "listeners += (").replace(
+        'mode="0600"))', 'mode="0600"),)').replace("filters.append(", "filters += (").replace(
+        '{"a": 1}))', '{"a": 1}),)').replace("+= ((", "+= ("))
+    good(folder, "load -force -db x.sqlite -config all.py")
+    with sqlite3.connect(folder / "x.sqlite") as connection:
+        connection.execute("ALTER TABLE handler ADD COLUMN later TEXT DEFAULT 'new'")
+    connection.close()
+    dump = good(folder, "dump -db x.sqlite")
+    for text in ("name='main'", "pid_file='/run/mongrel2.pid'", "control_port='ipc://run/c'",
+                 "error_log_level=3", "use_ssl=1", "Filter(name='/lib/f.so'", "replies='pull'",
+                 "Listener(address='::1', port=7000, mode='0600')", "later='new'",
+                 "Setting(key='limits.head_ms', value='7')",
+                 "MimeType(mimetype='x/y', extension='.odd')"):
+        assert text in dump, text
+    assert dump.count("MimeType(") == 3  # the odd one, and those of the file
+
+
+# Goal: a load refuses what no server could start with, says all of it, and leaves what was there;
+# -force loads it. Without a program to ask, it says so.
+def test_a_load_of_what_cannot_start(folder):
+    good(folder, "config -db x.sqlite -config conf.py")
+    (folder / "bad.py").write_text(CONFIG.replace("6767", "70000").replace("'www/'", "'www'"))
+    before = (folder / "x.sqlite").read_bytes()
+    for command in ("load", "config"):
+        said = bad(folder, f"{command} -db x.sqlite -config bad.py")
+        assert "error: server row 1, port 70000: must be" in said and "-force" in said
+        assert bad(folder, f"{command} -db none.sqlite -config bad.py").count("port 70000") == 1
+    assert (folder / "x.sqlite").read_bytes() == before
+    assert not [name for name in os.listdir(folder) if name.startswith((".", "none"))]
+    good(folder, "load -force -db x.sqlite -config bad.py")
+    assert "port 70000" in bad(folder, "check -db x.sqlite -uuid u-1")
+    done = m2sh("load", "-db", "x.sqlite", "-config", "conf.py", cwd=folder,
+                MONGREL2_BIN="/bin/false")
+    assert done.returncode == 0 and "Loaded unchecked but for the language" in done.stderr
+    assert "is not a program" in bad(folder, "load -db x.sqlite -config conf.py",
+                                     MONGREL2_BIN="/none")
+
+
+# Goal: a word that is misspelt in a configuration has its place and the word that was meant.
+def test_misspelt_words(folder):
+    (folder / "bad.py").write_text("from mongrel2.config import *\nmain = Server(\n"
+                                   "    uuid='a', defaulthost='x', port=1)\n")
+    said = bad(folder, "load -db x.sqlite -config bad.py")
+    assert said.startswith("bad.py:3:15: Server has no defaulthost; it has uuid, ")
+    assert said.endswith(" Did you mean default_host?\n")
+    (folder / "bad.py").write_text("from mongrel2.config import *\nProxy(addr='x')\n")
+    assert bad(folder, "load -db x.sqlite -config bad.py") == "bad.py:2: Proxy needs port\n"
 
 
 def test_a_reader_that_goes_away(folder):
@@ -258,7 +423,7 @@ def test_listeners(folder):
     (folder / "new.py").write_text(f"from mongrel2.config import *\n{LISTENERS}commit([main])")
     (folder / "new.conf").write_text(f"{LISTENERS}servers = [main]")
     for name in ("new.py", "new.conf"):
-        good(folder, f"config -db x.sqlite -config {name}")
+        good(folder, f"config -db x.sqlite -config {name} -force")
         assert rows(folder, "SELECT proxy_protocol FROM server") == [(1,)]
         query = "SELECT server_id, address, port, proxy_protocol, mode FROM listener"
         assert rows(folder, query) == [(1, "::1", 81, 1, "0660"), (1, "unix:run/web", 0, 0, "0600")]
@@ -307,7 +472,7 @@ TABLES = {
 
 def test_debians_m2sh_makes_the_same_database_of_the_same_file(folder):
     (folder / "old.conf").write_text(OLD_STYLE)
-    good(folder, "config -db ours.sqlite -config old.conf")
+    good(folder, "config -db ours.sqlite -config old.conf -force")
     subprocess.run([DEBIAN, "load", "--db", "theirs.sqlite", "--config", "old.conf"], cwd=folder,
                    check=True, env={**os.environ, "LOGNAME": "zed"}, timeout=m2sh_tools.SECONDS)
     for table, columns in TABLES.items():

@@ -35,7 +35,7 @@ class Checkout:
         if AS_ROOT:
             self.give_away()
         # What make does.
-        self.run("m2sh config -db tests/config.sqlite -config tests/sample_conf.py")
+        self.run("m2sh config -db tests/config.sqlite -config tests/sample_conf.py -force")
         self.run("mkdir run\nmkdir logs\nmkdir tmp")
 
     def give_away(self):

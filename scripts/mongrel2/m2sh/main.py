@@ -15,6 +15,7 @@ from mongrel2.db import DatabaseError
 from mongrel2.folder import FolderError
 from mongrel2.m2sh import (control_command, jail_command, output, process_commands,
                            store_commands)
+from mongrel2.m2sh.checker import Refused
 from mongrel2.m2sh.options import (Command, HelpWanted, Options, UsageError, describe, find, parse,
                                    value)
 from mongrel2.m2sh.process import ProcessError
@@ -54,7 +55,7 @@ def _run(words: List[str], line: str, interactive: bool) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
-    except (ConfigError, DatabaseError, ProcessError, FolderError) as error:
+    except (ConfigError, DatabaseError, ProcessError, FolderError, Refused) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import select
+import select as polling
 import signal
 import struct
 import time
@@ -21,6 +21,7 @@ from typing import Iterator, Optional, Set
 from mongrel2 import db
 from mongrel2.folder import Folder, FolderError, crowd, writers_of
 from mongrel2.m2sh.process import ProcessError
+from mongrel2.m2sh.select import short_title
 
 # Between two masters of an upgrade nobody has the lock for a moment.
 _HANDOVER_SECONDS = 0.3
@@ -57,8 +58,8 @@ class Found:
             raise NotPermitted(f"The process {self.pid} belongs to another user") from None
 
     def ends_within(self, seconds: float) -> bool:
-        poll = select.poll()
-        poll.register(self.handle, select.POLLIN)
+        poll = polling.poll()
+        poll.register(self.handle, polling.POLLIN)
         return bool(poll.poll(int(seconds * 1000)))
 
 
@@ -79,12 +80,8 @@ def find(server: db.Row, database: str) -> Iterator[Found]:
             os.close(handle)
 
 
-def _title(server: db.Row) -> str:
-    return f"{server['name']} {server['uuid']}"
-
-
 def _not_found(server: db.Row, error: FolderError) -> str:
-    path, name = pid_path(server), _title(server)
+    path, name = pid_path(server), short_title(server)
     if not error.missing:
         return f"PID file {path} of server {name} cannot be used: {error}"
     text = f"PID file {path} not found for server {name}"
@@ -134,7 +131,7 @@ def refuse_crowd(writers: Set[int], path: str) -> None:
 
 
 def _look(server: db.Row, folder: Folder) -> Found:
-    path, name = pid_path(server), _title(server)
+    path, name = pid_path(server), short_title(server)
     deadline = time.monotonic() + _HANDOVER_SECONDS
     while True:
         with folder.file(os.path.basename(path)) as file:
