@@ -1,8 +1,8 @@
 """The files of a server's folder, which belongs to somebody else than the root who looks at them.
 
 Its owner can put anything there at any moment: links, pipes, endless files. So each step of a path
-is taken from the folder before it, which is held open, nothing blocks, and only small plain files
-are read. Everybody who can decide where a path leads is noted down (`writers`), for the callers to judge.
+is taken from the folder before it, which is held open, nothing blocks, and only plain files are
+read. Everybody who can decide where a path leads is noted down (`writers`), for callers to judge.
 """
 
 from __future__ import annotations

@@ -82,9 +82,9 @@ def test_second_signal(deployment, first, second):
         assert not any(map(is_alive, children))
 
 
-# Goal: INT and TERM at the same moment are one stop, as when a Ctrl-C reaches the server and whoever
-# passes it on. Method: both while the master stands still, so that it hears them in one turn, with
-# a request in flight that must be answered. Meanwhile ps shows that it stops.
+# Goal: INT and TERM at the same moment are one stop, as when a Ctrl-C reaches the server and a
+# program that passes it on. Method: both while the master stands still, so that it hears them in
+# one turn, with a request in flight that must be answered. Meanwhile ps shows that it stops.
 def test_two_signals_at_once_are_one(deployment, workers):
     deployment.configure({"/": handler()})
     with Server(deployment, workers=workers) as server, Handler(deployment) as answering:

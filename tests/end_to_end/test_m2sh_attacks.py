@@ -1,5 +1,5 @@
-"""m2sh as root, in the folder of a user who does not mean well: whatever he puts there, root signals,
-empties, follows and waits for nothing that the user could not have reached himself."""
+"""m2sh as root, in the folder of a user who does not mean well: whatever he puts there, root
+signals, empties, follows and waits for nothing that the user could not have reached himself."""
 
 import contextlib
 import os
@@ -91,8 +91,8 @@ def test_numbers_of_others(sites):
         innocent.wait()
 
 
-# Goal: a lock proves only its holder, and root signals that one if it is the user's, or the master of
-# this folder. Method: the number of the other master, the lock a process of root's; then the user's.
+# Goal: a lock proves only its holder, and root signals that one if it is the user's, or the master
+# of this folder. Method: the other master's number, the lock a process of root's; then the user's.
 def test_locks_of_others(sites):
     sites.plant(str(sites.server.pid))
     words = [sys.executable, "-c", LOCKED, sites.pid_file]
@@ -153,9 +153,9 @@ def test_a_database_of_the_users(sites):
     sites.all_fail("can change the database")
 
 
-# Goal: whatever is in the place of the pid file and of the files beside it, root neither waits for it
-# nor reads it without end. Method: pipes and links to /dev/zero; a server of the user's runs, so that
-# the files beside its pid file are looked at.
+# Goal: whatever is in the place of the pid file and of the files beside it, root neither waits for
+# it nor reads it without end. Method: pipes and links to /dev/zero; a server of the user's runs, so
+# that the files beside its pid file are looked at.
 @pytest.mark.parametrize("kind", ["pipe", "zero", "link", "large"])
 def test_files_that_block_or_never_end(sites, kind):
     def put(path):
@@ -218,7 +218,7 @@ def test_renames_in_a_loop(sites):
         swaps.wait()
 
 
-# Goal: root talks with the control port of the server that was named. Method: a link to another one.
+# Goal: root talks with the control port of the server that was named. Method: a link to another.
 def test_links_to_control_ports(sites):
     os.symlink(sites.other.path("run/control"), sites.mine.path("run/control"))
     done = sites.run("control -do stop")
@@ -228,8 +228,8 @@ def test_links_to_control_ports(sites):
     sites.other_serves()
 
 
-# Goal: m2sh of root's writes no database for a user beyond what he could write. Method: a link to one
-# of root's, and one of root's in the folder of the user; a new one is his.
+# Goal: m2sh of root's writes no database for a user beyond what he could write. Method: a link to
+# one of root's; a new one is the user's.
 def test_databases_in_the_users_folder(sites):
     target, link = os.path.join(sites.place, "target.sqlite"), sites.mine.path("link.sqlite")
     m2sh("init", "-db", target)
@@ -248,8 +248,8 @@ def test_databases_in_the_users_folder(sites):
     assert "not a plain file" in m2sh("servers", "-db", sites.mine.path("pipe"), check=False).stdout
 
 
-# Goal: the master of a root's server is found in a folder like this, also when what stands in its pid
-# file is nonsense, and a file of the user's in its place hides it at most.
+# Goal: the master of a root's server is found in a folder like this, also when its pid file has
+# nonsense in it, and a file of the user's in its place hides it at most.
 def test_the_true_master_is_found(sites):
     with Server(sites.mine, workers=1, as_root=True) as server:
         assert f"RUNNING at PID {server.pid}" in sites.run("running").stdout

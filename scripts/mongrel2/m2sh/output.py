@@ -1,4 +1,4 @@
-"""Standard output and standard error of m2sh, which may be closed, full, or read by nobody any more.
+"""Standard output and standard error of m2sh, which may be closed, full, or without a reader.
 
 Nothing that is printed can fail in the middle of a command, and no character that came from a file
 or a server steers a terminal. The fault is kept, and costs the exit status at the end.
@@ -57,9 +57,9 @@ def one_line(text: object) -> str:
 
 
 def open_closed_streams() -> None:
-    """Descriptors 0, 1 and 2 are there, so that no other file takes their numbers, where it would be
-    written over by a program that prints. What is put there cannot be written to, and programs
-    that are started find them closed, as they were."""
+    """Descriptors 0, 1 and 2 are there, so that no other file takes their numbers and is written
+    over by a program that prints. What is put there cannot be written to, and programs that are
+    started find them closed, as they were."""
     while True:
         null = os.open(os.devnull, os.O_RDONLY)
         if null > 2:

@@ -111,8 +111,8 @@ def _stop(options: Options) -> int:
         if found.ends_within(seconds):
             print(f"Stopped server {name} at PID {found.pid}")
             return 0
-        print(f"Server {name} still RUNNING at PID {found.pid} after {seconds} seconds; wait longer "
-              "with -wait SECONDS, or use -murder to stop it now")
+        print(f"Server {name} still RUNNING at PID {found.pid} after {seconds} seconds; wait "
+              "longer with -wait SECONDS, or use -murder to stop it now")
         return 1
 
     return _for_each_running(options, "stopped", tell, wait)

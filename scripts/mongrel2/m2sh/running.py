@@ -26,6 +26,7 @@ from mongrel2.m2sh.select import short_title
 # Between two masters of an upgrade nobody has the lock for a moment.
 _HANDOVER_SECONDS = 0.3
 _POLL_SECONDS = 0.05
+_POLL_MS_MOST = 2 ** 31 - 1
 _PID_BYTES = 32
 # The name of a master that stops gracefully (master/supervisor.cc).
 _DRAINING = "mongrel2-drains"
@@ -60,7 +61,7 @@ class Found:
     def ends_within(self, seconds: float) -> bool:
         poll = polling.poll()
         poll.register(self.handle, polling.POLLIN)
-        return bool(poll.poll(int(seconds * 1000)))
+        return bool(poll.poll(min(int(seconds * 1000), _POLL_MS_MOST)))
 
 
 @contextlib.contextmanager
@@ -126,8 +127,9 @@ def refuse_crowd(writers: Set[int], path: str) -> None:
     """Root acts for one user, or for nobody but itself."""
     who = crowd(writers) if os.geteuid() == 0 else ""
     if who:
-        raise FolderError(f"{who} can change the database, or what lies at {path}, so root does not "
-                          "believe it; give both, and the folders above, to root or to one user")
+        raise FolderError(f"{who} can change the database, or what lies at {path}, so root does "
+                          "not believe it; give both, and the folders above, to root or to one "
+                          "user")
 
 
 def _look(server: db.Row, folder: Folder) -> Found:
