@@ -311,9 +311,13 @@ def _rights_of_its_place(path: str) -> Iterator[None]:
         yield
         return
     uid, groups, group = writers.pop(), os.getgroups(), os.getegid()
-    os.setgroups([])
-    os.setegid(_group_of(uid))
-    os.seteuid(uid)
+    try:
+        os.setgroups([])
+        os.setegid(_group_of(uid))
+        os.seteuid(uid)
+    except OSError as error:  # root without capabilities, as in some containers
+        raise DatabaseError(f"{path} lies in a folder of uid {uid}, whose rights cannot be taken "
+                            f"on: {error.strerror}; run this as that user") from None
     try:
         yield
     finally:

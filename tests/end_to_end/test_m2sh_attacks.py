@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from lib.deployment import GID, UID, UUID, Deployment, dir_, m2sh
+from lib.deployment import GID, TOP, UID, UUID, Deployment, dir_, m2sh
 from lib.server import Server
 from lib.waiting import is_alive, wait_until
 
@@ -22,7 +22,7 @@ OTHER = 65533  # whose server must not notice anything
 LOCKED = """
 import fcntl, os, sys, time
 if os.fork():
-    os.wait()
+    sys.exit(os.wait()[1] != 0)
 file = open(sys.argv[1], "r+")
 fcntl.lockf(file, fcntl.LOCK_EX)
 print(os.getpid(), flush=True)
@@ -48,8 +48,11 @@ class Sites:
         self.others_pid_file = self.other.path("run/mongrel2.pid")
 
     def run(self, line, **more):
+        return m2sh(*self.words(line), check=False, **more)
+
+    def words(self, line):
         command, *rest = line.split()
-        return m2sh(command, "-db", self.mine.database, "-uuid", UUID, *rest, check=False, **more)
+        return [command, "-db", self.mine.database, "-uuid", UUID, *rest]
 
     def all_fail(self, *words):
         """Every command says so and does nothing."""
@@ -263,5 +266,33 @@ def test_the_true_master_is_found(sites):
         assert sites.run("stop").returncode == 1
         os.rename(sites.pid_file + ".old", sites.pid_file)
         assert sites.run("stop").returncode == 0
+        assert server.wait_end() == 0
+    sites.other_serves()
+
+
+# Goal: as in containers and units, where root may not look at the root directory of others, the
+# master is found, and no other one.
+def test_without_the_right_to_look(sites):
+    def run(line):
+        bare = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
+        return subprocess.run([*bare, sys.executable, f"{TOP}/scripts/m2sh", *sites.words(line)],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+
+    sites.plant(str(sites.server.pid))
+    holder = subprocess.Popen([sys.executable, "-c", LOCKED, sites.pid_file, UUID], text=True,
+                              stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline()
+        assert "no server of that folder" in run("stop").stdout
+    finally:
+        for child in children(holder.pid):
+            os.kill(child, 9)
+        holder.wait()
+        holder.stdout.close()
+    os.unlink(sites.pid_file)
+    with Server(sites.mine, workers=1, as_root=True) as server:
+        assert f"RUNNING at PID {server.pid}" in run("running").stdout
+        assert run("stop").returncode == 0
         assert server.wait_end() == 0
     sites.other_serves()

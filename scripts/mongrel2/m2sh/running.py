@@ -186,30 +186,27 @@ def _why_not(server: db.Row, holder: Found, folder: Folder, writers: Set[int]) -
     status = _read(f"/proc/{holder.pid}/status")
     uids = {int(word) for word in status.partition("\nUid:")[2].split("\n")[0].split()[:3]}
     known = bool(uids) and uids <= writers  # that user could signal it as well
-    is_master = uids == {0} and _lives_in(holder.pid, folder) and _is_named(holder.pid, server)
+    is_master = uids == {0} and _is_master(holder.pid, server, folder)
     if holder.ends_within(0):
         return "which has ended"  # what was read may be of another one
     return "" if known or is_master else "which is no server of that folder"
 
 
-def _lives_in(pid: int, folder: Folder) -> bool:
-    """Whether its root directory is the server's folder, as it is for a master of root's."""
+def _is_master(pid: int, server: db.Row, folder: Folder) -> bool:
+    """Whether a process of root's is the master in the folder. Its root directory says so; without
+    the right to look there (CAP_SYS_PTRACE, which containers lack) name and arguments must do,
+    and these are root's own words."""
+    is_called_so = _read(f"/proc/{pid}/comm").startswith("mongrel2")
+    names = {str(server[key]) for key in ("uuid", "name", "default_host")} - {""}
+    names_server = not names.isdisjoint(_read(f"/proc/{pid}/cmdline").split("\0"))
     try:
         its, ours = os.stat(f"/proc/{pid}/root/"), (folder.start or folder).facts
+    except PermissionError:
+        return is_called_so and names_server
     except OSError:
         return False
-    return (its.st_dev, its.st_ino) == (ours.st_dev, ours.st_ino)
-
-
-def _is_named(pid: int, server: db.Row) -> bool:
-    """Whether its program is called like ours, or its arguments name the server."""
-    words = _read(f"/proc/{pid}/cmdline").split("\0")
-    names = {str(server[key]) for key in ("uuid", "name", "default_host")} - {""}
-    try:
-        program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-    except OSError:
-        program = ""
-    return program.startswith("mongrel2") or not names.isdisjoint(words)
+    is_there = (its.st_dev, its.st_ino) == (ours.st_dev, ours.st_ino)
+    return is_there and (is_called_so or names_server)
 
 
 def _read(path: str) -> str:
