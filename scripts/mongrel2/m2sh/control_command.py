@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List, TYPE_CHECKING
 from mongrel2 import db
 from mongrel2.folder import Folder, FolderError
 from mongrel2.m2sh import running, select
-from mongrel2.m2sh.options import Command, Options, UsageError, value
+from mongrel2.m2sh.options import Command, Options, value
 from mongrel2.m2sh.process import ProcessError
 from mongrel2.m2sh.store_commands import DB
 
@@ -88,8 +88,8 @@ def _control(options: Options) -> int:
     if not servers:
         return 1
     if not addresses[0]:
-        raise UsageError(f"Server {select.short_title(servers[0])} has no control port: the "
-                         "setting control_port is empty.")
+        raise ProcessError(f"Server {select.short_title(servers[0])} has no control port: the "
+                           "setting control_port is empty.")
     with _connected(options.db, servers[0], addresses[0]) as port:
         if getattr(options, "do") is not None:
             return _run(port, getattr(options, "do"))

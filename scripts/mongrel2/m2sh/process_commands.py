@@ -172,7 +172,7 @@ def _say_verdict(options: Options, server: db.Row, found: running.Found, before:
 
 def _reopen(options: Options) -> int:
     def tell(server: db.Row, found: running.Found) -> int:
-        _signal(options, server, found, signal.SIGUSR1)
+        found.signal(signal.SIGUSR1)
         print(f"Server {select.short_title(server)} at PID {found.pid} opens its logs again")
         return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from typing import List, Optional
 
@@ -127,15 +128,13 @@ def _keys(options: Options) -> int:
     try:
         from mongrel2 import keys
     except ImportError:
-        raise UsageError("m2sh keys needs pyzmq: install python3-zmq.") from None
+        print("m2sh keys needs pyzmq: install python3-zmq.", file=sys.stderr)
+        return 1
     public, secret = keys.make()
     if options.out is None:
         print(f"public {public}\nsecret {secret}")
         return 0
-    try:
-        keys.write(options.out, public, secret)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    keys.write(options.out, public, secret)
     print(f"{options.out}.key holds the secret key, {options.out}.pub the public one: {public}")
     return 0
 
