@@ -338,6 +338,7 @@ def _writing(path: str, busy: float = BUSY_SECONDS,
              must_exist: bool = False) -> Iterator[sqlite3.Connection]:
     """One transaction: all of it, or (whatever goes wrong) nothing, not even a new empty file."""
     with _rights_of_its_place(path):
+        _refuse_common_folder(path)
         is_new = not os.path.exists(path)
         if must_exist or not is_new:
             _examine(path, f"m2sh init -db {path} makes it")
@@ -355,6 +356,14 @@ def _writing(path: str, busy: float = BUSY_SECONDS,
                 if is_new and not done:
                     with contextlib.suppress(OSError):
                         os.unlink(path)
+
+
+def _refuse_common_folder(path: str) -> None:
+    """As root; reading there does no harm, since it rolls no journal back."""
+    place = os.path.dirname(os.path.realpath(path))
+    if os.getuid() == 0 and os.path.isdir(place) and os.stat(place).st_mode & stat.S_IWOTH:
+        raise DatabaseError(f"{path}: everybody can put a journal beside it, with which root would "
+                            f"change files elsewhere; make a folder for it in {place}")
 
 
 def _refuse_read_only(path: str) -> None:

@@ -36,7 +36,7 @@ class Folder:
         self.path = path
         self.start = start
         self.writers: Set[int] = set(start.writers) if start else set()
-        # As root, paths inside are those of the server's chroot, and foreign links lead nowhere.
+        # As root, paths inside end in the server's chroot, and no link there leads anywhere.
         self._jailed = start is not None and os.geteuid() == 0
         self._steps: List[int] = []
         try:
@@ -86,12 +86,11 @@ class Folder:
         self._steps.append(os.dup(start._steps[-1]) if start else
                            os.open("/" if path.startswith("/") else ".", _FOLDER))
         names = path.split("/")[::-1]
-        done: List[str] = []
+        shown = start.path if start else "/" if path.startswith("/") else ""
         links = 0
         while names:
             name = names.pop()
-            done.append(name or "/")
-            shown = os.path.normpath(os.path.join(start.path if start else "", *done) or "/")
+            shown = os.path.normpath(os.path.join(shown, name))
             with _faults(shown, folder=True):
                 target = self._step(name, shown)
             if target is None:
@@ -99,8 +98,11 @@ class Folder:
             links += 1
             if links > _LINKS_MOST:
                 raise FolderError(f"{shown}: too many links")
-            if target.startswith("/"):
-                self._restart()
+            shown = os.path.dirname(shown)
+            if target.startswith("/"):  # begins at the top
+                self.close()
+                self._steps.append(os.open("/", _FOLDER))
+                shown = "/"
             names.extend(target.split("/")[::-1])
 
     def _step(self, name: str, shown: str) -> Optional[str]:
@@ -117,9 +119,9 @@ class Folder:
             return None
         facts = os.stat(name, dir_fd=here, follow_symlinks=False)
         if stat.S_ISLNK(facts.st_mode):
-            if self._jailed and facts.st_uid != 0:
-                raise FolderError(f"{shown} is a link of uid {facts.st_uid}, which root does not "
-                                  "follow; put the folder itself there")
+            if self._jailed:
+                raise FolderError(f"{shown} is a link, which root does not follow; put the folder "
+                                  "itself there")
             self._note(facts.st_uid)
             return os.readlink(name, dir_fd=here)
         self._steps.append(os.open(name, _FOLDER, dir_fd=here))
@@ -128,15 +130,6 @@ class Folder:
         if facts.st_mode & stat.S_IWOTH and not facts.st_mode & stat.S_ISVTX:
             self._note(ANYBODY)
         return None
-
-    def _restart(self) -> None:
-        """An absolute link begins at the top: of the server's folder, as the server sees it."""
-        if self._jailed:
-            while len(self._steps) > 1:
-                os.close(self._steps.pop())
-            return
-        self.close()
-        self._steps.append(os.open("/", _FOLDER))
 
     def _note(self, uid: int) -> None:
         if uid != 0:

@@ -251,6 +251,20 @@ def test_databases_in_the_users_folder(sites):
     assert "not a plain file" in m2sh("servers", "-db", sites.mine.path("pipe"), check=False).stdout
 
 
+# Goal: root writes no database where everybody can put a journal beside it, and reads it there.
+def test_databases_where_everybody_writes(sites):
+    path = sites.mine.path("tmp/x.sqlite")
+    os.chown(sites.mine.path("tmp"), 0, 0)
+    os.chmod(sites.mine.path("tmp"), 0o1777)
+    os.chown(sites.mine.folder, 0, 0)
+    shutil.copy(sites.mine.database, path)
+    assert UUID in m2sh("servers", "-db", path).stdout
+    for line in ("init", "commit -what a -why b"):
+        command, *rest = line.split()
+        done = m2sh(command, "-db", path, *rest, check=False)
+        assert done.returncode == 1 and "a journal beside it" in done.stdout
+
+
 # Goal: the master of a root's server is found in a folder like this, also when its pid file has
 # nonsense in it, and a file of the user's in its place hides it at most.
 def test_the_true_master_is_found(sites):
