@@ -90,9 +90,9 @@ $(PRECOMPILED_HEADERS): $(BUILD)/%.gch: % Makefile
 
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 
-# The database of the manual's first test run (2.4, 3.2).
+# The database of the manual's first test run (2.4, 3.2), whose folders the user makes after this.
 tests/config.sqlite: tests/sample_conf.py $(wildcard scripts/m2sh scripts/mongrel2/*)
-	@scripts/m2sh config -db $@ -config tests/sample_conf.py
+	@scripts/m2sh config -db $@ -config tests/sample_conf.py -force
 
 # FILTER= takes a GoogleTest pattern.
 unit: $(UNIT_TESTS)

@@ -2,6 +2,7 @@
 #include "master/supervisor.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <utility>
 
@@ -16,6 +17,11 @@ constexpr uint64_t kRelayDrainMs = 2000;
 // Beyond its own limits the end of the server waits this long for the kernel to end processes.
 constexpr uint64_t kEndMs = 5000;
 constexpr double kLastLookS = 0.02;
+// A stop said twice within this is one: Ctrl-C reaches a whole group of processes, and some of them
+// pass it on.
+constexpr auto kSameStop = std::chrono::milliseconds(500);
+// What ps and m2sh see of a master that stops gracefully; m2sh does not tell it twice.
+constexpr const char* kDrainingName = "mongrel2-drains";
 
 double in_seconds(uint64_t ms) { return static_cast<double>(ms) / 1000; }
 
@@ -74,7 +80,7 @@ void Supervisor::signal_arrived(int number) {
       return stop_now();
     case SIGTERM:
     case SIGINT:
-      return mode_ == Mode::kRunning ? stop_gracefully() : stop_now();
+      return stop_requested();
     default:
       return;
   }
@@ -250,12 +256,23 @@ void Supervisor::child_gone(Child& child, const std::string& why) {
 
 // ---- the end
 
+void Supervisor::stop_requested() {
+  const auto now = std::chrono::steady_clock::now();
+  if (mode_ == Mode::kRunning) {
+    stop_requested_ = now;
+    return stop_gracefully();
+  }
+  if (now - stop_requested_ < kSameStop) return log_info("stops already: told so twice at once");
+  stop_now();
+}
+
 void Supervisor::stop_gracefully() {
   if (current_.number == 0) {
     failure_ = "told to stop before it served";
     return stop_now();
   }
   mode_ = Mode::kDraining;
+  ::prctl(PR_SET_NAME, kDrainingName, 0, 0, 0);
   const uint64_t drain_ms = current_.plan.drain_ms;
   log_info("stops: what is in flight has " + std::to_string(drain_ms) + " ms to finish");
   if (owner_) setup_.notify.stopping();

@@ -3,6 +3,7 @@
 // nothing that a stranger wrote. Built and run by main.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -92,6 +93,7 @@ class Supervisor final : public SignalUser,
   void signal_ourselves(uint64_t number);
   void reopen_logs();
   void use_logs(Logs logs);
+  void stop_requested();
   void stop_gracefully();
   void stop_now();
   void end_undertakings();
@@ -167,6 +169,7 @@ class Supervisor final : public SignalUser,
   TimerWatcher held_limit_;
 
   Mode mode_ = Mode::kRunning;
+  std::chrono::steady_clock::time_point stop_requested_;  // by the first INT or TERM
   bool ended_ = false;
   size_t clients_passed_on_ = 0;  // messages, for taking turns
   TimerWatcher end_limit_;

@@ -24,11 +24,13 @@ class ControlError(Exception):
 
 
 class ControlPort:
-    """One connection to the endpoint at addr, as in "ipc://run/control"."""
+    """One connection to the endpoint at addr, as in "ipc://run/control"; name is what messages call
+    it."""
 
     def __init__(self, addr: str, timeout: float = TIMEOUT_SECONDS,
-                 context: Optional[zmq.Context[Any]] = None) -> None:
+                 context: Optional[zmq.Context[Any]] = None, name: str = "") -> None:
         self.addr = addr
+        self.name = name or addr
         self.timeout = timeout
         self._own_context = zmq.Context() if context is None else None
         self._context = context or self._own_context
@@ -56,9 +58,9 @@ class ControlPort:
         try:
             table, rest = tnetstrings.parse(answer)
         except ValueError as error:
-            raise ControlError(f"{self.addr}: {error}") from None
+            raise ControlError(f"{self.name}: {error}") from None
         if rest or not isinstance(table, dict):
-            raise ControlError(f"{self.addr}: no answer of a control port: {answer[:60]!r}")
+            raise ControlError(f"{self.name}: no answer of a control port: {answer[:60]!r}")
         if b"error" in table:
             raise ControlError(_text(table[b"error"]), _text(table.get(b"code", b"")))
         names = [_text(name) for name in table.get(b"headers", [])]
@@ -74,12 +76,12 @@ class ControlPort:
                 self._socket.connect(self.addr)
             except zmq.ZMQError as error:
                 self._hang_up()
-                raise ControlError(f"{self.addr}: {error.strerror}") from None
+                raise ControlError(f"{self.name}: {error.strerror}") from None
         self._socket.send(message)
         if not self._socket.poll(int(self.timeout * 1000)):
             self._hang_up()  # REQ would send nothing before that answer
             raise ControlError(
-                f"{self.addr} does not answer within {self.timeout:g} s: is the server running, "
+                f"{self.name} does not answer within {self.timeout:g} s: is the server running, "
                 "may you use its control port, and was it not told to stop?")
         return self._socket.recv()
 

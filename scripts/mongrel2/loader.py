@@ -10,8 +10,11 @@ import os
 import re
 import sys
 import traceback
+from dataclasses import fields
+from typing import Optional
 
 from mongrel2 import config, dsl
+from mongrel2.suggest import did_you_mean
 
 _IMPORT = re.compile(r"^[ \t]*(from|import)[ \t]+mongrel2\b", re.MULTILINE)
 
@@ -60,11 +63,47 @@ def _explain(path: str, error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename or path}:{error.lineno}: {error.msg}"
     package = os.path.dirname(os.path.abspath(__file__))
-    place = path
+    name, line = path, 0
     for frame in traceback.extract_tb(error.__traceback__):
         if not os.path.abspath(frame.filename).startswith(package + os.sep):
             if not frame.filename.startswith("<"):
-                place = f"{frame.filename}:{frame.lineno}"
+                name, line = frame.filename, frame.lineno or 0
+    place = f"{name}:{line}" if line else name
     if isinstance(error, config.ConfigError):
         return f"{place}: {error}"
+    if isinstance(error, TypeError):
+        return _explain_call(name, line, str(error)) or f"{place}: TypeError: {error}"
     return f"{place}: {type(error).__name__}: {error}"
+
+
+def _explain_call(path: str, line: int, text: str) -> str:
+    """What Python says of a call of ours with wrong words, in the words of the language; "": it is
+    about something else."""
+    match = re.match(r"(\w+)\.__init__\(\) (got an unexpected keyword argument|missing)", text)
+    kind = getattr(config, match.group(1), None) if match else None
+    words = re.findall(r"'(\w+)'", text)
+    if kind is None or match is None or not words:
+        return ""
+    if match.group(2) == "missing":
+        return f"{path}:{line}: {match.group(1)} needs {' and '.join(words)}"
+    known = [spec.name for spec in fields(kind)]
+    column = _column_of(path, line, words[0])
+    return (f"{path}:{column or line}: {match.group(1)} has no {words[0]}; it has "
+            f"{', '.join(known)}.{did_you_mean(words[0], known)}")
+
+
+def _column_of(path: str, line: int, keyword: str) -> Optional[str]:
+    """LINE:COLUMN of a keyword in the call that is on this line of a file."""
+    import ast  # only where something is wrong already
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            for word in node.keywords:
+                if word.arg == keyword:
+                    return f"{word.lineno}:{word.col_offset + 1}"
+    return None

@@ -8,7 +8,7 @@ import pytest
 from lib.deployment import dir_, handler
 from lib.handler import Handler
 from lib.server import Server
-from lib.waiting import can_connect, is_alive, wait_until
+from lib.waiting import can_connect, is_alive, stands_still, wait_until
 
 
 # Goal: TERM and INT end an idle server at once with status 0, its children too, and what it has
@@ -62,6 +62,7 @@ def test_download_in_flight(deployment, workers):
 
 
 # Goal: a second TERM or INT, or QUIT after it, ends the server now though a request is in flight.
+# Method: the second one is said until it is heard; at once it would be the same word twice.
 @pytest.mark.parametrize("first, second", [
     (signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGINT),
     (signal.SIGTERM, signal.SIGINT), (signal.SIGTERM, signal.SIGQUIT)])
@@ -74,10 +75,32 @@ def test_second_signal(deployment, first, second):
         server.send_signal(first)
         wait_until(lambda: not can_connect(deployment.port), "the port to close")
         assert server.process.poll() is None
-        server.send_signal(second)
+        wait_until(lambda: server.process.poll() is not None or server.send_signal(second),
+                   "the end")
         server.wait_end()
         assert client.is_closed()
         assert not any(map(is_alive, children))
+
+
+# Goal: INT and TERM at the same moment are one stop, as when a Ctrl-C reaches the server and a
+# program that passes it on. Method: both while the master stands still, so that it hears them in
+# one turn, with a request in flight that must be answered. Meanwhile ps shows that it stops.
+def test_two_signals_at_once_are_one(deployment, workers):
+    deployment.configure({"/": handler()})
+    with Server(deployment, workers=workers) as server, Handler(deployment) as answering:
+        client = server.client().send_request()
+        request = answering.recv()
+        server.send_signal(signal.SIGSTOP)
+        wait_until(lambda: stands_still(server.pid), "the master to stand still")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            server.send_signal(number)
+        wait_until(lambda: not can_connect(deployment.port), "the port to close")
+        wait_until(lambda: "told so twice at once" in server.log(), "the second one to be heard")
+        with open(f"/proc/{server.pid}/comm", encoding="ascii") as file:
+            assert file.read() == "mongrel2-drains\n"
+        answering.reply(request, "late")
+        assert client.answer().body == b"late"
+        assert server.wait_end() == 0
 
 
 # Goal: QUIT at once ends it now with work in flight.

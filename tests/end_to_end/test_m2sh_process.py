@@ -1,7 +1,7 @@
 # Goal: m2sh starts, finds, reloads and stops the right processes, says so in the words of the
 # manual (3.9), and its exit status can be trusted.
-# Method: a stand-in for the server: it writes its pid file, notes signals, and can be stubborn. The
-# real one is in test_m2sh_transcript.py.
+# Method: a stand-in for the server: it writes and locks its pid file, lives in its folder if root
+# started it, notes signals, and can be stubborn. The real one is in test_m2sh_transcript.py.
 import os
 import pathlib
 import re
@@ -16,23 +16,35 @@ from lib.m2sh_tools import M2SH, SECONDS, m2sh
 from lib.waiting import wait_until
 
 STAND_IN = r'''#!/usr/bin/python3
-import os, signal, sqlite3, sys, time
+import fcntl, os, signal, sys, time
 if sys.argv[1] == "--check":
     print("checked", sys.argv[2], sys.argv[3])
     sys.exit(1 if sys.argv[3] == os.environ.get("BAD") else 0)
 db, uuid = sys.argv[1:]
+if os.environ.get("REFUSE") == uuid and os.environ.get("DETACH"):
+    sys.exit(3)
+if os.environ.get("DETACH") and os.fork() != 0:
+    sys.exit(0)
 pid_file = f"run/{uuid}.pid"
 stop = []
 def note(number, _):
     with open(f"logs/{uuid}.log", "a") as log:
         print(signal.Signals(number).name, file=log)
+    if os.environ.get("DRAIN") and number == signal.SIGINT:
+        comm.write("mongrel2-drains")
+        comm.flush()
     if number in (signal.SIGTERM, signal.SIGQUIT) or (
             number == signal.SIGINT and not os.environ.get("STUBBORN")):
         stop.append(number)
+comm = open("/proc/self/comm", "w")
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, note)
-with open(pid_file + ".new", "w") as file:
-    file.write(str(os.getpid()))
+if os.geteuid() == 0:
+    os.chroot(".")
+file = open(pid_file + ".new", "w")
+file.write(str(os.getpid()))
+file.flush()
+fcntl.lockf(file, fcntl.LOCK_EX)
 os.rename(pid_file + ".new", pid_file)
 if os.environ.get("REFUSE") == uuid:
     sys.exit(3)
@@ -146,7 +158,7 @@ def test_selections_that_match_nothing(place):
         assert place.run(f"{command} -name one -host example.org").returncode == 1
     for command in ("start", "stop", "reload", "running"):
         done = place.run(command)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert done.stderr == "You must give either -every, -name, -host, or -uuid.\n"
 
 
@@ -206,7 +218,67 @@ def test_running(place):
 def test_pid_files_with_nonsense(place, text):
     (place.folder / "run" / "u-1.pid").write_text(text)
     done = place.run("running -name one")
-    assert (done.returncode, done.stdout) == (1, NO_PID_FILE)
+    assert (done.returncode, done.stdout) == (
+        1, "PID file run/u-1.pid of server one u-1 has no number in it, and no server holds it; "
+        "remove it\n")
+
+
+# Goal: each reason why there is no server behind a pid file has a message of its own.
+def test_what_can_be_in_the_place_of_a_pid_file(place):
+    def said():
+        done = place.run("running -name one")
+        assert done.returncode == 1
+        return done.stdout
+
+    run = place.folder / "run"
+    run.rmdir()
+    assert said() == NO_PID_FILE[:-1] + ": there is no folder run\n"
+    run.write_text("")
+    assert "cannot be used: run is no folder" in said()
+    run.unlink()
+    run.mkdir()
+    pid_file = run / "u-1.pid"
+    pid_file.mkdir()
+    assert "run/u-1.pid is a folder, and is not used; remove it" in said()
+    pid_file.rmdir()
+    pid_file.symlink_to("other")
+    assert "run/u-1.pid is a link, and is not used; remove it" in said()
+    pid_file.unlink()
+    os.mkfifo(pid_file)
+    assert "run/u-1.pid is a named pipe, and is not used; remove it" in said()
+    pid_file.unlink()
+    pid_file.write_text("7")
+    os.link(pid_file, run / "other")
+    assert "run/u-1.pid has a second name" in said()
+
+
+# Goal: a second stop waits like the first one, for what that one promised.
+def test_stop_said_twice(place):
+    child = place.start("start -name one", STUBBORN="1", DRAIN="1")
+    place.up("u-1")
+    assert place.run("stop -name one -wait 0").returncode == 1
+    wait_until(lambda: place.log("u-1") == ["SIGINT"], "the signal")
+    done = place.run("stop -name one -wait 0")
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"Server one u-1 at PID {child.pid} stops already\n")
+    assert "still RUNNING" in done.stdout
+    assert place.log("u-1") == ["SIGINT"]
+    assert "is stopping" in place.run("reload -name one").stderr
+    assert place.run("stop -name one -murder").returncode == 0
+
+
+# Goal: root starts all servers that can be started, whichever of them cannot, and says which.
+def test_one_that_does_not_start_keeps_no_other_from_it(place):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, for servers in the background")
+    (place.folder / "conf.py").write_text(CONFIG.replace("daemonize\": 0", "daemonize\": 1"))
+    assert place.run("config -config conf.py").returncode == 0
+    child = place.start("start -every", REFUSE="u-1", DETACH="1")
+    place.up("u-2", "u-3")
+    assert child.wait(SECONDS) == 1
+    assert "Server one u-1 is NOT started" in child.stdout.read()
+    assert place.run("stop -every").returncode == 1  # one never ran
+    assert not (place.folder / "run" / "u-3.pid").exists()
 
 
 def test_a_pid_that_belongs_to_somebody_else_by_now_is_left_alone(place):
@@ -263,7 +335,8 @@ def test_sudo_may_be_another_command(place):
     place.up("u-1")
     done = m2sh("stop", "-db", "x.sqlite", "-name", "one", "-sudo", str(wrapper), cwd=place.folder)
     assert done.returncode == 0
-    assert (place.folder / "wrapped").read_text().endswith(f"sh -c kill -s INT {child.pid}\n")
+    assert (place.folder / "wrapped").read_text().endswith("/m2sh stop -db x.sqlite -uuid u-1\n")
+    assert child.wait(SECONDS) == 0
 
 
 def test_no_program_to_start(place):

@@ -35,7 +35,7 @@ class Checkout:
         if AS_ROOT:
             self.give_away()
         # What make does.
-        self.run("m2sh config -db tests/config.sqlite -config tests/sample_conf.py")
+        self.run("m2sh config -db tests/config.sqlite -config tests/sample_conf.py -force")
         self.run("mkdir run\nmkdir logs\nmkdir tmp")
 
     def give_away(self):
@@ -148,6 +148,24 @@ def test_start_reload_and_stop_in_the_background(checkout):
     assert out.startswith(f"Stopped server test {UUID} at PID ")
     assert fetch(checkout.url()) is None
     checkout.run("m2sh running -db tests/config.sqlite -host localhost", status=1, as_root=True)
+
+
+# Goal: who owns the folder needs no sudo to stop and reload the server that root started there: he
+# may use its control port. The history has each of these, and who it was.
+def test_the_owner_of_a_server_of_roots(checkout):
+    if not AS_ROOT:
+        pytest.skip("needs root, or sudo without a password")
+    checkout.run("m2sh start -db tests/config.sqlite -host localhost", as_root=True)
+    checkout.wait_until_up()
+    out = checkout.run("m2sh reload -db tests/config.sqlite -host localhost")
+    assert "Reloaded server test" in out and "sudo" not in out
+    out = checkout.run("m2sh stop -db tests/config.sqlite -host localhost")
+    assert out.startswith(f"Stopped server test {UUID} at PID ")
+    assert fetch(checkout.url()) is None
+    lines = checkout.run("m2sh log -db tests/config.sqlite").splitlines()[-3:]
+    for line, who, command in zip(lines, ("root", "nobody", "nobody"), ("start", "reload", "stop")):
+        assert f", {who}@" in line and f"{command}_command] m2sh {command} -db" in line, lines
+        assert line.endswith(f"(test {UUID})")
 
 
 def test_a_configuration_of_ones_own(checkout):

@@ -148,10 +148,10 @@ class Deployment:
         return "\n".join(lines) + "\n"
 
     def configure(self, *arguments, **named):
-        """Writes the configuration and loads it with m2sh; a server that runs sees it at its next
-        reload."""
+        """Writes the configuration and loads it with m2sh, whatever is wrong with it; a server that
+        runs sees it at its next reload."""
         self.write("config.py", self.source(*arguments, **named))
-        m2sh("config", "-db", self.database, "-config", self.path("config.py"))
+        m2sh("config", "-db", self.database, "-config", self.path("config.py"), "-force")
         os.chown(self.database, UID, GID)
 
     def sql(self, *statements):

@@ -6,13 +6,16 @@ argument, as `status what=net`, is a command of Mongrel2 1.x, and its answer is 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
-from typing import Any, Dict, List, TYPE_CHECKING
+from typing import Any, Dict, Iterator, List, TYPE_CHECKING
 
 from mongrel2 import db
-from mongrel2.m2sh import select
-from mongrel2.m2sh.options import Command, Options, UsageError, value
+from mongrel2.folder import Folder, FolderError
+from mongrel2.m2sh import running, select
+from mongrel2.m2sh.options import Command, Options, value
 from mongrel2.m2sh.process import ProcessError
 from mongrel2.m2sh.store_commands import DB
 
@@ -20,19 +23,62 @@ if TYPE_CHECKING:
     from mongrel2.control import ControlPort
 
 PROMPT = "> "
-_DEFAULT = "ipc://run/control"
+_IPC = "ipc://"
+_DEFAULT = f"{_IPC}run/control"
 
 
 def address(database: db.Database, server: db.Row) -> str:
     """Where the control port is, as seen from outside the server's chroot; "": it has none."""
-    spec = server["control_port"]
+    spec = str(server["control_port"])
     if not spec:
         setting = database.setting("control_port")
         spec = _DEFAULT if setting is None else setting
-    if not spec.startswith("ipc://") or not server["chroot"]:
-        return str(spec)
-    path = str(spec)[len("ipc://"):].lstrip("/")
-    return "ipc://" + os.path.join(str(server["chroot"]), path)
+    if not spec.startswith(_IPC) or not server["chroot"]:
+        return spec
+    return _IPC + os.path.join(str(server["chroot"]), spec[len(_IPC):].lstrip("/"))
+
+
+@contextlib.contextmanager
+def _held(spec: str, server: db.Row, database: str) -> Iterator[str]:
+    """The address for root: of the very socket that was looked at. Its owner's folder is no place
+    to follow links in: they could lead to the port of another server."""
+    if not spec.startswith(_IPC) or os.geteuid() != 0:
+        yield spec
+        return
+    path = spec[len(_IPC):]
+    with running.server_folder(server, database, path) as top:
+        below = os.path.relpath(path, top.path) if server["chroot"] else os.path.basename(path)
+        with Folder(os.path.dirname(below) or ".", start=top) as folder:
+            running.refuse_crowd(folder.writers, path)
+            with folder.file(os.path.basename(below), stat.S_IFSOCK, os.O_PATH) as socket:
+                yield f"{_IPC}/proc/self/fd/{socket}"
+
+
+@contextlib.contextmanager
+def _connected(options_db: str, server: db.Row, spec: str) -> Iterator[ControlPort]:
+    try:
+        from mongrel2.control import ControlPort
+    except ImportError:
+        raise ProcessError("m2sh control needs pyzmq: install python3-zmq.") from None
+    try:
+        with _held(spec, server, options_db) as place:
+            with ControlPort(place, name=spec) as port:
+                yield port
+    except FolderError as error:
+        raise ProcessError(f"{spec}: {error}") from None
+
+
+def say(path: str, server: db.Row, words: str) -> bool:
+    """Has a running server do something by way of its control port; whether it will."""
+    with db.Database(path) as database:
+        spec = address(database, server)
+    if not spec or (spec.startswith(_IPC) and not os.access(spec[len(_IPC):], os.W_OK)):
+        return False
+    try:
+        with _connected(path, server, spec) as port:
+            return _run(port, words, quiet=True) == 0
+    except ProcessError:
+        return False
 
 
 def _control(options: Options) -> int:
@@ -42,13 +88,9 @@ def _control(options: Options) -> int:
     if not servers:
         return 1
     if not addresses[0]:
-        raise UsageError(f"Server {select.short_title(servers[0])} has no control port: the "
-                         "setting control_port is empty.")
-    try:
-        from mongrel2.control import ControlPort
-    except ImportError:
-        raise ProcessError("m2sh control needs pyzmq: install python3-zmq.") from None
-    with ControlPort(addresses[0]) as port:
+        raise ProcessError(f"Server {select.short_title(servers[0])} has no control port: the "
+                           "setting control_port is empty.")
+    with _connected(options.db, servers[0], addresses[0]) as port:
         if getattr(options, "do") is not None:
             return _run(port, getattr(options, "do"))
         print("CONNECTING...", flush=True)
@@ -69,7 +111,7 @@ def _converse(port: ControlPort) -> int:
             _run(port, line)
 
 
-def _run(port: ControlPort, line: str) -> int:
+def _run(port: ControlPort, line: str, quiet: bool = False) -> int:
     from mongrel2.control import ControlError
     name, *rest = line.split()
     try:
@@ -77,10 +119,12 @@ def _run(port: ControlPort, line: str) -> int:
             _print_table(port.request(name, **_arguments(rest)))
         else:
             answer = port.words(" ".join([name, *rest])).rstrip("\n")
-            print(answer, flush=True)
+            if not quiet:
+                print(answer, flush=True)
             return 1 if answer.startswith('{"error"') else 0
     except ControlError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
+        if not quiet:
+            print(f"ERROR: {error}", file=sys.stderr)
         return 1
     return 0
 

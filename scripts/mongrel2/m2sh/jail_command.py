@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
 from mongrel2 import db
-from mongrel2.m2sh import process, select
+from mongrel2.folder import FolderError
+from mongrel2.m2sh import process, running, select
 from mongrel2.m2sh.options import Command, Options
 from mongrel2.m2sh.store_commands import DB
 
@@ -27,6 +28,7 @@ _ROWS = [("uid", "same"), ("gid", "same"), ("groups", "most"), ("root", "same"),
          ("seccomp", "least"), ("landlock", "least"), ("dumpable", "most"),
          ("core_bytes", "most")]
 _UNLIMITED = 2 ** 64 - 1
+_BOOK_BYTES = 1 << 20
 # They live for a moment, and only their latest report is kept.
 _SHORT_LIVED = ("config reader", "resolver")
 _SHORT_LIVED_NAMES = ("m2-config", "m2-resolver")
@@ -48,23 +50,28 @@ def _facts(line: str) -> Facts:
         name, _, values = word.partition("=")
         facts[name] = tuple(int(number) for number in values.split(","))
     facts["root"] = facts.pop("root_device") + facts.pop("root_inode")
+    for name, _ in _ROWS:
+        if max(facts[name]) > _UNLIMITED or min(facts[name]) < 0:
+            raise ValueError(name)
     return facts
 
 
-def _book(server: db.Row) -> List[Page]:
-    path = process.pid_path(server)
-    path = (path[:-4] if path.endswith(".pid") else path) + ".jail"
+def _book(server: db.Row, database: str) -> List[Page]:
+    name = running.beside_pid_file(server, ".jail")
     pages = []
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            for line in file:
-                name, asked, has = line.rstrip("\n").split("\t")
-                pages.append(Page(name, _facts(has)["pid"][0], _facts(asked), _facts(has)))
-    except OSError as error:
-        raise process.ProcessError(f"{path}: {error.strerror}; the server writes this file while "
-                                   "it runs, an older one writes none") from None
-    except (ValueError, KeyError):
-        raise process.ProcessError(f"{path} is not what a server writes") from None
+        with running.pid_folder(server, database) as folder:
+            text = folder.read(name, _BOOK_BYTES).decode("ascii", "replace")
+    except FolderError as error:
+        raise process.ProcessError(f"{error}; the server writes this file while it runs, an older "
+                                   "one writes none") from None
+    try:
+        for line in text.splitlines():
+            title, asked, has = line.split("\t")
+            pages.append(Page(title, _facts(has)["pid"][0], _facts(asked), _facts(has)))
+    except (ValueError, KeyError, IndexError):
+        raise process.ProcessError(f"{name} beside the pid file is not what a server "
+                                   "writes") from None
     return pages
 
 
@@ -162,10 +169,10 @@ def _children(pid: int) -> Dict[int, str]:
     return names
 
 
-def _print_server(server: db.Row, pid: int) -> int:
+def _print_server(server: db.Row, database: str, pid: int) -> int:
     print(f"Server {select.short_title(server)} at PID {pid}")
     children = _children(pid)
-    pages = _book(server)
+    pages = _book(server, database)
     weak = sum(_print_page(page) for page in pages)
     known = {page.pid for page in pages}
     for child, name in children.items():
@@ -182,12 +189,12 @@ def _jail(options: Options) -> int:
         servers = select.chosen(database, options, "shown")
     status = 0 if servers else 1
     for server in servers:
-        found = process.find(server)
-        if not found.running:
-            print(f"Server {select.short_title(server)} is not running", file=sys.stderr)
-            status = 1
-        elif _print_server(server, found.pid) != 0:
-            status = 1
+        with running.find(server, options.db) as found:
+            if not found.pid:
+                print(found.why, file=sys.stderr)
+                status = 1
+            elif _print_server(server, options.db, found.pid) != 0:
+                status = 1
     return status
 
 

@@ -1,4 +1,5 @@
-"""`COMMAND -option value -flag`, in the manner of the manual: one dash or more, no order, no `=`.
+"""`COMMAND -option value -flag`, in the manner of the manual: one dash or more, in any order; or as
+GNU has it, `--option=value`.
 
 A command declares its options; whatever it did not declare is refused. Knows no command by name.
 """
@@ -8,11 +9,20 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
+
+from mongrel2.suggest import did_you_mean
+
+# Asked for behind a command, these explain it.
+_HELP = ("-h", "-help", "--help")
 
 
 class UsageError(Exception):
     """m2sh was called in a way that cannot be meant. The message says what would be right."""
+
+
+class HelpWanted(Exception):
+    """Somebody asks what a command is for."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +50,22 @@ def either(name: str, help: str) -> Option:
 class Options:
     """What was given, as attributes: text, True for a flag or a bare word, None if absent."""
 
-    def __init__(self, given: Dict[str, Any], line: str, interactive: bool) -> None:
+    def __init__(self, command: str, given: Dict[str, Any], line: str, interactive: bool) -> None:
+        self.command = command
         self._given = given
         self.line = line  # the whole command, for the history
         self.interactive = interactive  # inside the shell, which must survive the command
 
     def __getattr__(self, name: str) -> Any:
         return self._given.get(name)
+
+    def words(self, without: Iterable[str]) -> List[str]:
+        """The command as words again, but for some options."""
+        words = [self.command]
+        for name, given in self._given.items():
+            if name not in without:
+                words += [f"-{name}"] if given is True else [f"-{name}", given]
+        return words
 
     def number(self, name: str, default: int) -> int:
         text = self._given.get(name)
@@ -63,6 +82,13 @@ class Command:
     help: str
     options: List[Option]
     run: Callable[[Options], int]
+    bare: str = ""  # the option that a word without a dash is for
+
+    @property
+    def summary(self) -> str:
+        """What fits into a list."""
+        return min((self.help.partition(mark)[0] for mark in (": ", "; ", ", ", ". ")),
+                   key=len).rstrip(".")
 
 
 def parse(command: Command, words: List[str], line: str, interactive: bool) -> Options:
@@ -72,18 +98,25 @@ def parse(command: Command, words: List[str], line: str, interactive: bool) -> O
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        name = word.lstrip("-")
-        if not word.startswith("-"):
+        if word in _HELP:
+            raise HelpWanted
+        name, equals, attached = word.lstrip("-").partition("=")
+        if not word.startswith("-") and command.bare and command.bare not in given:
+            name, equals, attached = command.bare, "=", word
+        elif not word.startswith("-"):
             raise UsageError(f"m2sh {command.name}: {word!r} is no option; they begin with a dash.")
         if name not in known:
-            raise UsageError(f"m2sh {command.name} has no option -{name}. {_choice(command)}")
+            raise UsageError(f"m2sh {command.name} has no option -{name}. {_choice(command)}"
+                             + did_you_mean(name, [*known, "help"], "-"))
         if name in given:
             raise UsageError(f"Option -{name} is given twice.")
-        given[name] = _value_of(known[name], rest, known)
+        if equals and known[name].kind == "flag":
+            raise UsageError(f"Option -{name} takes no value.")
+        given[name] = attached if equals else _value_of(known[name], rest, known)
     for option in command.options:
         if option.name not in given:
             _add_default(option, given)
-    return Options(given, line, interactive)
+    return Options(command.name, given, line, interactive)
 
 
 def _value_of(option: Option, rest: List[str], known: Dict[str, Option]) -> Any:
@@ -115,7 +148,7 @@ def _choice(command: Command) -> str:
 
 
 def describe(command: Command) -> str:
-    """The text of `m2sh help -for COMMAND`."""
+    """The text of `m2sh help COMMAND`."""
     lines = [f"m2sh {command.name}", "", f"    {command.help}"]
     if command.options:
         lines.append("")
@@ -127,4 +160,4 @@ def describe(command: Command) -> str:
 
 
 def find(commands: Dict[str, Command], name: str) -> Optional[Command]:
-    return commands.get(name.lstrip("-"))
+    return commands.get("help" if name in _HELP else name.lstrip("-"))

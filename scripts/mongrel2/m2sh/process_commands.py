@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from typing import Any, Callable, List, NoReturn, Tuple
+from typing import Any, Callable, List, NoReturn, Optional
 
 from mongrel2 import db
-from mongrel2.m2sh import process, select
+from mongrel2.m2sh import control_command, history, process, running, select
 from mongrel2.m2sh.options import Command, Options, either, flag, value
 from mongrel2.m2sh.store_commands import DB
 
@@ -28,16 +29,20 @@ def _start(options: Options) -> int:
     program = process.program()
     sudo = process.sudo_words(options.sudo)
     commands = [sudo + [program, options.db, server["uuid"]] for server in servers]
+    for server in servers:
+        history.record(options, server)
     if len(servers) == 1 and not options.interactive:
         _announce(servers[0])
         _become(commands[0])
     if detaches and (sudo or os.geteuid() == 0):
-        # Into the background: each one returns once it serves, or has failed.
+        # Into the background: each one returns once it serves, or has failed; the others go on.
+        status = 0
         for server, command in zip(servers, commands):
             _announce(server)
             if _run_all([command]) != 0:
-                return 1
-        return 0
+                print(f"Server {select.short_title(server)} is NOT started", file=sys.stderr)
+                status = 1
+        return status
     for server in servers:
         _announce(server)
     return _run_all(commands)
@@ -93,95 +98,147 @@ def _run_all(commands: List[List[str]]) -> int:
 def _stop(options: Options) -> int:
     number = signal.SIGQUIT if options.murder else signal.SIGINT
     seconds = options.number("wait", _STOP_SECONDS)
-    signalled: List[Tuple[db.Row, int]] = []
 
-    def tell(server: db.Row, found: process.Found) -> None:
-        process.send(found.pid, number, options.sudo)
-        signalled.append((server, found.pid))
-
-    status = _for_each_running(options, "stopped", tell)
-    for server, pid in signalled:
-        name = select.short_title(server)
-        if process.wait_until_gone(pid, seconds):
-            print(f"Stopped server {name} at PID {pid}")
+    def tell(server: db.Row, found: running.Found) -> int:
+        if found.stops and not options.murder:  # told twice it would not wait for anything
+            print(f"Server {select.short_title(server)} at PID {found.pid} stops already")
         else:
-            print(f"Server {name} still RUNNING at PID {pid} after {seconds} seconds; wait longer "
-                  "with -wait SECONDS, or use -murder to stop it now")
-            status = 1
-    return status
+            _signal(options, server, found, number)
+        return 0
+
+    def wait(server: db.Row, found: running.Found) -> int:
+        name = select.short_title(server)
+        if found.ends_within(seconds):
+            print(f"Stopped server {name} at PID {found.pid}")
+            return 0
+        print(f"Server {name} still RUNNING at PID {found.pid} after {seconds} seconds; wait "
+              "longer with -wait SECONDS, or use -murder to stop it now")
+        return 1
+
+    return _for_each_running(options, "stopped", tell, wait)
 
 
 def _reload(options: Options) -> int:
-    seconds = options.number("wait", _RELOAD_SECONDS)
-
-    def tell(server: db.Row, found: process.Found) -> None:
-        before = process.verdict(server)
-        process.send(found.pid, signal.SIGHUP, options.sudo)
-        name = f"{select.short_title(server)} at PID {found.pid}"
-        if before is None:  # it has no place for its verdicts, or is a Mongrel2 of 1.x
+    def tell(server: db.Row, found: running.Found) -> int:
+        _refuse_if_it_stops(server, found)
+        before = running.verdict(server, options.db)
+        _signal(options, server, found, signal.SIGHUP)
+        if before is None:  # it has no place for its verdicts
+            name = f"{select.short_title(server)} at PID {found.pid}"
             print(f"Reloading server {name}, its error log says how it went")
-            return
-        after = process.wait_for_verdict(server, before, seconds)
-        if after is None:
-            raise process.ProcessError(f"Server {name} has not finished its reload after {seconds} "
-                                       "seconds; its error log says more, -wait waits longer")
-        if not after.ok:
-            raise process.ProcessError(f"Server {name} goes on as before: {after.text}")
-        print(f"Reloaded server {name}: {after.text}")
+            return 0
+        return _say_verdict(options, server, found, before, "reload")
 
     return _for_each_running(options, "reloaded", tell)
 
 
 def _upgrade(options: Options) -> int:
-    seconds = options.number("wait", _RELOAD_SECONDS)
-
-    def tell(server: db.Row, found: process.Found) -> None:
-        before = process.verdict(server)
-        name = f"{select.short_title(server)} at PID {found.pid}"
+    def tell(server: db.Row, found: running.Found) -> int:
+        _refuse_if_it_stops(server, found)
+        before = running.verdict(server, options.db)
         if before is None:  # the signal would end a Mongrel2 that does not know it
-            raise process.ProcessError(f"Server {name} leaves no verdicts beside its pid file, so "
-                                       "it may not know upgrades; stop and start it instead")
-        process.send(found.pid, signal.SIGUSR2, options.sudo)
-        after = process.wait_for_verdict(server, before, seconds, about="upgrade")
-        if after is None:
-            raise process.ProcessError(f"Server {name} has not finished its upgrade after "
-                                       f"{seconds} seconds; its error log says more, -wait waits "
-                                       "longer")
-        if not after.ok:
-            raise process.ProcessError(f"Server {name} goes on as before: {after.text}")
-        print(f"Upgraded server {name}: {after.text}")
+            raise process.ProcessError(
+                f"Server {select.short_title(server)} at PID {found.pid} leaves no verdicts beside "
+                "its pid file, so it may not know upgrades; stop and start it instead")
+        _signal(options, server, found, signal.SIGUSR2)
+        return _say_verdict(options, server, found, before, "upgrade")
 
     return _for_each_running(options, "upgraded", tell)
 
 
+def _refuse_if_it_stops(server: db.Row, found: running.Found) -> None:
+    if found.stops:
+        raise process.ProcessError(f"Server {select.short_title(server)} at PID {found.pid} is "
+                                   "stopping; start it again when it has ended")
+
+
+def _say_verdict(options: Options, server: db.Row, found: running.Found, before: running.Verdict,
+                 what: str) -> int:
+    """Waits for what comes of a reload or an upgrade, and says it."""
+    seconds = options.number("wait", _RELOAD_SECONDS)
+    name = f"{select.short_title(server)} at PID {found.pid}"
+    about = "upgrade" if what == "upgrade" else ""
+    after = running.wait_for_verdict(server, options.db, found, before, seconds, about)
+    if after is None:
+        how = "has ended meanwhile" if found.ends_within(0) else (
+            "is stopping now" if found.stops else f"has not finished its {what} after {seconds} "
+            "seconds; its error log says more, -wait waits longer")
+        raise process.ProcessError(f"Server {name} {how}")
+    if not after.ok:
+        raise process.ProcessError(f"Server {name} goes on as before: {after.text}")
+    print(f"{'Upgraded' if what == 'upgrade' else 'Reloaded'} server {name}: {after.text}")
+    return 0
+
+
+def _reopen(options: Options) -> int:
+    def tell(server: db.Row, found: running.Found) -> int:
+        found.signal(signal.SIGUSR1)
+        print(f"Server {select.short_title(server)} at PID {found.pid} opens its logs again")
+        return 0
+
+    return _for_each_running(options, "told", tell)
+
+
 def _running(options: Options) -> int:
-    def tell(server: db.Row, found: process.Found) -> None:
+    def tell(server: db.Row, found: running.Found) -> int:
         print(f"Found server {select.short_title(server)} RUNNING at PID {found.pid}")
+        return 0
 
     return _for_each_running(options, "found", tell)
 
 
+def _signal(options: Options, server: db.Row, found: running.Found,
+            number: signal.Signals) -> None:
+    """Tells a server something: by a signal, or where that is not permitted, by its control port,
+    which its owner may use."""
+    try:
+        found.signal(number)
+    except running.NotPermitted:
+        words = {signal.SIGINT: "stop", signal.SIGHUP: "reload"}.get(number)
+        if words is None or not control_command.say(options.db, server, words):
+            raise
+    history.record(options, server)
+
+
 def _for_each_running(options: Options, done: str,
-                      act: Callable[[db.Row, process.Found], None]) -> int:
-    """Acts on each chosen server that runs, says which do not; 0 if all did and all went well."""
+                      *steps: Callable[[db.Row, running.Found], int]) -> int:
+    """Takes each chosen server that runs through the steps, each step with all of them; says which
+    do not run. 0 if all did and all went well."""
     with db.Database(options.db) as database:
         servers = select.chosen(database, options, done)
     status = 0 if servers else 1
-    for server in servers:
-        found = process.find(server)
-        name = select.short_title(server)
-        if found.running:
-            try:
-                act(server, found)
-                continue
-            except process.ProcessError as error:
-                print(error, file=sys.stderr)
-        elif not found.pid:
-            print(f"PID file {found.path} not found for server {name}")
-        else:
-            print(f"Server {name} NOT RUNNING at PID {found.pid}")
-        status = 1
+    with contextlib.ExitStack() as held:
+        left = [(server, held.enter_context(running.find(server, options.db)))
+                for server in servers]
+        for step in steps:
+            gone_well = []
+            for server, found in left:
+                try:
+                    its_status = _take(options, server, found, step)
+                except process.ProcessError as error:
+                    print(error, file=sys.stderr)
+                    its_status = 1
+                if its_status == 0:
+                    gone_well.append((server, found))
+                status = max(status, its_status or 0)
+            left = gone_well
     return status
+
+
+def _take(options: Options, server: db.Row, found: running.Found,
+          step: Callable[[db.Row, running.Found], int]) -> Optional[int]:
+    """One step with one server; None if somebody else has taken all of them."""
+    if not found.pid:
+        print(found.why)
+        return 1
+    if not process.sudo_words(options.sudo):
+        try:
+            return step(server, found)
+        except running.NotPermitted as error:
+            print(f"{error}, asking sudo.", flush=True)
+    words = options.words(without=("sudo", "every", "name", "host", "uuid"))
+    process.run_again(options.sudo, [*words, "-uuid", str(server["uuid"])], found.pid)
+    return None
 
 
 def _check(options: Options) -> int:
@@ -217,6 +274,8 @@ COMMANDS = [
             "without losing a connection, and says what came of it.",
             [*_MANY, _SUDO, value("wait", "how many seconds to wait for that, "
                                   f"{_RELOAD_SECONDS} if not given")], _upgrade),
+    Command("reopen", "Has running servers open their log files again, after these were renamed.",
+            [*_MANY, _SUDO], _reopen),
     Command("running", "Tells which servers run.", _MANY, _running),
     Command("check", "Has the server read the database and print all that is wrong with it.",
             _MANY, _check),

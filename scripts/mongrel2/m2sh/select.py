@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 from mongrel2 import db
+from mongrel2.m2sh.output import one_line
 from mongrel2.m2sh.options import Options, UsageError, flag, value
 
 ONE = [
@@ -16,11 +17,11 @@ EVERY = flag("every", "all of them, if there is more than one")
 
 
 def title(server: db.Row) -> str:
-    return f"{server['name']} {server['default_host']} {server['uuid']}"
+    return one_line(f"{server['name']} {server['default_host']} {server['uuid']}")
 
 
 def short_title(server: db.Row) -> str:
-    return f"{server['name']} {server['uuid']}"
+    return one_line(f"{server['name']} {server['uuid']}")
 
 
 def matching(servers: List[db.Row], uuid: Optional[str] = None, name: Optional[str] = None,

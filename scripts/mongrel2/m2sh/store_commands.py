@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from typing import List, Optional
 
 import mongrel2
 from mongrel2 import db, loader
-from mongrel2.m2sh import select
+from mongrel2.m2sh import checker, dump, select
+from mongrel2.m2sh.output import one_line
 from mongrel2.m2sh.options import Command, Options, UsageError, flag, value
 
 DB = value("db", "the configuration database", required=True, default_file="config.sqlite")
+FORCE = flag("force", "also if no server could start with it")
 CONFIG = value("config", "the configuration file", required=True, default_file="mongrel2.conf")
 
 
@@ -20,14 +23,18 @@ def _init(options: Options) -> int:
 
 
 def _load(options: Options) -> int:
-    commit = loader.read(options.config)
-    db.replace(options.db, commit, ["load_command"], options.line)
-    return 0
+    return _replace(options, ["load_command"])
 
 
 def _config(options: Options) -> int:
+    return _replace(options, ["init_command", "load_command"])
+
+
+def _replace(options: Options, history: List[str]) -> int:
     commit = loader.read(options.config)
-    db.replace(options.db, commit, ["init_command", "load_command"], options.line)
+    if not options.force:
+        checker.refuse_faults(options.db, commit)
+    db.replace(options.db, commit, history, options.line)
     return 0
 
 
@@ -35,15 +42,20 @@ def _dump(options: Options) -> int:
     with db.Database(options.db) as database:
         print(f"LOADING DB:  {options.db}")
         for server in database.servers():
-            print(_text("Server", server, "uuid access_log error_log chroot default_host port"))
+            print(dump.server(server))
             for listener in database.listeners(server):
-                print("\t" + _listener_text(listener))
+                print("\t" + dump.listener(listener))
+            for kind in ("filter", "xrequest"):
+                for module in database.of_server(kind, server):
+                    print("\t" + dump.row(kind.capitalize(), module, without=("server_id",)))
             for host in database.hosts(server):
-                print("\t" + _host_text(host))
+                print("\t" + dump.host(host))
                 for route in database.routes(host):
-                    target = _target_text(database, route)
-                    print(f"\t\tRoute(path={route['path']!r}, reversed={route['reversed']}, "
-                          f"target={target})")
+                    print("\t\t" + dump.route(route, dump.target(database, route, whole=True)))
+        for setting in database.settings():
+            print(dump.row("Setting", setting))
+        for kind in dump.own_mimetypes(database.mimetypes()):
+            print(dump.row("MimeType", kind))
     return 0
 
 
@@ -53,7 +65,7 @@ def _servers(options: Options) -> int:
         for server in database.servers():
             print(select.title(server))
             for listener in database.listeners(server):
-                print("\t" + _listener_text(listener))
+                print("\t" + dump.listener(listener))
     return 0
 
 
@@ -66,9 +78,9 @@ def _hosts(options: Options) -> int:
         for server in servers:
             print("--------")
             for host in database.hosts(server):
-                print(f"{_host_text(host)} :")
+                print(f"{dump.host(host)} :")
                 for route in database.routes(host):
-                    print(f"\t{route['path']} : {_target_text(database, route)}")
+                    print(f"\t{route['path']} : {dump.target(database, route)}")
     return 0
 
 
@@ -84,7 +96,7 @@ def _routes(options: Options) -> int:
             print(f"ROUTES in host {host['name']}, server {server['name']}")
             print("-----")
             for route in database.routes(host):
-                print(f"{route['path']} : {_target_text(database, route)}")
+                print(f"{route['path']} : {dump.target(database, route)}")
     return 0
 
 
@@ -107,7 +119,8 @@ def _log(options: Options) -> int:
     with db.Database(options.db) as database:
         for row in database.log(max(1, options.number("count", 20))):
             when = str(row["happened_at"]).replace(" ", "T")
-            print(f"[{when}, {row['who']}@{row['location']}, {row['what']}] {row['why']}")
+            print(one_line(f"[{when}, {row['who']}@{row['location']}, {row['what']}] "
+                           f"{row['why']}"))
     return 0
 
 
@@ -115,15 +128,13 @@ def _keys(options: Options) -> int:
     try:
         from mongrel2 import keys
     except ImportError:
-        raise UsageError("m2sh keys needs pyzmq: install python3-zmq.") from None
+        print("m2sh keys needs pyzmq: install python3-zmq.", file=sys.stderr)
+        return 1
     public, secret = keys.make()
     if options.out is None:
         print(f"public {public}\nsecret {secret}")
         return 0
-    try:
-        keys.write(options.out, public, secret)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    keys.write(options.out, public, secret)
     print(f"{options.out}.key holds the secret key, {options.out}.pub the public one: {public}")
     return 0
 
@@ -139,42 +150,13 @@ def _version(_: Options) -> int:
     return 0
 
 
-def _text(title: str, row: db.Row, names: str) -> str:
-    return f"{title}({', '.join(f'{name}={row[name]!r}' for name in names.split())})"
-
-
-def _listener_text(listener: db.Row) -> str:
-    names = "address mode" if listener["address"].startswith("unix:") else "address port"
-    if listener["proxy_protocol"]:
-        names += " proxy_protocol"
-    return _text("Listener", listener, names)
-
-
-def _host_text(host: db.Row) -> str:
-    return _text("Host", host, "maintenance name matching")
-
-
-_SHOWN = {
-    "dir": ("Dir", "base index_file default_ctype"),
-    "proxy": ("Proxy", "addr port"),
-    "handler": ("Handler", "send_spec send_ident recv_spec recv_ident"),
-}
-
-
-def _target_text(database: db.Database, route: db.Row) -> str:
-    target = database.target(route)
-    if target is None:
-        return f"nothing (there is no {route['target_type']!r} with id {route['target_id']})"
-    return _text(_SHOWN[route["target_type"]][0], target, _SHOWN[route["target_type"]][1])
-
-
 COMMANDS = [
     Command("init", "Makes an empty configuration database; an old one is emptied, but for its "
             "history.", [DB], _init),
     Command("load", "Replaces the configuration in a database by what a file says, or leaves it as "
-            "it was.", [DB, CONFIG, flag("clear", "accepted as in the manual; a load always "
+            "it was.", [DB, CONFIG, FORCE, flag("clear", "accepted as in the manual; a load always "
                                          "replaces what was there")], _load),
-    Command("config", "init and load in one step.", [DB, CONFIG], _config),
+    Command("config", "init and load in one step.", [DB, CONFIG, FORCE], _config),
     Command("dump", "Prints everything in a database.", [DB], _dump),
     Command("servers", "Lists the servers: name, default host, uuid.", [DB], _servers),
     Command("hosts", "Lists the hosts of a server with their routes.",
