@@ -199,6 +199,10 @@ std::string_view Connection::dispatch(std::string_view rest) {
   if (exchange.route_ == nullptr) {
     return answer_without_route(rest);
   }
+  if (head.has_fragment && !exchange.route_->target->takes_fragment()) {
+    refuse(400, "a fragment in the target (RFC 9112 3.2)");
+    return {};
+  }
   return begin_body(exchange.route_->target->body_policy(exchange), rest);
 }
 

@@ -57,7 +57,8 @@ class ClientStream {
   // If this answer ends the connection, handlers are told when it is closed and not before: the one
   // that answers may be about to close it.
   virtual void tell_at_close() = 0;
-  // A line for the error log about what came of this exchange, if there is room for one.
+  // A line for the error log about what came of this exchange, if there is room for one. Client,
+  // route and request id are added.
   virtual void note(int status, std::string_view line) = 0;
   // It will be.
   virtual bool is_told(const void* pair) const = 0;
