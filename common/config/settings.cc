@@ -134,9 +134,10 @@ constexpr SettingSpec kSpecs[] = {
     text("proxy_protocol.trusted", "",
          "Networks whose PROXY header is believed, as in '10.0.0.0/8, ::1, unix'; others cannot "
          "use a listener with proxy_protocol=1."),
-    text("forwarded.trusted", "",
-         "Networks whose X-Forwarded-For, or Forwarded, says who the client is; of others it "
-         "means nothing."),
+    text(
+        "forwarded.trusted", "",
+        "Networks whose X-Forwarded-For and X-Forwarded-Proto, or Forwarded, say who the client is "
+        "and whether it came by https; of others they mean nothing."),
 
     // Access log.
     flag("disable.access_logging", false, "Write no access log."),

@@ -195,6 +195,7 @@ void Connection::retire() {
   peer.address = peer_ip_;
   peer.port = peer_port_;
   peer.sends_proxy_header = nothing_read;
+  peer.over_tls = https_;
   io_.stop();
   clients_.pass_on(std::move(socket_), peer);
   close("");

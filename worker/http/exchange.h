@@ -94,7 +94,11 @@ class Exchange {
                                : std::string_view(client_address_.data(), client_length_);
   }
   bool is_forwarded() const { return client_length_ != 0; }  // by a trusted peer
-  RequestId request_id() const { return request_id_; }       // 0: none (setting request.id)
+  // Of forwarded.trusted: what it says about the client counts.
+  bool peer_is_trusted() const { return peer_is_trusted_; }
+  // What the client was asked by, as far as we are told: TLS ends in front of this server.
+  std::string_view scheme() const { return https_ ? "https" : "http"; }
+  RequestId request_id() const { return request_id_; }  // 0: none (setting request.id)
   bool is_head() const { return is_head_; }
   // HTTP/1.0 clients get a final "Connection: keep-alive", others nothing, when this is true.
   bool keep_alive() const { return keep_alive_; }
@@ -219,6 +223,8 @@ class Exchange {
   bool is_head_ = false;
   bool keep_alive_ = true;
   bool continue_left_ = false;
+  bool peer_is_trusted_ = false;
+  bool https_ = false;
 };
 
 }  // namespace m2

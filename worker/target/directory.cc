@@ -53,7 +53,7 @@ std::string_view Directory::file_part(std::string_view path, std::string_view ro
 void Directory::redirect_to_slash(Exchange& exchange) {
   std::string location;
   const std::string_view host = exchange.head().host.in(exchange.base());
-  if (!host.empty()) location.append("http://").append(host);
+  if (!host.empty()) location.append(exchange.scheme()).append("://").append(host);
   // "//name/" alone would name another host.
   const std::string_view path = exchange.path();
   location += '/';
