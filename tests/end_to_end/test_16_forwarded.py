@@ -114,7 +114,7 @@ def test_scheme(deployment, workers):
                 assert client.request(path="/h").body == b"http"  # each request for itself
 
 
-# Goal: no field by which proxies speak reaches a backend from a client; from a trusted proxy they do.
+# Goal: no field by which proxies speak reaches a backend from a client; those of a trusted one do.
 def test_forged_fields(deployment, workers):
     forged = {"X-Real-IP": "6.6.6.6", "X-Forwarded-Host": "evil", "X-Forwarded-Port": "1",
               "X-Forwarded-Ssl": "on", "X_Forwarded_Proto": "https", "Front-End-Https": "on",
