@@ -67,6 +67,19 @@ ProxyHeader parse_version1(std::string_view bytes) {
   return parse_line(window.substr(kSignature1.size(), end - 1 - kSignature1.size()), end + 1);
 }
 
+// Extensions: a type, a length of two bytes, the value. That of PP2_TYPE_SSL begins with flags.
+bool says_tls(std::string_view extensions) {
+  constexpr uint8_t kTypeSsl = 0x20, kClientSsl = 1;
+  while (extensions.size() > 3) {
+    const auto* raw = reinterpret_cast<const uint8_t*>(extensions.data());
+    const size_t length = static_cast<size_t>(raw[1]) << 8 | raw[2];
+    if (length > extensions.size() - 3) return false;
+    if (raw[0] == kTypeSsl && length > 0) return (raw[3] & kClientSsl) != 0;
+    extensions.remove_prefix(3 + length);
+  }
+  return false;
+}
+
 ProxyHeader parse_version2(std::string_view bytes) {
   if (bytes.size() < kFixedBytes2) return incomplete();
   const auto* raw = reinterpret_cast<const uint8_t*>(bytes.data());
@@ -83,7 +96,10 @@ ProxyHeader parse_version2(std::string_view bytes) {
   if (!local && transport == 2) return bad("a client that speaks UDP");
   if (bytes.size() < kFixedBytes2 + length) return incomplete();
   ProxyHeader header{.state = State::kComplete, .bytes = kFixedBytes2 + length};
-  if (local || family == 0 || family == 3) return header;
+  if (local || family == 0) return header;
+  const size_t fixed = kFixedBytes2 + kAddressBytes[family];
+  header.tls = says_tls(bytes.substr(fixed, header.bytes - fixed));
+  if (family == 3) return header;
   const size_t address_bytes = family == 1 ? 4 : 16;
   const uint8_t* ports = raw + kFixedBytes2 + 2 * address_bytes;
   header.source = ip_from_bytes(raw + kFixedBytes2, address_bytes);

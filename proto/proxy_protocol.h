@@ -25,11 +25,12 @@ struct ProxyHeader {
   IpAddress source = {};  // of the client; none: the connection itself is meant (UNKNOWN, LOCAL),
                           // or the client of a unix socket
   uint16_t port = 0;
+  bool tls = false;  // the client spoke TLS with the balancer: version 2 can say so
   std::string_view what = {};
 };
 
-// bytes: all that has arrived. Addresses of the other end and extensions (TLV) are checked for
-// their form and not used.
+// bytes: all that has arrived. Addresses of the other end are checked for their form and not used;
+// of the extensions (TLV) only the one about TLS is looked at.
 ProxyHeader parse_proxy_header(std::string_view bytes);
 
 }  // namespace m2

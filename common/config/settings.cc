@@ -90,12 +90,12 @@ constexpr SettingSpec kSpecs[] = {
     number("zeromq.threads", 1, 1, 64, "threads", "0MQ I/O threads of each process that uses 0MQ."),
 
     // Clients.
-    number("limits.buffer_size", 4096, 64, 16777216, "bytes",
+    number("limits.buffer_size", 16384, 64, 16777216, "bytes",
            "Request line and headers of one request together (431 beyond)."),
-    number("limits.content_length", 20480, 0, 2147483647, "bytes",
+    number("limits.content_length", 1048576, 0, 2147483647, "bytes",
            "Longest request body that a handler gets in one message; a longer one is an upload "
            "(upload.temp_store, upload.stream) or refused with 413."),
-    number("limits.url_path", 2048, 1, 16777216, "bytes",
+    number("limits.url_path", 8192, 1, 16777216, "bytes",
            "Longest path of a request, without its query (414 beyond)."),
     number("limits.header_count", 1280, 1, 1048576, "headers",
            "Header fields of one request (431 beyond)."),
@@ -126,7 +126,7 @@ constexpr SettingSpec kSpecs[] = {
          "handlers as REQUEST_ID, to backends as X-Request-Id."),
     flag("no_clobber_xff", false,
          "Keep the client's own X-Forwarded-For instead of overwriting it with its address."),
-    flag("request.relaxed", false, "Accept { } and ^ in request targets too."),
+    flag("request.relaxed", false, "Accept { and } in the paths of requests too."),
     flag("net.tcp_keepalive", false, "SO_KEEPALIVE on client connections."),
     number("net.backlog", 4096, 1, 65535, "connections",
            "Clients that may wait to be accepted at each listener; the kernel allows at most "
@@ -134,9 +134,10 @@ constexpr SettingSpec kSpecs[] = {
     text("proxy_protocol.trusted", "",
          "Networks whose PROXY header is believed, as in '10.0.0.0/8, ::1, unix'; others cannot "
          "use a listener with proxy_protocol=1."),
-    text("forwarded.trusted", "",
-         "Networks whose X-Forwarded-For, or Forwarded, says who the client is; of others it "
-         "means nothing."),
+    text(
+        "forwarded.trusted", "",
+        "Networks whose X-Forwarded-For and X-Forwarded-Proto, or Forwarded, say who the client is "
+        "and whether it came by https; of others they mean nothing."),
 
     // Access log.
     flag("disable.access_logging", false, "Write no access log."),

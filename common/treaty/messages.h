@@ -52,7 +52,8 @@ enum class MessageType : uint32_t {
   kRetire,
   // From a worker that retires to the master, and on to one that stays; or from the master alone,
   // when a listener goes. descriptors: HTTP clients. text: a line for each: "" (who it is, its
-  // socket says), kClientSendsProxyHeader (first of all), or "ADDRESS PORT" (a PROXY header said).
+  // socket says), kClientSendsProxyHeader (first of all), or "ADDRESS PORT" and perhaps " tls"
+  // (a PROXY header said).
   kClients,
   // New log files. descriptors: [error_log] or [error_log, access_log].
   kLogs,

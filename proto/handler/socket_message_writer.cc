@@ -40,7 +40,7 @@ void write_socket_message(const SocketMessageParts& parts, HeaderFormat format, 
   append_decimal(out, parts.id);
   out.append(" ").append(parts.path).push_back(' ');
   const Pair path{"PATH", parts.path}, method{"METHOD", parts.method};
-  const Pair pattern{"PATTERN", parts.pattern}, scheme{"URL_SCHEME", "http"};
+  const Pair pattern{"PATTERN", parts.pattern}, scheme{"URL_SCHEME", parts.scheme};
   const Pair remote{"REMOTE_ADDR", parts.remote_addr};
   const Pair forwarded{"x-forwarded-for", parts.remote_addr};
   if (format == HeaderFormat::kTnetstring) {

@@ -18,6 +18,7 @@ struct SocketMessageParts {
   std::string_view pattern;
   std::string_view remote_addr;
   std::string_view body;
+  std::string_view scheme = "http";
 };
 
 // Replaces the contents of out.

@@ -38,9 +38,8 @@ void ChunkReader::take(char c) {
   switch (state_) {
     case State::kSize:
       return take_size(c);
-    case State::kBlank:
-    case State::kExtension:
-      return take_extension(c);
+    case State::kExtensions:
+      return take_extensions(c);
     case State::kSizeLf:
       counted_ = 0;
       return expect(c, '\n', remaining_ > 0 ? State::kData : State::kTrailerStart,
@@ -76,28 +75,21 @@ void ChunkReader::take_size(char c) {
   if (c == '\r') {
     state_ = State::kSizeLf;
   } else if (c == ';' || is_blank(c)) {
-    state_ = State::kBlank;
-    take_extension(c);
+    state_ = State::kExtensions;
+    extensions_ = {};
+    take_extensions(c);
   } else {
     fail("chunk size is followed by neither CRLF nor ';' (RFC 9112 7.1)");
   }
 }
 
-void ChunkReader::take_extension(char c) {
-  if (state_ == State::kExtension && c == '\r') {
+void ChunkReader::take_extensions(char c) {
+  if (c == '\r' && extensions_.may_end()) {
     state_ = State::kSizeLf;
     return;
   }
-  if (++counted_ > kExtensionBytesMax) return fail("chunk extension of more than 256 bytes");
-  if (state_ == State::kBlank) {
-    if (c == ';') {
-      state_ = State::kExtension;
-    } else if (!is_blank(c)) {
-      fail("blanks after a chunk size without ';' (RFC 9112 7.1.1)");
-    }
-  } else if (!is(c, kFieldChar)) {
-    fail("control byte in a chunk extension (RFC 9112 7.1.1)");
-  }
+  if (++counted_ > kExtensionBytesMax) return fail("chunk extensions of more than 256 bytes");
+  if (!extensions_.take(c)) fail(extensions_.reason());
 }
 
 void ChunkReader::take_trailer(char c) {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "proto/http/chunk_extensions.h"
+
 namespace m2 {
 
 // What one look at some input gave.
@@ -37,9 +39,8 @@ class ChunkReader {
 
  private:
   enum class State : uint8_t {
-    kSize,       // hexadecimal digits
-    kBlank,      // blanks before ';'
-    kExtension,  // ';' and what follows
+    kSize,        // hexadecimal digits
+    kExtensions,  // what follows them in the line
     kSizeLf,
     kData,
     kDataCr,
@@ -53,13 +54,14 @@ class ChunkReader {
     kFailed
   };
   State state_ = State::kSize;
-  uint32_t counted_ = 0;    // digits, then bytes of extension or trailer
+  ChunkExtensions extensions_;
+  uint32_t counted_ = 0;    // digits, then bytes of extensions or trailers
   uint64_t remaining_ = 0;  // of the chunk's data
   std::string_view reason_;
 
   void take(char c);
   void take_size(char c);
-  void take_extension(char c);
+  void take_extensions(char c);
   void take_trailer(char c);
   bool in_trailers() const { return state_ >= State::kTrailerStart && state_ <= State::kEndLf; }
   void expect(char c, char wanted, State next, std::string_view otherwise);

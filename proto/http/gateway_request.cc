@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "proto/http/forwarded.h"
 #include "proto/http/hop_fields.h"
 #include "proto/http/syntax.h"
 
@@ -16,12 +17,22 @@ enum class FieldUse : uint8_t {
   kDrop,
   kHost,
   kForwardedFor,
+  kForwarding,  // whatever else proxies say for whom, and how, they ask (forwarded.h)
+  kForwardedProto,
+  kForwarded,
   kForwards,
   kExpect,
   kRequestId
 };
 
+FieldUse use_of_forwarding(std::string_view name) {
+  if (equals_ignore_case(name, "x-forwarded-for")) return FieldUse::kForwardedFor;
+  if (equals_ignore_case(name, "x-forwarded-proto")) return FieldUse::kForwardedProto;
+  return equals_ignore_case(name, "forwarded") ? FieldUse::kForwarded : FieldUse::kForwarding;
+}
+
 FieldUse use_of(std::string_view name) {
+  if (is_forwarding_field(name)) return use_of_forwarding(name);
   switch (name.size()) {
     case 4:
       return equals_ignore_case(name, "host") ? FieldUse::kHost : FieldUse::kPass;
@@ -30,9 +41,6 @@ FieldUse use_of(std::string_view name) {
     case 12:
       if (equals_ignore_case(name, "x-request-id")) return FieldUse::kRequestId;
       return equals_ignore_case(name, "max-forwards") ? FieldUse::kForwards : FieldUse::kPass;
-    case 15:
-      return equals_ignore_case(name, "x-forwarded-for") ? FieldUse::kForwardedFor
-                                                         : FieldUse::kPass;
     default:
       return is_hop_field(name) ? FieldUse::kDrop : FieldUse::kPass;
   }
@@ -69,6 +77,7 @@ class GatewayRequestWriter {
     }
     flush_run();
     if (append_forwarded_) write_forwarded_for();
+    if (!request_.scheme.empty()) write_field("X-Forwarded-Proto", request_.scheme);
     write_own_fields();
     out_.append("\r\n");
     return GatewayVerdict::kForward;
@@ -82,6 +91,9 @@ class GatewayRequestWriter {
         if (!options_.add(field.value.in(base_))) return false;
       } else if (name.size() == 2 && equals_ignore_case(name, "te")) {
         trailers_wanted_ |= lists(field.value.in(base_), "trailers");
+      } else if (equals_ignore_case(name, "x-forwarded-for") ||
+                 equals_ignore_case(name, "x-forwarded-proto")) {
+        plain_forwarded_ = true;
       }
     }
     return true;
@@ -146,6 +158,12 @@ class GatewayRequestWriter {
       case FieldUse::kForwardedFor:
         client_forwarded_ = true;
         return !append_forwarded_;
+      case FieldUse::kForwarding:
+        return request_.peer_is_trusted;
+      case FieldUse::kForwardedProto:
+        return false;
+      case FieldUse::kForwarded:  // beside the others it may be the client's own
+        return request_.peer_is_trusted && !plain_forwarded_;
     }
     return true;
   }
@@ -203,6 +221,7 @@ class GatewayRequestWriter {
   bool absolute_ = false;
   bool append_forwarded_ = false;
   bool client_forwarded_ = false;  // the client sent an X-Forwarded-For of its own
+  bool plain_forwarded_ = false;   // there is an X-Forwarded-For or X-Forwarded-Proto
   bool counts_hops_ = false;
   bool trailers_wanted_ = false;
   bool upgrade_ = false;
@@ -214,7 +233,7 @@ bool may_trail(std::string_view name) {
   for (const std::string_view known :
        {"content-length", "content-encoding", "content-type", "content-range", "trailer", "via",
         "authorization", "cookie", "cache-control", "pragma", "range", "if-match", "if-none-match",
-        "if-modified-since", "if-unmodified-since", "if-range", "forwarded", "from", "origin"}) {
+        "if-modified-since", "if-unmodified-since", "if-range", "from", "origin"}) {
     if (equals_ignore_case(name, known)) return false;
   }
   return true;

@@ -18,6 +18,8 @@ struct GatewayRequest {
   const char* base = nullptr;    // the bytes the head is in
   std::string_view peer;         // address of the client; "-": it has none
   bool peer_is_origin = false;   // found by forwarded.h: X-Forwarded-For is this address alone
+  bool peer_is_trusted = false;  // what it says by other forwarding fields (forwarded.h) goes on
+  std::string_view scheme = {};  // X-Forwarded-Proto, in place of the client's; "": none is sent
   bool keep_client_xff = false;  // X-Forwarded-For stays as the client sent it, or absent
   bool via = true;               // add a Via field (RFC 9110 7.6.3)
   RequestId request_id = 0;      // X-Request-Id, in place of the client's; 0: that stays

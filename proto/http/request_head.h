@@ -28,7 +28,7 @@ struct RequestHead {
   Slice target;    // the request-target as received
   Slice path;      // raw, not decoded, never empty; absolute-form: the path of the URI; or "*"
   Slice query;     // after '?'
-  Slice fragment;  // after '#': no client should send one, Mongrel2 hands it on
+  Slice fragment;  // after '#': no client should send one, handlers get it
   Slice host;      // Host value or the authority of absolute-form, with its port; may be empty
   uint8_t minor_version = 1;  // HTTP/1.minor
   bool has_query = false;

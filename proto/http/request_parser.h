@@ -13,10 +13,10 @@
 namespace m2 {
 
 struct ParserLimits {
-  uint32_t head_bytes = 4096;    // limits.buffer_size: request line and header fields together
+  uint32_t head_bytes = 16384;   // limits.buffer_size: request line and header fields together
   uint32_t header_count = 1280;  // limits.header_count
   uint32_t path_bytes = 0;       // limits.url_path; 0: only head_bytes limits it
-  bool relaxed = false;          // request.relaxed: { } ^ are allowed in the target
+  bool relaxed = false;          // request.relaxed: { } are allowed in the path
 };
 
 enum class ParseState : uint8_t { kIncomplete, kComplete, kRefused };

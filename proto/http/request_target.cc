@@ -1,5 +1,6 @@
 // Request targets: origin-form, absolute-form and "*" (RFC 9112 3.2), character by character as RFC
-// 3986 has it. Called once for each request by RequestParser.
+// 3986 has it, and with those that browsers leave raw. Called once for each request by
+// RequestParser.
 #include "proto/http/request_target.h"
 
 #include "proto/http/syntax.h"
@@ -15,7 +16,7 @@ Slice slice(size_t begin, size_t end) {
 
 // Passes over characters of the class and %XX. Returns where it stopped; a '%' there is a bad
 // escape.
-size_t skip(const char* base, size_t at, size_t end, uint8_t classes) {
+size_t skip(const char* base, size_t at, size_t end, uint16_t classes) {
   for (;;) {
     while (at < end && is(base[at], classes)) ++at;
     if (end - at < 3 || base[at] != '%') return at;
@@ -27,19 +28,20 @@ size_t skip(const char* base, size_t at, size_t end, uint8_t classes) {
 // Path, query and fragment from at to end; an empty path becomes `empty_path`.
 TargetFault parse_path(const char* base, size_t at, size_t end, Slice empty_path, bool relaxed,
                        RequestHead& head) {
-  const uint8_t more = relaxed ? kRelaxedChar : 0;
+  constexpr uint16_t kInPath = kPathChar | kRawPathChar;
+  constexpr uint16_t kInQuery = kUriQueryChar | kRawQueryChar;
   const size_t path = at;
-  at = skip(base, at, end, static_cast<uint8_t>(kPathChar | more));
+  at = skip(base, at, end, relaxed ? kInPath | kRelaxedChar : kInPath);
   head.path = at == path ? empty_path : slice(path, at);
   if (at < end && base[at] == '?') {
     const size_t query = at + 1;
-    at = skip(base, query, end, static_cast<uint8_t>(kQueryChar | more));
+    at = skip(base, query, end, kInQuery);
     head.query = slice(query, at);
     head.has_query = true;
   }
   if (at < end && base[at] == '#') {
     const size_t fragment = at + 1;
-    at = skip(base, fragment, end, static_cast<uint8_t>(kQueryChar | more));
+    at = skip(base, fragment, end, kInQuery);
     head.fragment = slice(fragment, at);
     head.has_fragment = true;
   }

@@ -16,7 +16,7 @@ struct TargetFault {
 };
 
 // head.method and head.target are set; fills path, query, fragment and, for absolute-form, host.
-// base: the bytes that the slices are in. relaxed: { } ^ are allowed.
+// base: the bytes that the slices are in. relaxed: { } are allowed in the path.
 TargetFault parse_target(const char* base, bool relaxed, RequestHead& head);
 
 }  // namespace m2

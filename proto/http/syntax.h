@@ -10,41 +10,47 @@
 
 namespace m2 {
 
-enum CharClass : uint8_t {
+enum CharClass : uint16_t {
   kDigitChar = 1,
   kHexChar = 2,
-  kTokenChar = 4,     // tchar
-  kFieldChar = 8,     // HTAB, SP, VCHAR, obs-text: what a field value may consist of
-  kHostChar = 16,     // unreserved, sub-delims
-  kPathChar = 32,     // pchar without '%', and '/'
-  kQueryChar = 64,    // kPathChar and '?'
-  kRelaxedChar = 128  // { } ^
+  kTokenChar = 4,      // tchar
+  kFieldChar = 8,      // HTAB, SP, VCHAR, obs-text: what a field value may consist of
+  kHostChar = 16,      // unreserved, sub-delims
+  kPathChar = 32,      // pchar without '%', and '/'
+  kUriQueryChar = 64,  // kPathChar and '?'
+  // RFC 3986 has these neither in paths nor in queries, but browsers send them as they are: the
+  // percent-encode sets of the URL Standard leave them out.
+  kRawPathChar = 128,
+  kRawQueryChar = 256,
+  kRelaxedChar = 512  // in paths that are relaxed: { }
 };
 
-constexpr std::array<uint8_t, 256> make_char_table() {
-  std::array<uint8_t, 256> table{};
-  const auto mark = [&table](std::string_view chars, uint8_t classes) {
+constexpr std::array<uint16_t, 256> make_char_table() {
+  std::array<uint16_t, 256> table{};
+  const auto mark = [&table](std::string_view chars, uint16_t classes) {
     for (const char c : chars) table[static_cast<uint8_t>(c)] |= classes;
   };
   table['\t'] |= kFieldChar;
   for (unsigned c = 0x20; c < 0x100; ++c) {
     if (c != 0x7f) table[c] |= kFieldChar;
   }
-  constexpr uint8_t kEverywhere = kTokenChar | kHostChar | kPathChar | kQueryChar;
+  constexpr uint16_t kEverywhere = kTokenChar | kHostChar | kPathChar | kUriQueryChar;
   mark("0123456789", kDigitChar | kHexChar | kEverywhere);
   mark("abcdefABCDEF", kHexChar | kEverywhere);
   mark("ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ-._~", kEverywhere);
   mark("!#$%&'*+^`|", kTokenChar);
-  mark("!$&'()*+,;=", kHostChar | kPathChar | kQueryChar);
-  mark(":@/", kPathChar | kQueryChar);
-  mark("?", kQueryChar);
-  mark("{}^", kRelaxedChar);
+  mark("!$&'()*+,;=", kHostChar | kPathChar | kUriQueryChar);
+  mark(":@/", kPathChar | kUriQueryChar);
+  mark("?", kUriQueryChar);
+  mark("[]|^", kRawPathChar);
+  mark("[]|^{}`\\", kRawQueryChar);
+  mark("{}", kRelaxedChar);
   return table;
 }
-inline constexpr std::array<uint8_t, 256> kCharTable = make_char_table();
+inline constexpr std::array<uint16_t, 256> kCharTable = make_char_table();
 
 // Whether c is in one of the classes.
-constexpr bool is(char c, uint8_t classes) {
+constexpr bool is(char c, uint16_t classes) {
   return (kCharTable[static_cast<uint8_t>(c)] & classes) != 0;
 }
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }

@@ -41,4 +41,16 @@ bool remove_dot_segments(std::string_view decoded, std::string& out) {
   }
 }
 
+void append_uri(std::string_view raw, std::string& out) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  for (const char c : raw) {
+    if (is(c, kUriQueryChar) || c == '%') {
+      out += c;
+    } else {
+      const auto byte = static_cast<uint8_t>(c);
+      out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+}
+
 }  // namespace m2

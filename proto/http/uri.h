@@ -16,4 +16,8 @@ bool percent_decode(std::string_view raw, std::string& out);
 // decoded. False: the path climbs above its start.
 bool remove_dot_segments(std::string_view decoded, std::string& out);
 
+// Appends a path or query of a request as RFC 3986 has them: what only browsers leave raw, like
+// '[', is percent-encoded. Escapes stay.
+void append_uri(std::string_view raw, std::string& out);
+
 }  // namespace m2

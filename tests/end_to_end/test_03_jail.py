@@ -105,7 +105,8 @@ def test_an_ordinary_user_stays_in_the_folder(deployment, tmp_path):
         folder.mkdir()
         os.chmod(folder, 0o777)
     routes = {"/out/": dir_(base="outside/"), "/h": handler(), "/": dir_()}
-    deployment.configure(routes, settings={"upload.temp_store": f"{first}/x.XXXXXX"})
+    deployment.configure(routes, settings={
+        "upload.temp_store": f"{first}/x.XXXXXX", "limits.content_length": 20480})
     with Server(deployment, workers=1) as server:
         assert server.get("/out/passwd").status in (403, 404)
         assert server.get().status == 200

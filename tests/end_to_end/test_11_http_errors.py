@@ -143,6 +143,38 @@ def test_at_the_limits(site):
         assert client.request(headers={f"X{i}": "y" for i in range(49)}).status == 200
 
 
+# Goal: without any setting, what browsers and forms of today send is served: a path and a query of
+# 8,000 bytes, cookies of 15 KB, a body of 1 MB in one message; one byte more is refused, and the
+# log names limit and client, and the route where one was found.
+def test_defaults(deployment, workers):
+    deployment.configure({"/": dir_(), "/form": handler()})
+    with Server(deployment, workers=workers) as server, Answering(
+            deployment, lambda request: http(str(len(request.body)))):
+        with server.client() as client:
+            assert client.request(path="/" + "x" * 7999).status == 404
+            assert client.request(path="/?" + "x" * 7998).status == 200
+            assert client.request(headers={"Cookie": "c=" + "x" * 15000}).status == 200
+            assert client.request("POST", "/form", body=b"x" * (1 << 20)).body == b"1048576"
+        body = b"x" * ((1 << 20) + 1)
+        chunked = b"%x\r\n" % len(body) + body
+        for request, status, line in [
+                (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\n", 414,
+                 "bad request from 127.0.0.1 at byte 4: path longer than limits.url_path"),
+                (b"GET /?" + b"x" * 16384, 414,
+                 "bad request from 127.0.0.1 at byte 16384: request line longer than limits.b"),
+                (b"GET / HTTP/1.1\r\nX: " + b"x" * 16384, 431,
+                 "bad request from 127.0.0.1 at byte 16384: header fields longer than limits."),
+                (b"POST /form HTTP/1.1\r\n" + HOST + b"Content-Length: 1048577\r\n\r\n", 413,
+                 "413: a body of 1048577 bytes is above limits.content_length=1048576 "
+                 "(client 127.0.0.1, route /form)"),
+                (b"POST /form HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" +
+                 chunked, 413, "413: a chunked body is above limits.content_length=1048576 "
+                 "(client 127.0.0.1, route /form)")]:
+            with server.client() as client:
+                assert client.send(request).answer().status == status
+            server.says(line)
+
+
 # Goal: a client that goes away in the middle of anything leaves the server as it was.
 def test_half_requests(site):
     whole = b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"

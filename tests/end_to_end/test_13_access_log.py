@@ -63,8 +63,8 @@ def test_host_and_version(site):
     (b"nonsense\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/9.0\r\n\r\n", 505),
     (b"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n", 413),
     (b"POST /h HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: rot13\r\n\r\n", 400),
-    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431),
-    (b"GET /" + b"x" * 3000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 17000 + b"\r\n\r\n", 431),
+    (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
 ])
 # Goal: refused requests have their line too.
 def test_refusals(site, data, status):
@@ -194,7 +194,7 @@ def test_request_id(deployment, form):
                     ids.append(json.loads(line)["request_id"])
             assert sorted(ids[:2]) == sorted(told) and len(set(ids)) == 3
             assert all(re.fullmatch("[0-9a-f]{16}", number) for number in ids)
-            server.says(f"(request {ids[2]})")
+            server.says(f", request {ids[2]})")
 
 
 # Goal: a form that there is not is refused, with those that there are.

@@ -81,6 +81,34 @@ def test_addresses(site, deployment):
     assert {tuple(line[1:3]) for line in lines} == {(b"192.0.2.1", 4711), (b"2001:db8::7", 4711)}
 
 
+# Goal: a balancer that ended TLS says so in version 2 (PP2_TYPE_SSL): handlers get https as their
+# scheme, redirects lead to https, an https target is no fault; without it all is http. The scheme
+# stays with the connection for all its requests, in every kind of message.
+def test_tls(deployment, workers):
+    tls = b"\x20\0\x05\x01\0\0\0\0"
+    plain = b"\x20\0\x05\0\0\0\0\0"
+    site = Site(deployment, workers, routes={"/": dir_(), "/h": handler(), "@j": handler("j")})
+    deployment.write("www/sub/index.html", "sub")
+    with site.server, Answering(deployment, lambda request: http(request.headers["URL_SCHEME"])), \
+            Handler(deployment, "j") as messages:
+        for header, scheme in ((v2(tlv=tls), "https"), (v2("2001:db8::7", tlv=tls), "https"),
+                               (v2(tlv=plain), "http"), (v2(), "http"), (v1(), "http"),
+                               (v2(command=0, tlv=tls), "http")):
+            with site.balancer() as client:
+                client.send(header)
+                for _ in range(2):
+                    assert client.request(path="/h").body.decode() == scheme
+                location = client.request(path="/sub", host="a:81").headers["location"]
+                assert location == f"{scheme}://a:81/sub/"
+                status = client.request(path="https://a/h").status
+                assert status == (200 if scheme == "https" else 421)
+            with site.balancer() as client:
+                client.send(header + b'@j {"a":1}\0')
+                while (message := messages.recv()).is_disconnect():
+                    pass
+                assert message.headers["URL_SCHEME"] == scheme
+
+
 # Goal: a header that comes byte by byte, or in one piece with the request, or with part of it.
 @pytest.mark.parametrize("header", [v1(), v2()], ids=["v1", "v2"])
 def test_pieces(site, header):

@@ -71,6 +71,66 @@ def test_trusted(site):
     assert {line[2] for line in lines} == {0}
 
 
+def scheme_site(deployment, workers, backend):
+    deployment.write("www/sub/index.html", "sub")
+    site = Site(deployment, workers, backend)
+    return site, Answering(deployment, lambda request: http(request.headers["URL_SCHEME"]))
+
+
+def schemes(site, source, fields):
+    """What a handler, a redirect and a backend take for the scheme."""
+    with Client(site.deployment.port, source=source) as client:
+        handler_says = client.request(path="/h", headers=fields).body.decode()
+        location = client.request(path="/sub?q", host="a:81", headers=fields).headers["location"]
+        assert client.request(path="/p", headers=fields).status == 200
+    assert location.endswith("://a:81/sub/?q")
+    lines = site.backend.heads[-1].decode().split("\r\n")
+    return [handler_says, location.split(":")[0],
+            *(line[19:] for line in lines if line.lower().startswith("x-forwarded-proto:"))]
+
+
+# Goal: behind a trusted proxy that ends TLS, handlers, redirects and backends know https; whoever
+# else says so is not believed.
+def test_scheme(deployment, workers):
+    with Backend() as backend:
+        site, answering = scheme_site(deployment, workers, backend)
+        with site.server, answering:
+            for fields, scheme in (
+                    ({"X-Forwarded-Proto": "https"}, "https"),
+                    ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}, "https"),
+                    ({"X-Forwarded-Proto": "http, HTTPS"}, "https"),
+                    ({"X-Forwarded-Proto": "https, http"}, "http"),
+                    ({"X-Forwarded-Proto": "wss"}, "https"),
+                    ({"X-Forwarded-Proto": "http"}, "http"), ({}, "http"),
+                    ({"Forwarded": "for=192.0.2.1;proto=https"}, "https"),
+                    ({"Forwarded": "for=192.0.2.1;proto=http"}, "http"),
+                    # A client's own, which a proxy that writes the other fields passed on unread.
+                    ({"Forwarded": "proto=https", "X-Forwarded-For": "192.0.2.1"}, "http"),
+                    ({"X-Forwarded-Ssl": "on"}, "http")):
+                assert schemes(site, TRUSTED, fields) == [scheme] * 3, fields
+                assert schemes(site, "127.0.0.1", fields) == ["http"] * 3, fields
+            with Client(deployment.port, source=TRUSTED) as client:
+                assert client.request(path="https://a:81/h").body == b"https"
+                assert client.request(path="/h").body == b"http"  # each request for itself
+
+
+# Goal: no field by which proxies speak reaches a backend from a client; those of a trusted one do.
+def test_forged_fields(deployment, workers):
+    forged = {"X-Real-IP": "6.6.6.6", "X-Forwarded-Host": "evil", "X-Forwarded-Port": "1",
+              "X-Forwarded-Ssl": "on", "X_Forwarded_Proto": "https", "Front-End-Https": "on",
+              "True-Client-IP": "6.6.6.6", "X-Client-IP": "6.6.6.6", "Forwarded": "for=6.6.6.6"}
+    with Backend() as backend:
+        site, answering = scheme_site(deployment, workers, backend)
+        with site.server, answering:
+            for source in ("127.0.0.1", TRUSTED):
+                with Client(deployment.port, source=source) as client:
+                    client.request(path="/p", headers={**forged, "Connection": "X-Forwarded-Proto"})
+                head = backend.heads[-1].decode()
+                assert "\r\nX-Forwarded-Proto: http\r\n" in head
+                for name in forged:
+                    assert (f"\r\n{name}: " in head) == (source == TRUSTED), (name, head)
+
+
 # Goal: without a usable field the proxy itself is the client.
 def test_no_field(site):
     assert site.ask() == [TRUSTED] * 3

@@ -97,6 +97,9 @@ def test_redirect(site):
         assert answer.status == 301
         assert answer.headers["location"] == "http://localhost:1234/sub/?x=1&y=/2"
         assert client.request(path="/sub").headers["location"] == "http://localhost/sub/"
+        # Nothing but RFC 3986 in a field of ours, whatever the client left raw.
+        assert client.request(path="/sub?a[]=|").headers["location"] == (
+            "http://localhost/sub/?a%5B%5D=%7C")
         assert client.request(path="/files/bare").headers["location"] == (
             "http://localhost/files/bare/")
         client.send("GET /sub HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")

@@ -17,6 +17,7 @@ def site():
         deployment.write("www/d/a.txt", "inside")
         deployment.write("www/d/deep/er/b.txt", "deeper")
         deployment.write("www/..dots/f.txt", "dots")
+        deployment.write("www/a[1]|^.txt", "raw")
         deployment.write("secret.txt", "SECRET")
         deployment.write("www_secret/s.txt", "SECRET")
         deployment.write("wwwx", "SECRET")
@@ -58,6 +59,13 @@ def test_inside(site, path):
     assert (answer.status, answer.body) == (200, b"inside")
 
 
+# Goal: what browsers leave raw in a path names the file as its escapes do.
+@pytest.mark.parametrize("path", ["/a[1]|^.txt", "/a%5B1%5D%7C%5E.txt", "/a[1]|^.txt?x[]={`\\|^}"])
+def test_raw_characters(site, path):
+    answer = site.get(path)
+    assert (answer.status, answer.body) == (200, b"raw")
+
+
 OUTSIDE = ["/../secret.txt", "/..", "/../", "/d/../../secret.txt", "/%2e%2e/secret.txt",
            "/%2e%2e%2fsecret.txt", "/..%2fsecret.txt", "/.%2e/secret.txt", "/%2E%2E/secret.txt",
            "/f/../secret.txt", "/f/..%2f..%2fsecret.txt", "/../www_secret/s.txt",
@@ -86,7 +94,8 @@ def test_outside(site, path):
     ("/d/a.txt%00", 404), ("/%2500", 404), ("/d/a%252etxt", 404), ("/d%5Ca.txt", 404),
     ("/d/a.txt/", 404), ("/d/a.txt/b", 404), ("/d/", 404), ("/d", 301), ("/d/deep/..", 404),
     ("/" + "x" * 255, 404), ("/" + "x" * 256, 404), ("/d/" + "x/" * 1000 + "a", 404),
-    ("/" + "x" * 2048, 414), ("/fifo", 404), ("/socket", 404), ("/device", 404), ("/fifo/", 404),
+    ("/" + "x" * 8191, 404), ("/" + "x" * 8192, 414),
+    ("/fifo", 404), ("/socket", 404), ("/device", 404), ("/fifo/", 404),
     ("/secret-mode", 403), ("/closed/a.txt", 403), ("/abs-out", 404), ("/rel-out", 404),
     ("/dir-out/passwd", 404), ("/sibling/s.txt", 404), ("/loop", 404), ("/loop/", 404),
     ("/dangling", 404), ("/../secret.txt", 404), ("/%2e%2e/secret.txt", 404), ("/%", 400)])

@@ -184,6 +184,26 @@ def test_expect(deployment):
                 assert client.is_closed()
 
 
+# Goal: what browsers leave raw reaches the backend as it came.
+def test_raw_target(site):
+    target = "/head-back/a[1]|^?ids[]=1&f=A|B^{`\\}"
+    ANSWERS[target.encode()] = (OK, True)
+    assert site.get(target).body == b"ok"
+    assert site.backend.heads[-1].startswith(f"GET {target} HTTP/1.1\r\n".encode())
+
+
+# Goal: a target with a fragment is refused: without it another thing might be changed than was
+# meant. Method: the backend hears of no such request.
+def test_fragment(site):
+    seen = len(site.backend.heads)
+    for target in ("/coll/#frag", "/coll#", "/coll?a#b", "http://localhost/coll#f"):
+        with site.client() as client:
+            assert client.request("DELETE", target).status == 400
+            assert client.is_closed()
+    assert len(site.backend.heads) == seen
+    site.says("400: a fragment in the target")
+
+
 # Goal: a proxy that leads to itself ends with a refusal, not with all connections in use.
 def test_loop_ends(deployment):
     deployment.configure({"/": proxy(deployment.port)}, settings={"limits.buffer_size": 1024})

@@ -167,7 +167,7 @@ def test_policy(site):
     (b"<?xml version='1.0'?><test/>", 400, "no tag name"),
     (b'@nobody {"a":1}', 404, "no route for @nobody"),
     (b'@files {"a":1}', 404, "leads to no handler"),
-    (b'@chat {"a":"' + b"x" * 5000 + b'"}', 400, "above limits.buffer_size=4096"),
+    (b'@chat {"a":"' + b"x" * 16384 + b'"}', 400, "above limits.buffer_size=16384"),
 ], ids=["array", "query", "broken", "prologue", "no-route", "no-handler", "long"])
 def test_refused(site, text, status, why):
     client = site.client().send(text + b"\0")

@@ -12,7 +12,7 @@ from lib.waiting import wait_until
 
 LIMIT = 20480
 START, DONE = "x-mongrel2-upload-start", "x-mongrel2-upload-done"
-STORE = {"upload.temp_store": "tmp/body.XXXXXX"}
+STORE = {"upload.temp_store": "tmp/body.XXXXXX", "limits.content_length": LIMIT}
 
 
 def files(deployment):
@@ -28,7 +28,8 @@ def begin(server, length=900_000, first=b"a" * 30_000, fields=""):
 # Goal: the file has exactly upload.temp_store_mode, whatever the umask; an absolute path works.
 def test_mode(deployment):
     deployment.configure({"/h": handler()}, settings={
-        "upload.temp_store": deployment.path("tmp/abs.XXXXXX"), "upload.temp_store_mode": "0664"})
+        **STORE, "upload.temp_store": deployment.path("tmp/abs.XXXXXX"),
+        "upload.temp_store_mode": "0664"})
     server = Server(deployment, workers=1, start=False)
     server.start(preexec_fn=lambda: os.umask(0o077))
     with server, Handler(deployment) as on, begin(server, 30_000):
@@ -136,7 +137,7 @@ def test_reload(deployment, workers):
         with begin(server) as client:
             first = on.recv()
             deployment.configure({"/h": handler()},
-                                 settings={"upload.temp_store": "tmp/new.XXXXXX"})
+                                 settings={**STORE, "upload.temp_store": "tmp/new.XXXXXX"})
             server.reload()
             client.send(b"b" * 870_000)
             done = on.recv()

@@ -25,7 +25,8 @@ def grant(on, request, count):
 def site(workers):
     with Deployment() as deployment:
         deployment.configure({"/h": handler()}, settings={
-            "upload.stream": 1, "upload.temp_store": "tmp/body.XXXXXX"})
+            "upload.stream": 1, "upload.temp_store": "tmp/body.XXXXXX",
+            "limits.content_length": 20480})
         with Server(deployment, workers=workers) as server, Handler(deployment) as on:
             yield Site(deployment, server, on)
 

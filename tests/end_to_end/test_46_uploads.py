@@ -47,7 +47,8 @@ def site(workers):
     with Deployment() as deployment:
         deployment.configure(
             {"/h": handler(), "/t": handler("t", ident="ident-tnet", protocol="tnetstring")},
-            settings={"upload.temp_store": "tmp/body.XXXXXX", "limits.body_ms": 60000})
+            settings={"upload.temp_store": "tmp/body.XXXXXX", "limits.content_length": LIMIT,
+                      "limits.body_ms": 60000})
         made = Site(deployment, Server(deployment, workers=workers))
         with made.on, made.tnet:
             yield made
@@ -142,8 +143,8 @@ def test_chunked(site, size, piece):
 # Goal: bytes behind a body with a length are not in the file either; with pipelining they are the
 # next request.
 def test_pipelined(deployment, workers):
-    deployment.configure({"/h": handler()}, settings={"upload.temp_store": "tmp/b.XXXXXX",
-                                                      "pipelining": 1})
+    deployment.configure({"/h": handler()}, settings={
+        "upload.temp_store": "tmp/b.XXXXXX", "limits.content_length": LIMIT, "pipelining": 1})
     with Server(deployment, workers=workers) as server, Handler(deployment) as on:
         with server.client() as client:
             body = os.urandom(100_000)
@@ -183,7 +184,7 @@ def test_forged(site, size):
 # Goal: without upload.temp_store a large body is refused before it is sent: no 100, no byte read.
 @pytest.mark.parametrize("expect", ["", "Expect: 100-continue\r\n"])
 def test_no_store(deployment, expect):
-    deployment.configure({"/h": handler()})
+    deployment.configure({"/h": handler()}, settings={"limits.content_length": LIMIT})
     with Server(deployment, workers=1) as server, Handler(deployment) as on:
         with server.client() as client:
             client.send(f"POST /h HTTP/1.1\r\nHost: a\r\nContent-Length: {LIMIT + 1}\r\n"
@@ -295,8 +296,9 @@ def test_five_gigabytes(site):
 # Goal: the example of the documentation does what the manual's (5.5) does: the right MD5 for a
 # large body and for a small one, no file left; it refuses what is too large for it.
 def test_example(deployment):
-    deployment.configure({"/h": handler()}, settings={"upload.temp_store": "tmp/b.XXXXXX",
-                                                      "handler.wait_ms": 30000})
+    deployment.configure({"/h": handler()}, settings={
+        "upload.temp_store": "tmp/b.XXXXXX", "limits.content_length": LIMIT,
+        "handler.wait_ms": 30000})
     with Server(deployment, workers=2) as server:
         example = subprocess.Popen(
             ["/usr/bin/python3", os.path.join(TOP, "docs", "examples", "upload.py"),

@@ -36,7 +36,8 @@ class Site:
             "/messages": handler("m", replies="pull", websocket="messages"),
             "/frames": handler("f", replies="pull")}
         self.settings = {"workers": workers, "upload.temp_store": "tmp/body.XXXXXX",
-                         "upload.stream": int(upload == "stream"), "limits.head_ms": 120000}
+                         "upload.stream": int(upload == "stream"),
+                         "limits.content_length": 20480, "limits.head_ms": 120000}
         self.server_columns, self.hosts = {}, None
         self.configure()
         self.server = end(Server(deployment))

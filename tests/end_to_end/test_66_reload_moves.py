@@ -82,7 +82,8 @@ def finish_upload(deployment, on, client, first):
 
 
 def store(kind):
-    return {"upload.temp_store": "tmp/body.XXXXXX", "upload.stream": int(kind == "stream")}
+    return {"upload.temp_store": "tmp/body.XXXXXX", "upload.stream": int(kind == "stream"),
+            "limits.content_length": 20480}
 
 
 def works(server, on):

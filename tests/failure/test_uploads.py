@@ -15,7 +15,7 @@ from lib.stiff_disk import StiffDisk
 from lib.waiting import wait_until
 
 START, DONE = "x-mongrel2-upload-start", "x-mongrel2-upload-done"
-STORE = {"upload.temp_store": "tmp/body.XXXXXX"}
+STORE = {"upload.temp_store": "tmp/body.XXXXXX", "limits.content_length": 20480}
 
 
 def files(deployment):
@@ -110,7 +110,7 @@ def test_no_folder(deployment, fault):
 # checker says so when they cannot write there.
 def test_in_chroot(deployment, root):
     deployment.configure({"/h": handler()}, settings={
-        "server.daemonize": 0, "upload.temp_store": "/tmp/body.XXXXXX"})
+        **STORE, "server.daemonize": 0, "upload.temp_store": "/tmp/body.XXXXXX"})
     with Server(deployment, workers=1, as_root=True) as server, Handler(deployment) as on:
         assert process_facts(server.workers()[0])["uids"][0] == str(UID)
         with begin(server, 30_000):

@@ -19,7 +19,7 @@ m2::IpAddress client(std::string_view name, std::string_view value,
   m2::RequestHead head;
   const auto split = static_cast<uint32_t>(name.size());
   head.fields.push_back({{0, split}, {split, static_cast<uint32_t>(value.size())}});
-  return m2::forwarded_client(head, bytes.data(), trusted);
+  return m2::read_forwarded(head, bytes.data(), trusted).client;
 }
 
 }  // namespace

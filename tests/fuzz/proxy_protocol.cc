@@ -21,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (before != State::kIncomplete) CHECK(part.state == before);
     if (part.state == State::kComplete) {
       CHECK(whole.state == State::kComplete && part.bytes == whole.bytes);
-      CHECK(part.source == whole.source && part.port == whole.port && length >= part.bytes);
+      CHECK(part.source == whole.source && part.port == whole.port && part.tls == whole.tls);
+      CHECK(length >= part.bytes);
     }
     before = part.state;
   }

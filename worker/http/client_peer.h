@@ -14,6 +14,7 @@ struct ClientPeer {
   IpAddress address;  // none: a unix socket
   uint16_t port = 0;
   bool sends_proxy_header = false;  // before anything else; address is then the balancer's
+  bool over_tls = false;            // it speaks TLS with whoever passes its bytes on
 
   ClientPeer() = default;
   ClientPeer(const sockaddr_storage& peer, bool proxied = false)  // NOLINT: implicit on purpose

@@ -25,7 +25,8 @@ constexpr std::string_view kServerAllows =
 Connection::Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer)
     : clients_(clients),
       socket_(std::move(socket)),
-      state_(peer.sends_proxy_header ? State::kProxyHeader : State::kIdle) {
+      state_(peer.sends_proxy_header ? State::kProxyHeader : State::kIdle),
+      https_(peer.over_tls) {
   set_peer(peer.address, peer.port);
   traffic_.pinged = static_cast<uint32_t>(clients_.loop().now());
   clients_.arrive(*this);
@@ -138,6 +139,7 @@ void Connection::process(std::string_view bytes) {
 void Connection::begin_exchange(State state) {
   exchange_ = clients_.acquire_exchange();
   exchange_->client_ = this;
+  exchange_->https_ = https_;
   state_ = state;
 }
 
@@ -185,12 +187,7 @@ std::string_view Connection::dispatch(std::string_view rest) {
   const Host& host = exchange.generation_->host(head.host.in(exchange.base_));
   exchange.host_name_ = host.name;
   number_request(&head);
-  if (!find_client()) return {};
-  // RFC 9110 7.4: only who is trusted to have spoken TLS with the client may ask for such a URI.
-  if (head.is_https && !exchange.generation_->trust().forwarded.contains(peer_ip_)) {
-    refuse(421, "an https URI, but no TLS and no trusted network (RFC 9110 7.4)");
-    return {};
-  }
+  if (!find_origin()) return {};
   if (head.expect_other) {
     refuse(417, "Expect: only 100-continue is known (RFC 9110 10.1.1)");
     return {};
@@ -198,6 +195,10 @@ std::string_view Connection::dispatch(std::string_view rest) {
   exchange.route_ = Generation::route(host, exchange.path());
   if (exchange.route_ == nullptr) {
     return answer_without_route(rest);
+  }
+  if (head.has_fragment && !exchange.route_->target->takes_fragment()) {
+    refuse(400, "a fragment in the target (RFC 9112 3.2)");
+    return {};
   }
   return begin_body(exchange.route_->target->body_policy(exchange), rest);
 }

@@ -111,7 +111,7 @@ class Connection final : private ClientStream, private Deadline {
   void read_proxy_header(std::string_view bytes);
   void close_without_proxy_header(std::string_view what);
   void refuse_connection();
-  bool find_client();
+  bool find_origin();
   bool count_in(uint32_t most);
 
   // connection_output.cc: ClientStream, and the end of an exchange
@@ -178,6 +178,7 @@ class Connection final : private ClientStream, private Deadline {
   bool tells_at_close_ = false;
   bool body_paused_ = false;
   bool counted_ = false;         // for its address (admission.h)
+  bool https_ = false;           // its client speaks TLS: the scheme of its requests
   bool message_socket_ = false;  // its latest request was a message: answers are for such a socket
   bool raw_answers_ = false;     // not encoded
   uint8_t peer_length_ = 0;

@@ -1,5 +1,6 @@
-// The part of a connection that decides who its client is: the PROXY header that a balancer sends
-// first, the forwarded address of each request, and the cap on clients of one address.
+// The part of a connection that decides who its client is, and whether it speaks TLS: the PROXY
+// header that a balancer sends first, what proxies say of each request, and the cap on clients of
+// one address.
 #include "common/log.h"
 #include "proto/http/forwarded.h"
 #include "proto/proxy_protocol.h"
@@ -39,6 +40,7 @@ void Connection::read_proxy_header(std::string_view bytes) {
     clients_.release_exchange(std::move(exchange_));
   }
   state_ = State::kIdle;
+  https_ = header.tls;
   if (header.source.known()) {  // else it is the balancer itself that asks: it has no cap
     set_peer(header.source, header.port);
     if (!clients_.count_in(*this)) return refuse_connection();
@@ -69,17 +71,28 @@ void Connection::refuse_connection() {
   close("");
 }
 
-// Who asks, if the peer only passes the request on. False: refused, and the exchange is over.
-bool Connection::find_client() {
+// Who asks, and by which scheme, if the peer only passes the request on. False: refused, and the
+// exchange is over.
+bool Connection::find_origin() {
   Exchange& exchange = *exchange_;
   const NetworkList& trusted = exchange.generation_->trust().forwarded;
-  if (trusted.empty() || !trusted.contains(peer_ip_)) return true;
-  const IpAddress client = forwarded_client(exchange.head_, exchange.base_, trusted);
-  if (!client.known()) return true;
-  exchange.client_length_ = static_cast<uint8_t>(write_ip(client, exchange.client_address_));
+  exchange.peer_is_trusted_ = !trusted.empty() && trusted.contains(peer_ip_);
+  // RFC 9110 7.4: only who is trusted to have spoken TLS with the client may ask for such a URI.
+  if (exchange.head_.is_https && !https_ && !exchange.peer_is_trusted_) {
+    refuse(421, "an https URI, but no TLS and no trusted network (RFC 9110 7.4)");
+    return false;
+  }
+  if (!exchange.peer_is_trusted_) return true;
+  const ForwardedRequest said = read_forwarded(exchange.head_, exchange.base_, trusted);
+  if (said.scheme != ForwardedScheme::kNotSaid) {
+    exchange.https_ = said.scheme == ForwardedScheme::kHttps;
+  }
+  if (exchange.head_.is_https) exchange.https_ = true;
+  if (!said.client.known()) return true;
+  exchange.client_length_ = static_cast<uint8_t>(write_ip(said.client, exchange.client_address_));
   const uint32_t most = clients_.limits().connections_per_address;
   if (most == 0) return true;
-  const uint64_t key = client_key(client);
+  const uint64_t key = client_key(said.client);
   if (clients_.admission().counts.enter(key, most)) {
     exchange.counted_key_ = key;
     return true;

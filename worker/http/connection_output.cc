@@ -167,9 +167,14 @@ void Connection::set_body_paused(bool paused) {
 void Connection::note(int status, std::string_view line) {
   // Backends and handlers that fail must be heard of among clients that do.
   if (!(status >= 500 ? clients_.faults() : clients_.notes()).admits()) return;
-  const RequestId id = exchange_ == nullptr ? 0 : exchange_->request_id();
-  if (id == 0) return log_info(line);
-  log_info(std::string(line) + " (request " + std::string(RequestIdText(id).view()) + ")");
+  std::string text(line);
+  text.append(" (client ");
+  if (exchange_ == nullptr) return log_info(text.append(peer_address()).append(")"));
+  text.append(exchange_->client_address());
+  if (exchange_->route_ != nullptr) text.append(", route ").append(exchange_->route_->pattern);
+  const RequestId id = exchange_->request_id();
+  if (id != 0) text.append(", request ").append(RequestIdText(id).view());
+  log_info(text.append(")"));
 }
 
 int Connection::kind() const {
@@ -190,6 +195,7 @@ void Connection::retire() {
   peer.address = peer_ip_;
   peer.port = peer_port_;
   peer.sends_proxy_header = nothing_read;
+  peer.over_tls = https_;
   io_.stop();
   clients_.pass_on(std::move(socket_), peer);
   close("");

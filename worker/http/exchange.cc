@@ -127,6 +127,7 @@ void Exchange::reset() {
   is_head_ = false;
   keep_alive_ = true;
   continue_left_ = false;
+  peer_is_trusted_ = https_ = false;
 }
 
 }  // namespace m2

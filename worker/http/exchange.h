@@ -57,7 +57,8 @@ class ClientStream {
   // If this answer ends the connection, handlers are told when it is closed and not before: the one
   // that answers may be about to close it.
   virtual void tell_at_close() = 0;
-  // A line for the error log about what came of this exchange, if there is room for one.
+  // A line for the error log about what came of this exchange, if there is room for one. Client,
+  // route and request id are added.
   virtual void note(int status, std::string_view line) = 0;
   // It will be.
   virtual bool is_told(const void* pair) const = 0;
@@ -93,7 +94,11 @@ class Exchange {
                                : std::string_view(client_address_.data(), client_length_);
   }
   bool is_forwarded() const { return client_length_ != 0; }  // by a trusted peer
-  RequestId request_id() const { return request_id_; }       // 0: none (setting request.id)
+  // Of forwarded.trusted: what it says about the client counts.
+  bool peer_is_trusted() const { return peer_is_trusted_; }
+  // What the client was asked by, as far as we are told: TLS ends in front of this server.
+  std::string_view scheme() const { return https_ ? "https" : "http"; }
+  RequestId request_id() const { return request_id_; }  // 0: none (setting request.id)
   bool is_head() const { return is_head_; }
   // HTTP/1.0 clients get a final "Connection: keep-alive", others nothing, when this is true.
   bool keep_alive() const { return keep_alive_; }
@@ -218,6 +223,8 @@ class Exchange {
   bool is_head_ = false;
   bool keep_alive_ = true;
   bool continue_left_ = false;
+  bool peer_is_trusted_ = false;
+  bool https_ = false;
 };
 
 }  // namespace m2

@@ -7,6 +7,7 @@
 
 #include "proto/handler/netstring.h"
 #include "proto/http/file_fields.h"
+#include "proto/http/uri.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/target/dir_listing.h"
@@ -52,13 +53,15 @@ std::string_view Directory::file_part(std::string_view path, std::string_view ro
 void Directory::redirect_to_slash(Exchange& exchange) {
   std::string location;
   const std::string_view host = exchange.head().host.in(exchange.base());
-  if (!host.empty()) location.append("http://").append(host);
+  if (!host.empty()) location.append(exchange.scheme()).append("://").append(host);
   // "//name/" alone would name another host.
   const std::string_view path = exchange.path();
-  location.append("/").append(path.substr(std::min(path.find_first_not_of('/'), path.size())));
-  location.append("/");
+  location += '/';
+  append_uri(path.substr(std::min(path.find_first_not_of('/'), path.size())), location);
+  location += '/';
   if (exchange.head().has_query) {
-    location.append("?").append(exchange.head().query.in(exchange.base()));
+    location += '?';
+    append_uri(exchange.head().query.in(exchange.base()), location);
   }
   exchange.answer_status(301, {}, "Location: " + location + "\r\n");
 }

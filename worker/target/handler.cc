@@ -54,6 +54,7 @@ HandlerRequest HandlerTarget::words(Exchange& exchange, const More& more) const 
           .head = &exchange.head(),
           .pattern = exchange.route().pattern,
           .remote_addr = exchange.client_address(),
+          .scheme = exchange.scheme(),
           .body = more.body,
           .keep_client_xff = exchange.generation().limits().keep_client_xff,
           .request_id = exchange.request_id(),
@@ -91,7 +92,8 @@ MessageTaken HandlerTarget::socket_message(Exchange& exchange, const SocketMessa
                         .method = message.kind == SocketMessageKind::kXml ? "XML" : "JSON",
                         .pattern = exchange.route().pattern,
                         .remote_addr = exchange.client_address(),
-                        .body = message.body},
+                        .body = message.body,
+                        .scheme = exchange.scheme()},
                        row_.protocol, message_);
   if (!link().submit(id, message_)) return MessageTaken::kFull;
   notices_->speak_as(row_);

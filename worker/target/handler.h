@@ -38,6 +38,7 @@ class HandlerTarget final : public Target, public std::enable_shared_from_this<H
 
   BodyPolicy body_policy(const Exchange& exchange) const override;
   bool takes_larger(const Exchange& exchange) const override;
+  bool takes_fragment() const override { return true; }
   // Hands the exchange to the responder that fits what was asked.
   void start(Exchange& exchange) override;
   MessageTaken socket_message(Exchange& exchange, const SocketMessage& message) override;

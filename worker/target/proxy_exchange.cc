@@ -61,6 +61,8 @@ void ProxyExchange::begin(Exchange& exchange) {
                              .base = exchange.base(),
                              .peer = exchange.client_address(),
                              .peer_is_origin = exchange.is_forwarded(),
+                             .peer_is_trusted = exchange.peer_is_trusted(),
+                             .scheme = exchange.scheme(),
                              .keep_client_xff = exchange.generation().limits().keep_client_xff,
                              .via = proxy_.limits_.via,
                              .request_id = exchange.request_id(),

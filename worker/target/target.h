@@ -40,6 +40,9 @@ class Target {
   // kWhole, and a chunked body has outgrown limits.content_length. True: start() now, then
   // Responder::body() with all of it as with kStream. False: the request is refused with 413.
   virtual bool takes_larger(const Exchange&) const { return false; }
+  // Whether it is told of the target's fragment. Otherwise a request with one is refused: it would
+  // be answered as if that part had not been there.
+  virtual bool takes_fragment() const { return false; }
   // A message of a JSSocket or XML socket. Answers to it have no responder: they go to the
   // connection.
   virtual MessageTaken socket_message(Exchange&, const SocketMessage&) {

@@ -111,7 +111,8 @@ class Site:
             routes[path] = handler("h")
         self.deployment.configure(routes, access_log=self.access_log, settings={
             "workers": self.workers, "handler.timeout": 6000, "handler.wait_ms": 10000,
-            "upload.temp_store": "tmp/body.XXXXXX", "heartbeat_ms": 3000,
+            "upload.temp_store": "tmp/body.XXXXXX", "limits.content_length": 20480,
+            "heartbeat_ms": 3000,
             "drain_ms": 10000}, **({"listeners": self.listeners} if self.listeners else {}))
 
     # Handlers

@@ -22,7 +22,7 @@ std::string outcome(const std::string& header, const std::string& behind = "GET 
     EXPECT_EQ(parse_proxy_header(header.substr(0, length)).state, State::kIncomplete) << length;
   }
   EXPECT_EQ(parse_proxy_header(header).state, State::kComplete);
-  return ip_text(whole.source) + " " + std::to_string(whole.port);
+  return ip_text(whole.source) + " " + std::to_string(whole.port) + (whole.tls ? " tls" : "");
 }
 
 std::string v2(uint8_t command, uint8_t family, const std::string& body) {
@@ -85,6 +85,21 @@ TEST(ProxyProtocol, ReadsVersion2) {
   EXPECT_EQ(outcome(v2(0x20, 0x00, "")), "- 0");
   EXPECT_EQ(outcome(v2(0x20, 0x11, kV4)), "- 0");  // LOCAL: what it says is not looked at
   EXPECT_EQ(outcome(v2(0x20, 0x11, "abc")), "- 0");
+}
+
+// PP2_TYPE_SSL: its first byte says whether the client came over TLS.
+TEST(ProxyProtocol, KnowsTls) {
+  const std::string tls("\x20\0\x05\x01\0\0\0\0", 8), plain("\x20\0\x05\0\0\0\0\0", 8);
+  EXPECT_EQ(outcome(v2(0x21, 0x11, kV4 + tls)), "192.0.2.1 4711 tls");
+  EXPECT_EQ(outcome(v2(0x21, 0x21, kV6 + kTlv + tls + kTlv)), "2001:db8::1 4711 tls");
+  EXPECT_EQ(outcome(v2(0x21, 0x31, std::string(216, 'p') + tls)), "- 0 tls");
+  EXPECT_EQ(outcome(v2(0x21, 0x11, kV4 + plain)), "192.0.2.1 4711");
+  EXPECT_EQ(outcome(v2(0x21, 0x11, kV4 + plain + tls)), "192.0.2.1 4711");  // the first counts
+  EXPECT_EQ(outcome(v2(0x20, 0x11, kV4 + tls)), "- 0");                     // LOCAL
+  EXPECT_EQ(outcome(v2(0x21, 0x11, kV4 + tls.substr(0, 7))), "192.0.2.1 4711");
+  EXPECT_EQ(outcome(v2(0x21, 0x11, kV4 + tls.substr(0, 3))), "192.0.2.1 4711");
+  EXPECT_EQ(outcome(v2(0x21, 0x11, kV4 + std::string("\x20\0\0", 3))), "192.0.2.1 4711");
+  EXPECT_EQ(outcome(v2(0x21, 0x11, kV4 + std::string("\x20\0", 2))), "192.0.2.1 4711");
 }
 
 TEST(ProxyProtocol, RefusesOtherBytes) {

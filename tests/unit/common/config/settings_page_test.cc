@@ -31,7 +31,7 @@ TEST(SettingsPage, DocumentIsInStepWithTheTable) {
 
 TEST(SettingsPage, SaysWhatASettingIsAndWhatHasNoEffect) {
   const std::string page = printed();
-  EXPECT_NE(page.find("| `limits.buffer_size` | 4096 | 64 to 16777216 bytes | Request line"),
+  EXPECT_NE(page.find("| `limits.buffer_size` | 16384 | 64 to 16777216 bytes | Request line"),
             std::string::npos);
   EXPECT_NE(page.find("| `server.daemonize` | 1 | flag | "), std::string::npos);
   EXPECT_NE(page.find("| `control_port` | `ipc://run/control` | text | "), std::string::npos);

@@ -12,8 +12,8 @@ namespace {
 TEST(Settings, HasTheDefaultsOfTheManualAndOf1x) {
   const Settings settings;
   EXPECT_EQ(settings.text("control_port"), "ipc://run/control");
-  EXPECT_EQ(settings.number("limits.buffer_size"), 4096);
-  EXPECT_EQ(settings.number("limits.content_length"), 20480);
+  EXPECT_EQ(settings.number("limits.buffer_size"), 16384);
+  EXPECT_EQ(settings.number("limits.content_length"), 1048576);
   EXPECT_EQ(settings.number("limits.handler_targets"), 128);
   EXPECT_EQ(settings.number("limits.header_count"), 1280);
   EXPECT_EQ(settings.number("limits.dir_max_path"), 256);
@@ -76,7 +76,7 @@ TEST(Settings, NamesKeyValueAndBoundsWhenRefusing) {
   Settings settings;
   EXPECT_EQ(settings.set("limits.buffer_size", "9\n").message(),
             "limits.buffer_size \"9\\x0a\": must be a whole number from 64 to 16777216 (bytes); "
-            "the default is 4096");
+            "the default is 16384");
   EXPECT_EQ(settings.set("request.relaxed", "yes").message(),
             "request.relaxed \"yes\": must be 0 or 1; the default is 0");
 }

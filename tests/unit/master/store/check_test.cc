@@ -167,10 +167,10 @@ TEST(Check, LooksAtRoutes) {
   EXPECT_EQ(with_path("/"),
             Lines{"W route row 2, path \"/\": row 1 of this host has the same and answers first, "
                   "so this one never matches; remove one"});
-  const Lines long_path = with_path("/" + std::string(2048, 'x'));
+  const Lines long_path = with_path("/" + std::string(8192, 'x'));
   ASSERT_EQ(long_path.size(), 1u);
   EXPECT_TRUE(
-      long_path[0].ends_with("is longer than limits.url_path (2048 bytes), so it never "
+      long_path[0].ends_with("is longer than limits.url_path (8192 bytes), so it never "
                              "matches; shorten it or raise that"));
   const auto long_dir_route = [](Config& config) {
     config.hosts[0].routes[0].path = "/" + std::string(255, 'x');

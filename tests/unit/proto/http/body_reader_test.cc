@@ -141,11 +141,69 @@ TEST(BodyReader, BadChunkEndsAndExtensions) {
   expect_bad("5\r\nhello\n0\r\n\r\n", "longer than its size");
   expect_bad("5\r\nhello\r0\r\n\r\n", "CR without LF");
   expect_bad("5\r\nhello0\r\n\r\n", "longer than its size");
-  expect_bad("5;a\nhello\r\n", "control byte in a chunk extension");
+  expect_bad("5;a\nhello\r\n", "not allowed in a chunk extension");
   expect_bad("5;a\rb\r\nhello\r\n", "CR without LF");
-  expect_bad(std::string_view("5;a\0\r\n", 6), "control byte in a chunk extension");
+  expect_bad(std::string_view("5;a\0\r\n", 6), "not allowed in a chunk extension");
   expect_bad("5;" + std::string(256, 'e') + "\r\n", "more than 256 bytes");
   expect_bad("5" + std::string(257, ' '), "more than 256 bytes");
+}
+
+// RFC 9112 7.1.1: each rule of the grammar, taken and broken.
+TEST(BodyReader, ChunkExtensions) {
+  for (const char* extensions :
+       {";a", ";!#$%&'*+-.^_`|~09aZ", ";a=b", ";a=\"\"", ";a=\"b\"", ";a=\"b;c=d, \t\xff\"",
+        ";a=\"\\\"\\\\\"", ";a;b", ";a=b;c=\"d\";e", " ; a", "\t;\ta \t= \t b ;c", ";a=\"b\" ;c",
+        ";a=\"b\" \t;c", ";a ;b", "  ;a = \"b\""}) {
+    expect_body(std::string("5") + extensions + "\r\nhello\r\n0" + extensions + "\r\n\r\n",
+                "hello");
+  }
+  const struct {
+    const char* extensions;
+    const char* reason;
+  } rows[] = {
+      {";", "without a name"},
+      {"; ", "without a name"},
+      {";;", "without a name"},
+      {";;a", "without a name"},
+      {";a;", "without a name"},
+      {";a;;b", "without a name"},
+      {";=", "without a name"},
+      {";=b", "without a name"},
+      {";\"a\"", "without a name"},
+      {";\x01", "without a name"},
+      {";a=", "no value"},
+      {";a= ", "no value"},
+      {";a=;b", "no value"},
+      {";a==b", "no value"},
+      {";a=,", "no value"},
+      {";a=\"x", "without end"},
+      {";a=\"x\\\"", "without end"},
+      {";a=\"x\\", "without end"},
+      {";a=\"x\x7f\"", "control byte"},
+      {";a=\"x\\\x01\"", "control byte"},
+      {";a=\"x\"y", "not allowed"},
+      {";a=\"x\"\"y\"", "not allowed"},
+      {";a=\"x\"=y", "not allowed"},
+      {";a=b=c", "not allowed"},
+      {";a,b", "not allowed"},
+      {";a\"b\"", "not allowed"},
+      {";a/b", "not allowed"},
+      {";a=\xc3\xa9", "no value"},
+      {";\xc3\xa9", "without a name"},
+      {" ", "without ';'"},
+      {" a", "without ';'"},
+      {" =a", "without ';'"},
+      {";a ", "without ';'"},
+      {";a b", "without ';'"},
+      {";a=b ", "without ';'"},
+      {";a=b c", "without ';'"},
+      {";a=b =c", "without ';'"},
+      {";a=\"b\" c", "without ';'"},
+  };
+  for (const auto& row : rows) {
+    expect_bad(std::string("5") + row.extensions + "\r\nhello\r\n", row.reason);
+    expect_bad(std::string("0") + row.extensions + "\r\n\r\n", row.reason);
+  }
 }
 
 TEST(BodyReader, BadTrailers) {

@@ -13,7 +13,7 @@ namespace {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-std::string client(const Fields& fields) {
+ForwardedRequest read(const Fields& fields) {
   std::string bytes;
   RequestHead head;
   const auto slice = [&bytes](const std::string& text) {
@@ -26,7 +26,19 @@ std::string client(const Fields& fields) {
     head.fields.push_back({at, slice(value)});
   }
   const NetworkList trusted = NetworkList::parse("10.0.0.0/8, fd00::/8").value();
-  return ip_text(forwarded_client(head, bytes.data(), trusted));
+  return read_forwarded(head, bytes.data(), trusted);
+}
+std::string client(const Fields& fields) { return ip_text(read(fields).client); }
+std::string scheme(const Fields& fields) {
+  switch (read(fields).scheme) {
+    case ForwardedScheme::kNotSaid:
+      return "";
+    case ForwardedScheme::kHttp:
+      return "http";
+    case ForwardedScheme::kHttps:
+      return "https";
+  }
+  return "?";
 }
 std::string xff(const std::string& value) { return client({{"X-Forwarded-For", value}}); }
 std::string forwarded(const std::string& value) { return client({{"Forwarded", value}}); }
@@ -90,9 +102,63 @@ TEST(Forwarded, WhatBreaksTheGrammarHidesWhatIsLeftOfIt) {
   }
 }
 
+TEST(Forwarded, TheSchemeIsWhatTheTrustedPeerSays) {
+  const auto proto = [](const std::string& value) {
+    return scheme({{"X-Forwarded-Proto", value}});
+  };
+  EXPECT_EQ(proto("https"), "https");
+  EXPECT_EQ(proto("HTTPS"), "https");
+  EXPECT_EQ(proto("http"), "http");
+  EXPECT_EQ(proto("wss"), "https");
+  EXPECT_EQ(proto("ws"), "http");
+  EXPECT_EQ(proto("http, https"), "https");  // left of the last one a client may have written
+  EXPECT_EQ(proto("https,http "), "http");
+  for (const char* bad : {"", "on", "https,", "https x", "\"https\"", "https://"}) {
+    EXPECT_EQ(proto(bad), "") << bad;
+  }
+  EXPECT_EQ(scheme({{"X-Forwarded-Proto", "https"}, {"x-forwarded-proto", "http"}}), "http");
+  EXPECT_EQ(scheme({{"X-Forwarded-For", "192.0.2.1"}}), "");
+  EXPECT_EQ(scheme({{"X-Forwarded-Ssl", "on"}, {"X-Forwarded-Scheme", "https"}}), "");
+}
+
+TEST(Forwarded, TheSchemeOfTheStandardFieldStandsBesideTheClient) {
+  const auto standard = [](const std::string& value) { return scheme({{"Forwarded", value}}); };
+  EXPECT_EQ(standard("for=192.0.2.1;proto=https"), "https");
+  EXPECT_EQ(standard("proto=\"HTTPS\";for=192.0.2.1"), "https");
+  EXPECT_EQ(standard("for=192.0.2.1;proto=https, for=10.0.0.1;proto=http"), "https");
+  EXPECT_EQ(standard("for=6.6.6.6;proto=https, for=192.0.2.1"), "");
+  EXPECT_EQ(standard("for=6.6.6.6;proto=https, for=192.0.2.1;proto=http"), "http");
+  EXPECT_EQ(standard("for=10.0.0.2;proto=https, for=10.0.0.1;proto=http"), "https");
+  EXPECT_EQ(standard("proto=https"), "https");
+  EXPECT_EQ(standard("for=192.0.2.1;proto=https, for="), "");
+  EXPECT_EQ(standard("for=192.0.2.1;proto=https, x"), "");
+  // Beside the older fields it may be the client's own.
+  EXPECT_EQ(scheme({{"Forwarded", "for=192.0.2.1;proto=https"}, {"X-Forwarded-For", "192.0.2.1"}}),
+            "");
+  EXPECT_EQ(scheme({{"Forwarded", "for=192.0.2.1;proto=https"}, {"X-Forwarded-Proto", "http"}}),
+            "http");
+}
+
+TEST(Forwarded, KnowsTheFieldsByWhichProxiesSpeak) {
+  for (const char* name :
+       {"X-Forwarded-For",  "x-forwarded-proto",  "X-Forwarded-Host",    "X-Forwarded-Port",
+        "X-Forwarded-Ssl",  "X-FORWARDED-PREFIX", "X_Forwarded_Proto",   "X-Forwarded_For",
+        "Forwarded",        "X-Forwarded",        "Forwarded-For",       "X-Real-IP",
+        "x_real_ip",        "X-Client-IP",        "X-Cluster-Client-IP", "True-Client-IP",
+        "CF-Connecting-IP", "Fastly-Client-IP",   "Front-End-Https",     "X-Url-Scheme",
+        "X-Scheme"}) {
+    EXPECT_TRUE(is_forwarding_field(name)) << name;
+  }
+  for (const char* name : {"", "X", "Host", "X-Forwarded-", "X-Forwardedfor", "X-Real-IPs",
+                           "X-Request-Id", "Authorization", "Via", "X-Clients-IP"}) {
+    EXPECT_FALSE(is_forwarding_field(name)) << name;
+  }
+}
+
 TEST(Forwarded, TheOlderFieldComesFirst) {
   EXPECT_EQ(client({{"Forwarded", "for=6.6.6.6"}, {"X-Forwarded-For", "192.0.2.1"}}), "192.0.2.1");
   EXPECT_EQ(client({{"Forwarded", "for=6.6.6.6"}, {"X-Forwarded-For", "unknown"}}), "-");
+  EXPECT_EQ(client({{"Forwarded", "for=6.6.6.6"}, {"X-Forwarded-Proto", "https"}}), "-");
   EXPECT_EQ(client({{"X-Forwarded-Host", "192.0.2.1"}, {"Host", "192.0.2.1"}}), "-");
 }
 

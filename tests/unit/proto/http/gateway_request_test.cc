@@ -19,6 +19,8 @@ struct Options {
   bool keep_client_xff = false;
   bool via = false;
   bool peer_is_origin = false;
+  bool peer_is_trusted = false;
+  std::string_view scheme = {};
 };
 
 std::string forward(std::string_view raw, const Options& options = {}) {
@@ -31,6 +33,8 @@ std::string forward(std::string_view raw, const Options& options = {}) {
                                  .base = raw.data(),
                                  .peer = options.peer,
                                  .peer_is_origin = options.peer_is_origin,
+                                 .peer_is_trusted = options.peer_is_trusted,
+                                 .scheme = options.scheme,
                                  .keep_client_xff = options.keep_client_xff,
                                  .via = options.via,
                                  .default_host = "named.here"},
@@ -72,6 +76,38 @@ TEST(GatewayRequest, AppendsThePeer) {
                     "X-Forwarded-For: 2.2.2.2, 3.3.3.3\r\nX-Forwarded-For:\r\nZ: 1\r\n\r\n"),
             "GET / HTTP/1.1\r\nHost: a\r\nZ: 1\r\n"
             "X-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, 10.1.2.3\r\n\r\n");
+}
+
+TEST(GatewayRequest, NoClientSpeaksAsAProxy) {
+  const std::string_view raw =
+      "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nx-forwarded-host: evil\r\n"
+      "X-Real-IP: 6.6.6.6\r\nForwarded: for=6.6.6.6;proto=https\r\nX_Forwarded_Proto: https\r\n"
+      "Front-End-Https: on\r\nTrue-Client-IP: 6.6.6.6\r\nX-Forwarded-Ssl: on\r\nZ: 1\r\n\r\n";
+  const std::string ours = "X-Forwarded-For: 10.1.2.3\r\nX-Forwarded-Proto: http\r\n\r\n";
+  EXPECT_EQ(forward(raw, {.scheme = "http"}), "GET / HTTP/1.1\r\nHost: a\r\nZ: 1\r\n" + ours);
+  // Nor by taking our own word away.
+  EXPECT_EQ(forward("GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Forwarded-Proto\r\n\r\n",
+                    {.scheme = "http"}),
+            "GET / HTTP/1.1\r\nHost: a\r\n" + ours);
+  EXPECT_EQ(forward("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n"
+                    "X-Forwarded-Proto: https\r\n\r\n",
+                    {.keep_client_xff = true, .scheme = "http"}),
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n"
+            "X-Forwarded-Proto: http\r\n\r\n");
+}
+
+TEST(GatewayRequest, WhatATrustedProxySaysGoesOn) {
+  constexpr Options kTrusted{.peer_is_origin = true, .peer_is_trusted = true, .scheme = "https"};
+  EXPECT_EQ(forward("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.1.2.3, 10.0.0.1\r\n"
+                    "X-Forwarded-Proto: http, https\r\nX-Forwarded-Host: b\r\nX-Real-IP: c\r\n"
+                    "Forwarded: for=6.6.6.6\r\n\r\n",
+                    kTrusted),
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: b\r\nX-Real-IP: c\r\n"
+            "X-Forwarded-For: 10.1.2.3\r\nX-Forwarded-Proto: https\r\n\r\n");
+  EXPECT_EQ(
+      forward("GET / HTTP/1.1\r\nHost: a\r\nForwarded: for=10.1.2.3;proto=https\r\n\r\n", kTrusted),
+      "GET / HTTP/1.1\r\nHost: a\r\nForwarded: for=10.1.2.3;proto=https\r\n"
+      "X-Forwarded-For: 10.1.2.3\r\nX-Forwarded-Proto: https\r\n\r\n");
 }
 
 TEST(GatewayRequest, AClientFoundBehindProxiesStandsAlone) {

@@ -31,6 +31,15 @@ TEST(Uri, PercentDecode) {
   }
 }
 
+TEST(Uri, WhatBrowsersLeaveRawIsEncodedInAUri) {
+  std::string out = "http://h";
+  append_uri("/a[1]|^/{b}%5b;c=d:@", out);
+  EXPECT_EQ(out, "http://h/a%5B1%5D%7C%5E/%7Bb%7D%5b;c=d:@");
+  out.clear();
+  append_uri("?ids[]=1&f=A|B&g=`\\^?/", out);
+  EXPECT_EQ(out, "?ids%5B%5D=1&f=A%7CB&g=%60%5C%5E?/");
+}
+
 TEST(Uri, BadEscapesAndNulAreRefused) {
   for (const std::string_view raw :
        {std::string_view("%"), std::string_view("a%4"), std::string_view("%4g"),

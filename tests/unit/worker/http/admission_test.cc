@@ -46,6 +46,14 @@ TEST(ClientPeer, SurvivesItsWay) {
     EXPECT_EQ(again->port, 65535);
     EXPECT_FALSE(again->sends_proxy_header);
   }
+  peer.over_tls = true;
+  EXPECT_TRUE(passed_on_peer(one.get(), passed_on_line(peer))->over_tls);
+  ClientPeer local;  // through a balancer on a unix socket
+  local.over_tls = true;
+  const auto local_again = passed_on_peer(one.get(), passed_on_line(local));
+  ASSERT_TRUE(local_again);
+  EXPECT_TRUE(local_again->over_tls);
+  EXPECT_FALSE(local_again->address.known());
   peer.sends_proxy_header = true;
   EXPECT_EQ(passed_on_line(peer), kClientSendsProxyHeader);
   const auto silent = passed_on_peer(one.get(), kClientSendsProxyHeader);
@@ -54,7 +62,8 @@ TEST(ClientPeer, SurvivesItsWay) {
   EXPECT_FALSE(silent->address.known());
   EXPECT_EQ(passed_on_line(ClientPeer()), "");
   EXPECT_FALSE(passed_on_peer(one.get(), "")->address.known());
-  for (const char* bad : {"x", "192.0.2.1", "192.0.2.1 ", "192.0.2.1 65536", "192.0.2.1 1 "}) {
+  for (const char* bad : {"x", "192.0.2.1", "192.0.2.1 ", "192.0.2.1 65536", "192.0.2.1 1 ", " tls",
+                          "x tls", "192.0.2.1 tls", "192.0.2.1 1 tls "}) {
     EXPECT_FALSE(passed_on_peer(one.get(), bad)) << bad;
   }
   EXPECT_FALSE(passed_on_peer(-1, ""));  // gone
