@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "common/config/climbs.h"
+
 namespace m2 {
 namespace {
 
@@ -61,6 +63,7 @@ Status check_ipc(std::string_view path) {
         "is an abstract name; write the path of a file, as in "
         "\"ipc://run/handler\"");
   }
+  if (climbs(path)) return Status::error(std::string(kMustNotClimb));
   if (path.size() >= kIpcPathMax) {
     return Status::error("has a path of 100 bytes or more; use a shorter one");
   }
