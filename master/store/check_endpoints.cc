@@ -20,7 +20,7 @@ void check_idents(const HandlerRow& handler, Findings& findings) {
   const std::string& send = handler.send_ident;
   if (!is_ident(send)) {
     findings.error(at_cell("handler", handler.id, "send_ident", send),
-                   "must be 1 to 255 characters without spaces; m2sh uuid makes one");
+                   "must be 1 to 255 ASCII characters without spaces; m2sh uuid makes one");
   } else if (!(send + ' ').starts_with(handler.recv_ident)) {  // as replies begin
     findings.warn(at_cell("handler", handler.id, "recv_ident", handler.recv_ident),
                   "lets no reply through that begins with the send_ident " + in_quotes(send) +

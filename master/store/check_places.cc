@@ -30,7 +30,7 @@ Found look(const std::string& path) {
 
 std::string folder_of(const std::string& path) {
   const size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
 // What is wrong with the place of a file that the server makes; "": nothing. real: as seen from

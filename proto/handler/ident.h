@@ -11,7 +11,7 @@ namespace m2 {
 inline constexpr size_t kIdentBytesMax = 255;
 
 constexpr bool is_ident_byte(char c) {
-  return static_cast<unsigned char>(c) > 0x20 && c != 0x7F;  // a space ends it in messages
+  return c > ' ' && c < 0x7F;  // a space ends it in messages
 }
 
 constexpr bool is_ident(std::string_view text) {

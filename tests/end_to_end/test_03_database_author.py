@@ -249,7 +249,7 @@ def test_ports(deployment):
         if port is None:
             return
         deployment.configure(listeners=[listener(port=port)], settings={"server.daemonize": 0})
-        assert "generation 3 serves" in server.reload()
+        assert "generation 2 serves" in server.reload()
         with Client(port) as client:
             assert client.request("GET", "/").status == 200
 

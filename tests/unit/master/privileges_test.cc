@@ -217,7 +217,6 @@ TEST(Paths, MeanTheSameEverywhere) {
   plan.chroot.clear();
   EXPECT_EQ(inside(plan, "/logs/error.log"), "/logs/error.log");
   EXPECT_EQ(inside(plan, "logs/error.log"), "logs/error.log");
-  Plan plan;
   plan.pid_file = "/run/mongrel2.pid";
   EXPECT_EQ(run_directory(plan), "run");
   plan.pid_file = "/a/b/c.pid";
