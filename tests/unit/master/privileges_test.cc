@@ -218,6 +218,10 @@ TEST(Paths, MeanTheSameEverywhere) {
   EXPECT_EQ(inside(plan, "/logs/error.log"), "/logs/error.log");
   EXPECT_EQ(inside(plan, "logs/error.log"), "logs/error.log");
   plan.pid_file = "/run/mongrel2.pid";
+  EXPECT_EQ(run_directory(plan), "/run");
+
+  plan.chroot = "/srv/site";
+  plan.pid_file = "/run/mongrel2.pid";
   EXPECT_EQ(run_directory(plan), "run");
   plan.pid_file = "/a/b/c.pid";
   EXPECT_EQ(run_directory(plan), "a/b");

@@ -1,5 +1,6 @@
-// A database for one test: made from SQL in a folder of its own, gone with the object. The only
-// place of the unit tests that writes SQLite.
+// A database for one test: made from SQL in a folder of its own, gone with the object. Meanwhile
+// that is the current folder, with what a server's folder has. The only place of the unit tests
+// that writes SQLite.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,9 +20,17 @@ class TestDatabase {
     char name[] = "/tmp/m2-store-XXXXXX";
     EXPECT_NE(mkdtemp(name), nullptr);
     folder_ = name;
+    for (const char* below : {"logs", "run", "static", "tests"}) {
+      std::filesystem::create_directory(folder_ + "/" + below);
+    }
+    before_ = std::filesystem::current_path();
+    std::filesystem::current_path(folder_);
   }
   explicit TestDatabase(const std::string& sql) : TestDatabase() { run(sql); }
-  ~TestDatabase() { std::filesystem::remove_all(folder_); }
+  ~TestDatabase() {
+    std::filesystem::current_path(before_);
+    std::filesystem::remove_all(folder_);
+  }
   TestDatabase(const TestDatabase&) = delete;
 
   std::string path() const { return folder_ + "/config.sqlite"; }
@@ -40,6 +49,7 @@ class TestDatabase {
 
  private:
   std::string folder_;
+  std::filesystem::path before_;
 };
 
 // A file below the top of the tree, where the tests are run.
