@@ -22,7 +22,8 @@ Status refuse(const std::string& what, const std::string& shown, int error, cons
   return Status::error(what + " " + shown + ": " + std::strerror(error) + way_out);
 }
 
-Result<OwnedFd> open_log(const std::string& what, const std::string& within, const Place& place) {
+Result<OwnedFd> open_log(const std::string& what, const std::string& path, const Place& place) {
+  const std::string within = place.inside(path);
   const std::string shown = place.outside(within);
   const AsJailUser rights(place.jail);
   OwnedFd fd(::open(within.c_str(),
@@ -56,11 +57,11 @@ Result<OwnedFd> standard_error() {
 Result<Logs> open_logs(const Plan& plan, const Place& place, bool foreground) {
   Logs logs;
   Result<OwnedFd> error =
-      foreground ? standard_error() : open_log("error log", inside(plan, plan.error_log), place);
+      foreground ? standard_error() : open_log("error log", plan.error_log, place);
   if (!error.ok()) return std::move(error).status();
   logs.error = std::move(error).value();
   if (!plan.access_log.empty()) {
-    Result<OwnedFd> access = open_log("access log", inside(plan, plan.access_log), place);
+    Result<OwnedFd> access = open_log("access log", plan.access_log, place);
     if (!access.ok()) return std::move(access).status();
     logs.access = std::move(access).value();
   }

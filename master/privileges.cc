@@ -55,6 +55,17 @@ Status choose_jail(const Plan& plan, const Author& author, const struct stat& fo
   return {};
 }
 
+// Root makes the pid file, wherever the author says.
+Status check_run_directory(const Plan& plan, const Author& author, const Place& place) {
+  if (!author.bounded) return {};
+  const std::string folder = run_directory(plan);
+  const AsJailUser rights(place.jail);
+  if (::faccessat(place.directory.get(), folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return refuse(place.folder, folder + "/ in it, where the pid file is made, cannot be written by uid " +
+                                  std::to_string(author.uid) + " (" + std::strerror(errno) + ")" +
+                                  way_out(author));
+}
+
 // Where everybody may write, everybody decides what is served, or what is in the logs, or which
 // process m2sh stops. That is refused as root, and warned of otherwise.
 Status check_writers(const Plan& plan, Place& place) {
@@ -101,6 +112,7 @@ Result<Place> inspect_place(const Plan& plan, const Author& author) {
   Place place;
   place.as_root = ::geteuid() == 0;
   place.bounded = author.bounded;
+  place.no_folder = plan.chroot.empty();
   place.jail.landlock = plan.landlock;
   place.jail.seccomp = plan.seccomp;
   if (!place.as_root) place.jail.upload_folder = plan.upload_folder;
@@ -124,6 +136,7 @@ Result<Place> inspect_place(const Plan& plan, const Author& author) {
   if (Status safe = check_writers(plan, place); !safe.ok()) return safe;
   if (!place.as_root) return place;
   if (Status chosen = choose_jail(plan, author, folder, place); !chosen.ok()) return chosen;
+  if (Status own = check_run_directory(plan, author, place); !own.ok()) return own;
   if ((folder.st_mode & S_IWGRP) != 0) {
     place.warnings.push_back("server.chroot " + place.folder +
                              ": others than its owner may write to it (chmod g-w)");
@@ -164,10 +177,16 @@ Status check_author(const Place& place, const Author& author) {
                        way_out(author));
 }
 
-std::string inside(const Plan& plan, const std::string& path) {
-  if (plan.chroot.empty()) return path;
+std::string Place::inside(const std::string& path) const {
+  if (no_folder) return path;
   const size_t begin = path.find_first_not_of('/');
   return begin == std::string::npos ? std::string() : path.substr(begin);
+}
+
+std::string inside(const Plan& plan, const std::string& path) {
+  Place place;
+  place.no_folder = plan.chroot.empty();
+  return place.inside(path);
 }
 
 std::string run_directory(const Plan& plan) {

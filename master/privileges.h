@@ -19,8 +19,11 @@ struct Place {
   OwnedFd directory;
   Jail jail;  // what children give up
   bool bounded = false;  // another than root decided (author.h)
+  bool no_folder = false;  // server.chroot is empty: a path is what it is
   std::vector<std::string> warnings;
 
+  // "/logs/error.log" means logs/error.log in the folder, whether or not there is a chroot.
+  std::string inside(const std::string& path) const;
   // The path that a message shows to people who are not in the chroot.
   std::string outside(const std::string& path) const {
     return path.starts_with('/') ? path : folder + "/" + path;
@@ -41,8 +44,7 @@ Status check_reachable(const Jail& jail, const Plan& plan);
 // chdir and, as root, chroot. From here on every path is relative to the folder.
 Status enter_place(const Place& place);
 
-// "/logs/error.log" means logs/error.log in the folder, whether or not there is a chroot. Without a
-// folder (server.chroot is empty) a path is what it is.
+// The same before there is a Place.
 std::string inside(const Plan& plan, const std::string& path);
 // The folder of the pid file; private 0MQ endpoints live there too. No trailing '/'.
 std::string run_directory(const Plan& plan);

@@ -104,18 +104,20 @@ void check_endpoints(const Config& config, Findings& findings) {
            "the control port");
   for (const HandlerRow& handler : config.handlers) {
     const std::string row = "of " + at_row("handler", handler.id);
-    const auto check = [&](std::string_view column, const std::string& endpoint,
+    const auto check = [&](std::string_view column, EndpointUse use, const std::string& endpoint,
                            const std::string& user) {
       const std::string place = at_cell("handler", handler.id, column, endpoint);
-      const Status status = check_endpoint(endpoint);
+      const Status status = check_endpoint(endpoint, use);
       if (!status.ok()) findings.error(place, status.message());
       uses.add(endpoint, place, user);
     };
     // A handler pair is known by both endpoints together; half a pair cannot be shared.
-    check("send_spec", handler.send_spec,
+    check("send_spec", EndpointUse::kRequests, handler.send_spec,
           "the send_spec " + row + " (whose recv_spec is " + in_quotes(handler.recv_spec) + ")");
     if (handler.replies != Replies::kNone) {
-      check("recv_spec", handler.recv_spec,
+      check("recv_spec",
+            handler.replies == Replies::kSub ? EndpointUse::kReplies : EndpointUse::kRequests,
+            handler.recv_spec,
             "the recv_spec " + row + " (whose send_spec is " + in_quotes(handler.send_spec) + ")");
     } else if (!handler.recv_spec.empty()) {
       findings.error(at_cell("handler", handler.id, "recv_spec", handler.recv_spec),

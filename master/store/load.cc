@@ -62,7 +62,7 @@ void load_settings(ReadContext& context, Settings& settings) {
     if (!status.ok()) {
       context.findings.error(at_row("setting", row.id()) + ", " + status.message());
     } else if (key == "control_port" && !value.empty()) {
-      status = check_endpoint(value);
+      status = check_endpoint(value, EndpointUse::kControl);
       if (!status.ok()) context.findings.error(row.place("value"), status.message());
     } else if (key == "dir.charset" && !is_token(value)) {
       context.findings.error(row.place("value"),
@@ -146,7 +146,8 @@ void load_server(ReadContext& context, int64_t id, Config& config) {
     server.control_port = row.text("control_port");
     if (server.control_port.empty()) {
       server.control_port = config.settings.text("control_port");
-    } else if (const Status status = check_endpoint(server.control_port); !status.ok()) {
+    } else if (const Status status = check_endpoint(server.control_port, EndpointUse::kControl);
+               !status.ok()) {
       context.findings.error(row.place("control_port"), status.message());
     }
     return;

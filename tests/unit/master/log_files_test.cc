@@ -14,7 +14,7 @@ class LogFilesTest : public testing::Test {
     EXPECT_EQ(::mkdir((folder_ / "logs").c_str(), 0755), 0);
     plan_.error_log = "/logs/error.log";
     plan_.access_log = "/logs/access.log";
-    place_.folder = plan_.chroot = "site";
+    place_.folder = "site";
     before_ = std::filesystem::current_path();
     std::filesystem::current_path(folder_.path());
   }

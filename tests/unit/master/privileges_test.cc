@@ -137,6 +137,10 @@ TEST_F(PlaceTest, WhoDecidesTheDatabaseGetsNoFolderButHisOwn) {
   EXPECT_TRUE(inspect_place(plan_of(folder_ / "closed/site"), {}).ok());
 
   ASSERT_EQ(::chown(folder_.path().c_str(), 65534, 65534), 0);
+  Plan into_closed = plan_of(folder_.path());
+  into_closed.pid_file = "/closed/x.pid";
+  EXPECT_NE(inspect_place(into_closed, author).message().find("closed/ in it"), std::string::npos);
+  EXPECT_TRUE(inspect_place(into_closed, {}).ok());
   const Result<Place> own = inspect_place(plan_of(folder_.path()), author);
   ASSERT_TRUE(own.ok()) << own.message();
   EXPECT_TRUE(own.value().bounded);

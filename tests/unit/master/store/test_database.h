@@ -20,8 +20,8 @@ class TestDatabase {
     char name[] = "/tmp/m2-store-XXXXXX";
     EXPECT_NE(mkdtemp(name), nullptr);
     folder_ = name;
-    for (const char* below : {"logs", "run", "static", "tests"}) {
-      std::filesystem::create_directory(folder_ + "/" + below);
+    for (const char* below : {"logs", "run", "static", "tests", "examples/chat/static"}) {
+      std::filesystem::create_directories(folder_ + "/" + below);
     }
     before_ = std::filesystem::current_path();
     std::filesystem::current_path(folder_);
