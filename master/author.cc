@@ -42,8 +42,7 @@ bool Author::has_group(gid_t group) const {
 std::string write_author(const Author& author) {
   const size_t count = std::min(author.groups.size(), kGroupsMax);
   std::string text = std::to_string(author.bounded ? 1 : 0) + ' ' + std::to_string(author.uid) +
-                     ' ' + std::to_string(author.free_port) + ' ' +
-                     std::to_string(count) + ' ';
+                     ' ' + std::to_string(author.free_port) + ' ' + std::to_string(count) + ' ';
   for (size_t i = 0; i < count; ++i) text += std::to_string(author.groups[i]) + ' ';
   return text + author.who.substr(0, kMessageTextMax / 2);
 }

@@ -78,7 +78,7 @@ class ConfigReader final : private ChannelUser {
   Reading reading_;
   bool authored_ = false;  // it has said kAuthor
   bool verdict_ = false;   // it has said kPlan or kRefused
-  pid_t pid_ = -1;        // -1: none, or ended
+  pid_t pid_ = -1;         // -1: none, or ended
   TimerWatcher limit_;
   TimerWatcher ended_;  // polls for its end, which is due at once
   unsigned polls_ = 0;

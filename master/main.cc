@@ -86,7 +86,8 @@ void log_beginning(const Plan& plan, const Place& place, const std::optional<Pid
     log_warn("process " + std::to_string(pid_file->stale_pid()) + " ended without removing " +
              place.outside(inside(plan, plan.pid_file)) + "; replaced");
   }
-  if (const uint64_t files = raise_file_limit(plan.file_limit, !place.bounded); files < plan.file_limit) {
+  if (const uint64_t files = raise_file_limit(plan.file_limit, !place.bounded);
+      files < plan.file_limit) {
     log_warn("superpoll.max_fd wants " + std::to_string(plan.file_limit) +
              " open files, the system allows " + std::to_string(files) + " (ulimit -n)");
   }

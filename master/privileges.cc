@@ -61,7 +61,8 @@ Status check_run_directory(const Plan& plan, const Author& author, const Place& 
   const std::string folder = run_directory(plan);
   const AsJailUser rights(place.jail);
   if (::faccessat(place.directory.get(), folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
-  return refuse(place.folder, folder + "/ in it, where the pid file is made, cannot be written by uid " +
+  return refuse(place.folder, folder +
+                                  "/ in it, where the pid file is made, cannot be written by uid " +
                                   std::to_string(author.uid) + " (" + std::strerror(errno) + ")" +
                                   way_out(author));
 }

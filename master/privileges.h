@@ -17,8 +17,8 @@ struct Place {
   bool as_root = false;  // chroot and drop; else an ordinary user, who keeps his ids
   std::string folder;    // server.chroot as written, for messages; no trailing '/'
   OwnedFd directory;
-  Jail jail;  // what children give up
-  bool bounded = false;  // another than root decided (author.h)
+  Jail jail;               // what children give up
+  bool bounded = false;    // another than root decided (author.h)
   bool no_folder = false;  // server.chroot is empty: a path is what it is
   std::vector<std::string> warnings;
 

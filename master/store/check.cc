@@ -24,7 +24,8 @@ void check_server(const Config& config, Findings& findings) {
   };
   if (server.uuid.empty() ||
       !std::all_of(server.uuid.begin(), server.uuid.end(), is_uuid_character)) {
-    error("uuid", server.uuid, "must be letters, digits, '-', '_' and '.' only; m2sh uuid makes one");
+    error("uuid", server.uuid,
+          "must be letters, digits, '-', '_' and '.' only; m2sh uuid makes one");
   }
   if (server.access_log.empty() && !config.settings.flag("disable.access_logging")) {
     error("access_log", "", "must be a path in the chroot, as in \"/logs/access.log\"");

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <set>
 #include <string>
 
 #include "common/config/climbs.h"
@@ -91,8 +92,8 @@ class Places {
     const ServerRow& server = config_.server;
     const auto check = [&](std::string_view column, const std::string& path, bool is_opened) {
       if (path.empty() || climbs(path) || path == "/dev/stdout" || path == "/dev/stderr") return;
-      const std::string fault = fault_of(in_folder(server, path, as_root_), false);
-      if (!fault.empty()) report(at_cell("server", server.id, column, path), fault, is_opened);
+      judge(at_cell("server", server.id, column, path), in_folder(server, path, as_root_), false,
+            is_opened);
     };
     if (!config_.settings.flag("disable.access_logging")) {
       check("access_log", server.access_log, true);
@@ -103,8 +104,6 @@ class Places {
 
   void check_sockets() {
     const ServerRow& server = config_.server;
-    check_endpoint(at_cell("server", server.id, "control_port", server.control_port),
-                   server.control_port, false);
     for (const HandlerRow& row : config_.handlers) {
       check_endpoint(at_cell("handler", row.id, "send_spec", row.send_spec), row.send_spec, true);
       check_endpoint(at_cell("handler", row.id, "recv_spec", row.recv_spec), row.recv_spec, true);
@@ -114,6 +113,9 @@ class Places {
       if (path.empty() || climbs(path)) continue;
       check_socket(at_cell("listener", row.id, "address", row.address), path, true);
     }
+    // Last: of a folder whose name has been told already nothing is left to say.
+    check_endpoint(at_cell("server", server.id, "control_port", server.control_port),
+                   server.control_port, false);
   }
 
   void check_endpoint(const std::string& place, std::string_view endpoint, bool needed) {
@@ -127,8 +129,7 @@ class Places {
   void check_socket(const std::string& place, const std::string& path, bool needed) {
     const bool outside = path.front() == '/' && !as_root_;
     const std::string real = outside ? path : in_folder(config_.server, path, as_root_);
-    const std::string fault = fault_of(real, true);
-    if (!fault.empty()) report(place, fault, needed);
+    judge(place, real, true, needed);
   }
 
   void check_base(const DirRow& dir) {
@@ -136,20 +137,29 @@ class Places {
     const std::string place = at_cell("directory", dir.id, "base", dir.base);
     const Found found = look(in_folder(config_.server, dir.base, as_root_));
     if (found == Found::kNothing) {
-      findings_.warn(place, "is not there, so every request for it is answered 404; make it, or "
-                            "correct the name");
+      findings_.warn(place,
+                     "is not there, so every request for it is answered 404; make it, or "
+                     "correct the name");
     } else if (found != Found::kFolder && found != Found::kUnknown) {
       findings_.error(place, "is a file; name a folder");
     }
   }
 
-  void report(const std::string& place, const std::string& fault, bool needed) {
-    needed ? findings_.error(place, fault) : findings_.warn(place, fault);
+  void judge(const std::string& place, const std::string& real, bool socket, bool needed) {
+    const std::string fault = fault_of(real, socket);
+    if (fault.empty()) return;
+    const bool told = !told_.insert(folder_of(real)).second;
+    if (needed) {
+      findings_.error(place, fault);
+    } else if (!told) {
+      findings_.warn(place, fault);
+    }
   }
 
   const Config& config_;
   const bool as_root_;
   Findings& findings_;
+  std::set<std::string> told_;  // folders in which something has no place
 };
 
 }  // namespace

@@ -44,11 +44,8 @@ constexpr Column kListener[] = {
 };
 
 constexpr Column kHost[] = {
-    number("id", kNone),
-    number("server_id", kNone),
-    text("name"),
-    text("matching"),
-    later(number("maintenance", "0")),
+    number("id", kNone), number("server_id", kNone),        text("name"),
+    text("matching"),    later(number("maintenance", "0")),
 };
 
 constexpr Column kRoute[] = {

@@ -96,8 +96,8 @@ def check_user(server):
             assert process_facts(pid)["uids"] == [str(UID)] * 4, name
 
 
-# Goal: the manual's start with -sudo (4.2): a user's folder, his database or root's file in it; root
-# starts it, and it runs as the user. Method: every child, and --check.
+# Goal: the manual's start with -sudo (4.2): a user's folder, his database or root's file in it;
+# root starts it, and it runs as the user. Method: every child, and --check.
 @pytest.mark.parametrize("owner", ["user", "root"])
 def test_runs_as_who_decides(site, workers, owner):
     if owner == "user":

@@ -163,8 +163,8 @@ def test_control_port_without_its_folder(deployment):
 
 
 # Goal: a name that cannot be resolved costs its routes and nothing else: they are answered 502,
-# name and routes are in the log at the start and with each answer's reason. Method: a name that never
-# exists, and --check.
+# name and routes are in the log at the start, and the reason with each answer. Method: a name that
+# never exists, and --check.
 def test_unresolvable_name(deployment, workers):
     with Backend() as backend:
         deployment.configure({"/": dir_(), "/p": proxy(80, addr="backend.invalid"),

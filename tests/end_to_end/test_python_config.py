@@ -214,8 +214,8 @@ def test_faults_of_1x_files(tmp_path, text, place, expected):
     assert line[2:] == text.split("\n")[row - 1] and caret.index("^") == column - 1 + 2
 
 
-# Goal: words that this version does not know are a warning that points at them, and the rest counts.
-# Method: a server with such a word, one with a mistake in what is ignored.
+# Goal: words that this version does not know are a warning that points at them, and the rest
+# counts. Method: a server with such a word, one with a mistake in what is ignored.
 def test_unknown_words_of_1x_files(tmp_path, capsys):
     text = OLD.replace("main = Server(", "main = Server(\n\twings=2, ")
     commit = read(tmp_path, text, "x.conf")

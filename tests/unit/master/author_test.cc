@@ -29,8 +29,8 @@ TEST(Author, OtherMessagesAreRefused) {
 
 std::vector<std::string> found(const std::function<void(Plan&)>& change) {
   Plan plan;
-  plan.listeners = {{"tcp://127.0.0.1:80"}, {"tcp://[::]:443"}, {"tcp://0.0.0.0:1024"},
-                    {"unix:run/web"}};
+  plan.listeners = {
+      {"tcp://127.0.0.1:80"}, {"tcp://[::]:443"}, {"tcp://0.0.0.0:1024"}, {"unix:run/web"}};
   plan.endpoints = {"tcp://127.0.0.1:9997", "ipc://run/h"};
   plan.control_port = "ipc://run/control";
   change(plan);

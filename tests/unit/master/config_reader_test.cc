@@ -50,7 +50,8 @@ Message refusal() {
 
 // A plan comes behind the word who decides it.
 int say(int channel, const Message& message) {
-  if (message.type == MessageType::kPlan && !send_and_wait(channel, author_message()).ok()) return 1;
+  if (message.type == MessageType::kPlan && !send_and_wait(channel, author_message()).ok())
+    return 1;
   return send_and_wait(channel, message).ok() ? 0 : 1;
 }
 
@@ -105,15 +106,13 @@ TEST(ConfigReader, CrashIsARefusalWithItsReason) {
       },
       {}, kLongMs);
   EXPECT_FALSE(reading.plan);
-  EXPECT_NE(reading.errors().find("killed by signal 11"), std::string::npos)
-      << reading.errors();
+  EXPECT_NE(reading.errors().find("killed by signal 11"), std::string::npos) << reading.errors();
 }
 
 TEST(ConfigReader, EndWithoutVerdictIsARefusal) {
   const Reading reading = read_once([](int) { return 3; }, {}, kLongMs);
   EXPECT_FALSE(reading.plan);
-  EXPECT_NE(reading.errors().find("exited with status 3"), std::string::npos)
-      << reading.errors();
+  EXPECT_NE(reading.errors().find("exited with status 3"), std::string::npos) << reading.errors();
 }
 
 TEST(ConfigReader, HangIsARefusal) {

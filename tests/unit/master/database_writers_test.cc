@@ -3,8 +3,8 @@
 #include "master/database_writers.h"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <grp.h>
+#include <gtest/gtest.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -108,8 +108,10 @@ TEST_F(DatabaseWriters, StickyFoldersKeepTheNamesOfTheirOwners) {
   give("srv/site", kZed);
   EXPECT_EQ(writers(site_), zed_);
   set_mode("srv", 0777);
-  expect_refused(site_, "everybody may put another file in its place, because everybody may write "
-                        "to " + (folder_ / "srv"));
+  expect_refused(site_,
+                 "everybody may put another file in its place, because everybody may write "
+                 "to " +
+                     (folder_ / "srv"));
   set_mode("srv", 0755);
   set_mode("srv/site", 01777);  // where anybody can put a journal beside it
   expect_refused(site_, "everybody may write to " + (folder_ / "srv/site"));
@@ -175,7 +177,10 @@ TEST_F(DatabaseWriters, AccessLists) {
     struct {
       uint16_t tag, permissions;
       uint32_t id;
-    } entries[5] = {{1, 6, UINT32_MAX}, {2, 6, kZed}, {4, 4, UINT32_MAX}, {16, 6, UINT32_MAX},
+    } entries[5] = {{1, 6, UINT32_MAX},
+                    {2, 6, kZed},
+                    {4, 4, UINT32_MAX},
+                    {16, 6, UINT32_MAX},
                     {32, 4, UINT32_MAX}};
   } list;
   const auto set = [&] {

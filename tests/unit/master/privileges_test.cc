@@ -139,7 +139,9 @@ TEST_F(PlaceTest, WhoDecidesTheDatabaseGetsNoFolderButHisOwn) {
   ASSERT_EQ(::chown(folder_.path().c_str(), 65534, 65534), 0);
   Plan into_closed = plan_of(folder_.path());
   into_closed.pid_file = "/closed/x.pid";
-  EXPECT_NE(inspect_place(into_closed, author).message().find("closed/ in it"), std::string::npos);
+  const Result<Place> closed = inspect_place(into_closed, author);
+  ASSERT_FALSE(closed.ok());
+  EXPECT_NE(closed.message().find("closed/ in it"), std::string::npos) << closed.message();
   EXPECT_TRUE(inspect_place(into_closed, {}).ok());
   const Result<Place> own = inspect_place(plan_of(folder_.path()), author);
   ASSERT_TRUE(own.ok()) << own.message();

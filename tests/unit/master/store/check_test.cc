@@ -86,9 +86,8 @@ TEST(Check, NoPathClimbs) {
     expect("handler row 1, recv_spec \"" + std::string(path) + "\"",
            [&](Config& c) { c.handlers[0].recv_spec = path; });
   }
-  expect("setting upload.temp_store \"../up.XXXXXX\"", [](Config& c) {
-    EXPECT_TRUE(c.settings.set("upload.temp_store", "../up.XXXXXX").ok());
-  });
+  expect("setting upload.temp_store \"../up.XXXXXX\"",
+         [](Config& c) { EXPECT_TRUE(c.settings.set("upload.temp_store", "../up.XXXXXX").ok()); });
   EXPECT_EQ(after([](Config& c) { c.dirs[0].index_file = "../x"; }),
             Lines{"E directory row 1, index_file \"../x\": must not climb with \"..\"; name a file "
                   "in the folder"});
@@ -264,9 +263,10 @@ TEST(Check, LooksAtIdents) {
       config.handlers[0].recv_ident = recv;
     });
   };
-  EXPECT_EQ(with_idents("", ""),
-            Lines{"E handler row 1, send_ident \"\": must be 1 to 255 ASCII characters without spaces; "
-                  "m2sh uuid makes one"});
+  EXPECT_EQ(
+      with_idents("", ""),
+      Lines{"E handler row 1, send_ident \"\": must be 1 to 255 ASCII characters without spaces; "
+            "m2sh uuid makes one"});
   EXPECT_EQ(with_idents("a b", "").size(), 1u);
   EXPECT_EQ(with_idents("a\tb", "").size(), 1u);
   EXPECT_EQ(with_idents(std::string(256, 'x'), "").size(), 1u);

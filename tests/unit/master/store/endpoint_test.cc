@@ -57,9 +57,10 @@ TEST(Endpoint, SaysWhatToWrite) {
             "\"tcp://127.0.0.1:80\"");
   EXPECT_EQ(check_endpoint("tcp://::1:80").message(),
             "has an IPv6 address without brackets; write \"tcp://[::1]:80\"");
-  EXPECT_EQ(check_endpoint("pgm://eth0;239.192.1.1:5555").message(),
-            "pgm:// needs raw network sockets (CAP_NET_RAW), which no process that meets handlers has "
-            "in its jail; write tcp://ADDRESS:PORT, and have handlers connect to each server's");
+  EXPECT_EQ(
+      check_endpoint("pgm://eth0;239.192.1.1:5555").message(),
+      "pgm:// needs raw network sockets (CAP_NET_RAW), which no process that meets handlers has "
+      "in its jail; write tcp://ADDRESS:PORT, and have handlers connect to each server's");
   EXPECT_EQ(check_endpoint("epgm://eth0;239.192.1.1:5555").message(),
             "epgm:// needs UDP multicast sockets, which no process that meets handlers has in its "
             "jail; write tcp://ADDRESS:PORT, and have handlers connect to each server's");

@@ -47,8 +47,7 @@ TEST(Resolve, LooksUpEachNameForAllItsRows) {
 TEST(Resolve, ReportsNamesWithoutAnAddress) {
   Config config;
   std::vector<ProxyRow>& proxies = config.proxies;
-  proxies = {row(1, {"backend.invalid"}),
-                                   row(2, {"backend.invalid", "127.0.0.1"})};
+  proxies = {row(1, {"backend.invalid"}), row(2, {"backend.invalid", "127.0.0.1"})};
   config.hosts = {{1, "localhost", "localhost", {{1, "/shop", TargetKind::kProxy, 0}}}};
   Findings findings;
   resolve_proxies(config, 20'000, findings);

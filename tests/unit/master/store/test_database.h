@@ -14,6 +14,9 @@
 
 namespace m2 {
 
+// Where the tests were started: the top of the tree.
+inline const std::filesystem::path kTop = std::filesystem::current_path();
+
 class TestDatabase {
  public:
   TestDatabase() {
@@ -54,7 +57,7 @@ class TestDatabase {
 
 // A file below the top of the tree, where the tests are run.
 inline std::string read_file(const std::string& path) {
-  std::ifstream file(path);
+  std::ifstream file(kTop / path);
   EXPECT_TRUE(file) << path << ": run the tests from the top of the tree";
   std::stringstream text;
   text << file.rdbuf();
