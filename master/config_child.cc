@@ -17,6 +17,8 @@
 #include "common/treaty/channel.h"
 #include "common/treaty/jailed.h"
 #include "common/treaty/plan.h"
+#include "master/author.h"
+#include "master/database_writers.h"
 #include "master/store/load.h"
 
 namespace m2 {
@@ -55,14 +57,23 @@ std::string folder_of(const std::string& database) {
   return path.substr(0, path.rfind('/') + 1);
 }
 
-// A file that root owns is read as root; any other as its owner, who can do no more with what a
-// hostile file makes of SQLite than he could before. SQLite may keep files beside the database.
-Status become_owner(const ReaderTask& task, const Origin& origin, int channel) {
-  struct stat file;
+Status send_author(int channel, const Author& author) {
+  Message message;
+  message.type = MessageType::kAuthor;
+  message.text = write_author(author);
+  return send_and_wait(channel, message);
+}
+
+// A file that only root can change is read as root; any other as the user who can, to whom a
+// hostile file that takes SQLite over gives nothing that he had not. SQLite may keep files beside
+// the database.
+Status become_author(const ReaderTask& task, const Origin& origin, int channel) {
+  Result<Author> found = task.as_root ? author_of_database(task.database) : Author{};
+  if (!found.ok()) return std::move(found).status();
+  const Author& author = found.value();
+  if (Status told = send_author(channel, author); !told.ok()) return told;
   Jail jail;
-  if (task.as_root && ::stat(task.database.c_str(), &file) == 0 && file.st_uid != 0) {
-    jail = Jail{true, file.st_uid, file.st_gid};
-  }
+  if (author.bounded) jail = Jail{true, author.uid, author.groups.front()};
   jail.landlock = task.landlock;
   jail.seccomp = task.seccomp;
   const Result<JailReport> entered =
@@ -72,9 +83,9 @@ Status become_owner(const ReaderTask& task, const Origin& origin, int channel) {
   if (!jail.drop) return {};
   const bool back = ::fchdir(origin.folder.get()) == 0 || task.database.starts_with('/');
   if (!back || ::access(task.database.c_str(), R_OK) != 0) {
-    return Status::error(task.database + ": is read as its owner, uid " + std::to_string(jail.uid) +
-                         ", who cannot reach it: " + std::strerror(errno) +
-                         " (chown the file to root, or move it)");
+    const std::string why = std::strerror(errno);
+    return Status::error("database " + task.database + ": cannot be read by uid " +
+                         std::to_string(author.uid) + " (" + why + ")" + way_out(author));
   }
   return {};
 }
@@ -142,7 +153,7 @@ int read_configuration(const ReaderTask& task, const Origin& origin, int current
                        int channel) {
   Status ready = limit_resources();
   if (ready.ok()) ready = go_back(task, origin);
-  if (ready.ok()) ready = become_owner(task, origin, channel);
+  if (ready.ok()) ready = become_author(task, origin, channel);
   if (!ready.ok()) {
     const bool told = send_and_wait(channel, finding(true, ready.message())).ok();
     return told && send_refusal(channel).ok() ? 0 : 1;

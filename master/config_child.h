@@ -1,6 +1,6 @@
-// What runs in the config reader: back to the original root, down to the owner of the database,
-// read, and tell the master. The only place from which the database is opened. config_reader.h is
-// the master's end.
+// What runs in the config reader: back to the original root, down to whoever decides what the
+// database says (author.h), read, and tell the master. The only place from which the database is
+// opened. config_reader.h is the master's end.
 #pragma once
 
 #include <string>

@@ -12,16 +12,26 @@
 namespace m2 {
 namespace {
 
+// Of one line for people.
+constexpr size_t kErrorsBytes = 8 * 1024;
 constexpr double kPollS = 0.005;
 constexpr unsigned kPollsMax = 200;  // one second; a process that is being killed needs far less
 
 }  // namespace
 
-std::string Reading::first_error() const {
+std::string Reading::errors() const {
+  std::string text;
+  size_t left = 0;
   for (const Line& line : findings) {
-    if (line.error) return line.text;
+    if (!line.error) continue;
+    if (!text.empty() && text.size() + line.text.size() > kErrorsBytes) {
+      ++left;
+      continue;
+    }
+    text += (text.empty() ? "" : "; also: ") + line.text;
   }
-  return "the configuration reader gave no reason";
+  if (text.empty()) return "the configuration reader gave no reason";
+  return left == 0 ? text : text + "; and " + std::to_string(left) + " more, see the error log";
 }
 
 ConfigReader::ConfigReader(Loop& loop, Body body, std::vector<int> keep, ReadingUser& user)
@@ -64,6 +74,9 @@ void ConfigReader::refuse(std::string why) {
 void ConfigReader::channel_message(Message message) {
   if (verdict_) return;  // nothing counts after it
   switch (message.type) {
+    case MessageType::kAuthor:
+      take_author(message);
+      break;
     case MessageType::kFinding:
       if (reading_.findings.size() < kFindingsMax) {
         reading_.findings.push_back({message.number != 0, std::move(message.text)});
@@ -85,7 +98,21 @@ void ConfigReader::channel_message(Message message) {
   }
 }
 
+// Said once, before the reader gives up its rights and looks into a file that could take it over.
+void ConfigReader::take_author(const Message& message) {
+  Result<Author> author = read_author(message.text);
+  if (!authored_ && author.ok()) {
+    reading_.author = std::move(author).value();
+    authored_ = true;
+    return;
+  }
+  verdict_ = true;
+  refuse("the configuration reader: " +
+         (author.ok() ? "names a second author of the database" : author.message()));
+}
+
 void ConfigReader::take_plan(Message message) {
+  if (!authored_) return refuse("the configuration reader names no author of the database");
   if (message.descriptors.size() != 2) {
     return refuse("the configuration reader sent a plan without its files");
   }
@@ -93,6 +120,9 @@ void ConfigReader::take_plan(Message message) {
   Result<Plan> plan =
       bytes.ok() ? read_plan(bytes.value().bytes()) : Result<Plan>(std::move(bytes).status());
   if (!plan.ok()) return refuse("the plan of the configuration reader: " + plan.message());
+  const std::vector<std::string> faults = beyond_rights(plan.value(), reading_.author);
+  for (const std::string& fault : faults) refuse(fault);
+  if (!faults.empty()) return;
   reading_.plan = std::move(plan).value();
   reading_.image = std::move(message.descriptors[1]);
 }

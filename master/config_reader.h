@@ -15,6 +15,7 @@
 #include "common/status.h"
 #include "common/treaty/channel.h"
 #include "common/treaty/plan.h"
+#include "master/author.h"
 
 namespace m2 {
 
@@ -29,11 +30,12 @@ struct Reading {
   };
   std::vector<Line> findings;  // at most kFindingsMax
   std::optional<Plan> plan;    // none: refused
+  Author author;               // who decides what is in plan; the plan is within his rights
   OwnedFd image;               // sealed; the master never looks into it
   std::string jail;            // what the reader said it had (JailBook::judge)
 
-  // The first error, for a verdict of one line.
-  std::string first_error() const;
+  // All errors, for a verdict of one line; of very many the first.
+  std::string errors() const;
 };
 
 class ReadingUser {
@@ -62,6 +64,7 @@ class ConfigReader final : private ChannelUser {
   void channel_message(Message message) override;
   void channel_closed(const std::string& why) override;
   Status fork_child();
+  void take_author(const Message& message);
   void take_plan(Message message);
   void refuse(std::string why);
   void limit_passed();
@@ -73,8 +76,9 @@ class ConfigReader final : private ChannelUser {
   const std::vector<int> keep_;
   ReadingUser& user_;
   Reading reading_;
-  bool verdict_ = false;  // it has said kPlan or kRefused
-  pid_t pid_ = -1;        // -1: none, or ended
+  bool authored_ = false;  // it has said kAuthor
+  bool verdict_ = false;   // it has said kPlan or kRefused
+  pid_t pid_ = -1;         // -1: none, or ended
   TimerWatcher limit_;
   TimerWatcher ended_;  // polls for its end, which is due at once
   unsigned polls_ = 0;

@@ -180,6 +180,10 @@ Result<Listeners::Count> Listeners::open(const Plan& plan) {
   for (const Wanted& wanted : wanted_by(plan)) {
     if (open_.contains(wanted.key)) continue;
     Result<Socket> socket = listen_on(wanted);
+    if (!socket.ok() && wanted.key == control_key(plan.control_port)) {
+      count.no_control = socket.message();
+      continue;
+    }
     if (!socket.ok()) {
       for (const std::string& key : opened) {
         close(open_.at(key));

@@ -21,6 +21,7 @@ class Listeners {
   struct Count {
     unsigned listeners = 0;  // HTTP
     unsigned endpoints = 0;  // 0MQ, the control port among them
+    std::string no_control;  // why the control port, which is optional, was not opened
   };
 
   // Takes a client that had connected to a listener and that no worker has accepted.

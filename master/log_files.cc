@@ -23,7 +23,7 @@ Status refuse(const std::string& what, const std::string& shown, int error, cons
 }
 
 Result<OwnedFd> open_log(const std::string& what, const std::string& path, const Place& place) {
-  const std::string within = inside(path);
+  const std::string within = place.inside(path);
   const std::string shown = place.outside(within);
   const AsJailUser rights(place.jail);
   OwnedFd fd(::open(within.c_str(),

@@ -41,20 +41,18 @@ void print_findings(std::FILE* out, const Reading& reading) {
   }
 }
 
-// A folder that is not there may be that of another machine, for which the database is meant.
+// Lines that begin with "error: " or "warning: ", and at last "ok: ..." when a start would go on:
+// m2sh and scripts read them.
 int print_check(const Reading& reading) {
   print_findings(stdout, reading);
   if (!reading.plan) return 1;
-  const std::string& folder = reading.plan->chroot;
-  if (::access(folder.empty() ? "." : folder.c_str(), F_OK) == 0) {
-    const Result<Place> place = inspect_place(*reading.plan);
-    if (!place.ok()) {
-      std::printf("error: %s\n", place.message().c_str());
-      return 1;
-    }
-    for (const std::string& warning : place.value().warnings) {
-      std::printf("warning: %s\n", warning.c_str());
-    }
+  const Result<Place> place = inspect_place(*reading.plan, reading.author);
+  if (!place.ok()) {
+    std::printf("error: %s\n", place.message().c_str());
+    return 1;
+  }
+  for (const std::string& warning : place.value().warnings) {
+    std::printf("warning: %s\n", warning.c_str());
   }
   std::printf("ok: server %s\n", reading.plan->uuid.c_str());
   return 0;
@@ -86,9 +84,10 @@ void log_beginning(const Plan& plan, const Place& place, const std::optional<Pid
   for (const std::string& warning : place.warnings) log_warn(warning);
   if (pid_file && pid_file->stale_pid() != 0) {
     log_warn("process " + std::to_string(pid_file->stale_pid()) + " ended without removing " +
-             place.outside(inside(plan.pid_file)) + "; replaced");
+             place.outside(inside(plan, plan.pid_file)) + "; replaced");
   }
-  if (const uint64_t files = raise_file_limit(plan.file_limit); files < plan.file_limit) {
+  if (const uint64_t files = raise_file_limit(plan.file_limit, !place.bounded);
+      files < plan.file_limit) {
     log_warn("superpoll.max_fd wants " + std::to_string(plan.file_limit) +
              " open files, the system allows " + std::to_string(files) + " (ulimit -n)");
   }
@@ -142,7 +141,7 @@ Status serve_inside(Beginning& begun, Reading first, Post post) {
   // whose place we take: it has it until we serve.
   Result<OwnedFd> held = hold_signals();
   if (!held.ok()) return std::move(held).status();
-  const std::string pid_path = inside(plan.pid_file);
+  const std::string pid_path = inside(plan, plan.pid_file);
   const auto take_pid_file = [pid_path, shown = place.outside(pid_path),
                               root = origin.root.get()](pid_t predecessor) {
     return PidFile::take(pid_path, shown, root, predecessor);
@@ -194,7 +193,7 @@ Status serve(Beginning& begun, Reading first) {
   const Plan& plan = *first.plan;
 
   // Nothing is changed yet.
-  Result<Place> looked_at = inspect_place(plan);
+  Result<Place> looked_at = inspect_place(plan, first.author);
   if (!looked_at.ok()) return std::move(looked_at).status();
   Post post;
   post.place = std::move(looked_at).value();
@@ -248,7 +247,7 @@ int run(const Arguments& arguments, Program program) {
   if (arguments.command == Arguments::Command::kCheck) return print_check(first);
   if (!first.plan) {
     print_findings(stderr, first);
-    if (begun.predecessor != nullptr) begun.predecessor->refuse(first.first_error());
+    if (begun.predecessor != nullptr) begun.predecessor->refuse(first.errors());
     return fail("server " + arguments.server + " is not started, because of these errors in " +
                 arguments.database);
   }

@@ -25,7 +25,17 @@ Status refuse(const std::string& folder, const std::string& what) {
 }
 
 // Who the children become: the owner of the folder.
-Status choose_jail(const Plan& plan, const struct stat& folder, Place& place) {
+Status choose_jail(const Plan& plan, const Author& author, const struct stat& folder,
+                   Place& place) {
+  if (author.bounded && folder.st_uid != author.uid) {
+    return refuse(place.folder,
+                  "belongs to uid " + std::to_string(folder.st_uid) + way_out(author));
+  }
+  if (author.bounded && !author.has_group(folder.st_gid)) {
+    return refuse(place.folder, "its group, " + std::to_string(folder.st_gid) +
+                                    ", is none of uid " + std::to_string(author.uid) +
+                                    " (chgrp it)" + way_out(author));
+  }
   if (folder.st_uid == 0) {
     if (!plan.allow_root) {
       return refuse(place.folder,
@@ -45,11 +55,23 @@ Status choose_jail(const Plan& plan, const struct stat& folder, Place& place) {
   return {};
 }
 
+// Root makes the pid file, wherever the author says.
+Status check_run_directory(const Plan& plan, const Author& author, const Place& place) {
+  if (!author.bounded) return {};
+  const std::string folder = run_directory(plan);
+  const AsJailUser rights(place.jail);
+  if (::faccessat(place.directory.get(), folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return refuse(place.folder, folder +
+                                  "/ in it, where the pid file is made, cannot be written by uid " +
+                                  std::to_string(author.uid) + " (" + std::strerror(errno) + ")" +
+                                  way_out(author));
+}
+
 // Where everybody may write, everybody decides what is served, or what is in the logs, or which
 // process m2sh stops. That is refused as root, and warned of otherwise.
 Status check_writers(const Plan& plan, Place& place) {
-  const auto in_folder = [](const std::string& file) {
-    const std::string path = inside(file);
+  const auto in_folder = [&plan](const std::string& file) {
+    const std::string path = inside(plan, file);
     const size_t slash = path.find_last_of('/');
     return slash == std::string::npos ? std::string(".") : path.substr(0, slash);
   };
@@ -77,11 +99,21 @@ Status check_writers(const Plan& plan, Place& place) {
   return {};
 }
 
+// Opened with the rights of who names it, so that it is none which he could not enter himself.
+OwnedFd open_folder(const std::string& path, const Author& author) {
+  Jail jail;
+  if (author.bounded) jail = Jail{true, author.uid, author.groups.front()};
+  const AsJailUser rights(jail);
+  return OwnedFd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
 }  // namespace
 
-Result<Place> inspect_place(const Plan& plan) {
+Result<Place> inspect_place(const Plan& plan, const Author& author) {
   Place place;
   place.as_root = ::geteuid() == 0;
+  place.bounded = author.bounded;
+  place.no_folder = plan.chroot.empty();
   place.jail.landlock = plan.landlock;
   place.jail.seccomp = plan.seccomp;
   if (!place.as_root) place.jail.upload_folder = plan.upload_folder;
@@ -90,7 +122,9 @@ Result<Place> inspect_place(const Plan& plan) {
   }
   place.folder = plan.chroot.empty() ? std::string(1, '.') : plan.chroot;
   while (place.folder.size() > 1 && place.folder.ends_with('/')) place.folder.pop_back();
-  place.directory.reset(::open(place.folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  // With the rights of a file's owner only, not those of root's groups (AsJailUser).
+  if (place.as_root && ::setgroups(0, nullptr) != 0) return Status::from_errno("setgroups", errno);
+  place.directory = open_folder(place.folder, author);
   if (!place.directory.valid()) {
     const std::string why = std::strerror(errno);
     return refuse(place.folder, errno == ENOENT ? why + " (make it: mkdir -p " + place.folder +
@@ -102,7 +136,8 @@ Result<Place> inspect_place(const Plan& plan) {
     return refuse(place.folder, std::strerror(errno));
   if (Status safe = check_writers(plan, place); !safe.ok()) return safe;
   if (!place.as_root) return place;
-  if (Status chosen = choose_jail(plan, folder, place); !chosen.ok()) return chosen;
+  if (Status chosen = choose_jail(plan, author, folder, place); !chosen.ok()) return chosen;
+  if (Status own = check_run_directory(plan, author, place); !own.ok()) return own;
   if ((folder.st_mode & S_IWGRP) != 0) {
     place.warnings.push_back("server.chroot " + place.folder +
                              ": others than its owner may write to it (chmod g-w)");
@@ -134,18 +169,29 @@ Status enter_place(const Place& place) {
                                     " (this root lacks CAP_SYS_CHROOT; start as another user)");
   }
   if (::chdir("/") != 0) return refuse(place.folder, std::strerror(errno));
-  // With the rights of a file's owner only, not those of root's groups (AsJailUser).
-  if (::setgroups(0, nullptr) != 0) return Status::from_errno("setgroups", errno);
   return {};
 }
 
-std::string inside(const std::string& path) {
+Status check_author(const Place& place, const Author& author) {
+  if (!author.bounded || (place.jail.drop && place.jail.uid == author.uid)) return {};
+  return Status::error("this server does not run as uid " + std::to_string(author.uid) +
+                       way_out(author));
+}
+
+std::string Place::inside(const std::string& path) const {
+  if (no_folder) return path;
   const size_t begin = path.find_first_not_of('/');
   return begin == std::string::npos ? std::string() : path.substr(begin);
 }
 
+std::string inside(const Plan& plan, const std::string& path) {
+  Place place;
+  place.no_folder = plan.chroot.empty();
+  return place.inside(path);
+}
+
 std::string run_directory(const Plan& plan) {
-  const std::string path = inside(plan.pid_file);
+  const std::string path = inside(plan, plan.pid_file);
   const size_t slash = path.find_last_of('/');
   return slash == std::string::npos ? std::string(".") : path.substr(0, slash);
 }
@@ -168,12 +214,12 @@ AsJailUser::~AsJailUser() {
   errno = saved;
 }
 
-uint64_t raise_file_limit(uint64_t wanted) {
+uint64_t raise_file_limit(uint64_t wanted, bool beyond_hard_limit) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
   if (limit.rlim_cur >= wanted) return limit.rlim_cur;
   const rlimit raised{wanted, std::max<rlim_t>(limit.rlim_max, wanted)};
-  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return wanted;
+  if (beyond_hard_limit && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) return wanted;
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, wanted);
   ::setrlimit(RLIMIT_NOFILE, &limit);
   return limit.rlim_cur;

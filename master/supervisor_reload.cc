@@ -102,7 +102,7 @@ void Supervisor::reading_done(Reading reading) {
   for (const Reading::Line& line : reading.findings) {
     log_line(line.error ? LogLevel::kError : LogLevel::kWarn, line.text);
   }
-  if (!reading.plan) return carry_out(reload_.plan_refused(reading.first_error()));
+  if (!reading.plan) return carry_out(reload_.plan_refused(reading.errors()));
   const std::string weaker =
       setup_.jails.judge("config reader", JailRole::kConfigReader, 0, reading.jail);
   if (!weaker.empty()) {
@@ -112,6 +112,7 @@ void Supervisor::reading_done(Reading reading) {
   if (current_.number != 0) {
     Status changeable = check_changeable(current_.plan, *reading.plan);
     if (changeable.ok()) changeable = check_reachable(setup_.place.jail, *reading.plan);
+    if (changeable.ok()) changeable = check_author(setup_.place, reading.author);
     if (!changeable.ok()) return carry_out(reload_.plan_refused(changeable.message()));
   }
   candidate_.plan = std::move(*reading.plan);
@@ -134,6 +135,12 @@ void Supervisor::open_candidate(uint64_t number) {
   Result<Listeners::Count> opened = listeners_.open(plan);
   if (!opened.ok()) return carry_out(reload_.open_failed(opened.message()));
   opened_ = opened.value();
+  if (!opened_.no_control.empty()) {
+    log_warn("the control port (server.control_port " + plan.control_port +
+             ") is not there: " + opened_.no_control +
+             "; the server serves without it, and the next reload tries again");
+    candidate_.plan.control_port.clear();
+  }
   if (Status staffed = children_.staff(candidate_.workers); !staffed.ok()) {
     return carry_out(reload_.open_failed(staffed.message()));
   }
@@ -207,7 +214,7 @@ void Supervisor::adopt() {
   current_ = std::exchange(candidate_, {});
   log_set_level(static_cast<LogLevel>(current_.plan.error_log_level));
   if (candidate_logs_) use_logs(*std::exchange(candidate_logs_, std::nullopt));
-  raise_file_limit(current_.plan.file_limit);
+  raise_file_limit(current_.plan.file_limit, !setup_.place.bounded);
   retire(current_.workers, current_.plan.drain_ms);
   // With one worker the relay lets go of it by itself; with several again, it is told again. Those
   // that leave stay known, so that their end is told.

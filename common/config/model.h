@@ -35,7 +35,7 @@ struct DirRow {
 struct BackendRow {
   std::string host;  // a name, or a numeric address without brackets
   uint16_t port = 0;
-  // Numeric, resolved outside the jail. Some row of a Proxy has one; others may be unknown for now.
+  // Numeric, resolved outside the jail; none while the name has no address.
   std::vector<std::string> addresses;
   bool operator==(const BackendRow&) const = default;
 };

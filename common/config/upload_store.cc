@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <climits>
+#include <string>
+
+#include "common/config/climbs.h"
 
 namespace m2 {
 
@@ -10,6 +13,7 @@ Status check_temp_store(std::string_view path) {
   if (!path.ends_with("XXXXXX")) {
     return Status::error("must end in XXXXXX, as in \"uploads/body.XXXXXX\"");
   }
+  if (climbs(path)) return Status::error(std::string(kMustNotClimb));
   // It is told to handlers in a header.
   const bool plain =
       std::all_of(path.begin(), path.end(), [](unsigned char c) { return c >= 0x20 && c != 0x7F; });

@@ -9,6 +9,7 @@
 //   every child, before anything else:
 //     child  -> master   kJailed                     what it has left of its privileges
 //   config reader (ends after its verdict):
+//     reader -> master   kAuthor, while it still has all its rights
 //     reader -> master   kFinding* then kPlan | kRefused
 //   names of backends, again:
 //     worker -> master   kLookUp                     one of their addresses does not answer
@@ -91,7 +92,10 @@ enum class MessageType : uint32_t {
   kLeaveHandlers,
   // text: keys of the endpoints of pairs that were left; nobody listens there any more.
   kHandlersLeft,
-  kLast = kHandlersLeft,
+  // From the config reader, before all else. text: who decides what the database says
+  // (master/author.h).
+  kAuthor,
+  kLast = kAuthor,
   // Between two masters, whose programs may differ: its number never changes. slot: UpgradeWord.
   kUpgrade = 1000,
 };

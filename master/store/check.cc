@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "common/config/climbs.h"
 #include "common/in_quotes.h"
 #include "master/store/endpoint.h"
 #include "master/store/listeners.h"
@@ -12,7 +13,8 @@ namespace m2 {
 namespace {
 
 bool is_uuid_character(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+         c == '_' || c == '.';
 }
 
 void check_server(const Config& config, Findings& findings) {
@@ -22,7 +24,8 @@ void check_server(const Config& config, Findings& findings) {
   };
   if (server.uuid.empty() ||
       !std::all_of(server.uuid.begin(), server.uuid.end(), is_uuid_character)) {
-    error("uuid", server.uuid, "must be letters, digits and '-' only; m2sh uuid makes one");
+    error("uuid", server.uuid,
+          "must be letters, digits, '-', '_' and '.' only; m2sh uuid makes one");
   }
   if (server.access_log.empty() && !config.settings.flag("disable.access_logging")) {
     error("access_log", "", "must be a path in the chroot, as in \"/logs/access.log\"");
@@ -33,6 +36,12 @@ void check_server(const Config& config, Findings& findings) {
   if (server.pid_file.empty()) {
     error("pid_file", "", "must be a path in the chroot, as in \"/run/mongrel2.pid\"");
   }
+  const auto stays = [&](std::string_view column, const std::string& path) {
+    if (climbs(path)) error(column, path, kMustNotClimb);
+  };
+  stays("access_log", server.access_log);
+  stays("error_log", server.error_log);
+  stays("pid_file", server.pid_file);
   if (!is_numeric_address(server.bind_addr)) {
     error("bind_addr", server.bind_addr,
           "must be a numeric IPv4 or IPv6 address; write \"0.0.0.0\" or \"::\" for all");
@@ -41,9 +50,8 @@ void check_server(const Config& config, Findings& findings) {
 
 // What a base comes to without "." and double slashes.
 struct Base {
-  std::string folder;   // "static/css/"; "" when it is the chroot itself
-  std::string last;     // "css/"
-  bool climbs = false;  // has a ".."
+  std::string folder;  // "static/css/"; "" when it is the chroot itself
+  std::string last;    // "css/"
 };
 
 Base normalise(std::string_view path) {
@@ -53,7 +61,6 @@ Base normalise(std::string_view path) {
     const std::string_view part = path.substr(0, slash);
     path.remove_prefix(std::min(slash + 1, path.size()));
     if (part.empty() || part == ".") continue;
-    if (part == "..") base.climbs = true;
     base.last = std::string(part) + '/';
     base.folder += base.last;
   }
@@ -82,7 +89,7 @@ void check_directory(const Config& config, const DirRow& dir, bool as_root, Find
     findings.error(place,
                    "would serve the whole chroot, with configuration and logs; name a "
                    "folder in it, as in \"static/\"");
-  } else if (base.climbs) {
+  } else if (climbs(dir.base)) {
     findings.error(place,
                    "must not climb with \"..\"; name a folder in the chroot, as in "
                    "\"static/\"");
@@ -95,6 +102,10 @@ void check_directory(const Config& config, const DirRow& dir, bool as_root, Find
   if (dir.base.size() >= limit) {
     findings.error(place, "must be shorter than limits.dir_max_path (" + std::to_string(limit) +
                               " bytes); shorten it or raise that");
+  }
+  if (climbs(dir.index_file)) {
+    findings.error(at_cell("directory", dir.id, "index_file", dir.index_file),
+                   "must not climb with \"..\"; name a file in the folder");
   }
   if (!is_header_text(dir.default_ctype)) {
     findings.error(at_cell("directory", dir.id, "default_ctype", dir.default_ctype),

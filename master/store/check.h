@@ -24,11 +24,18 @@ void check_uploads(const Config& config, Findings& findings);  // check_uploads.
 // outside of the chroot.
 void check_upload_folder(const Config& config, bool as_root, Findings& findings);
 
-// check_exposure.cc: Dirs that would serve what nobody may see (manual 4.9), and a database that
-// everybody may change. They look at the file system from outside of the chroot.
+// check_places.cc: what the start opens has a place.
+void check_places(const Config& config, bool as_root, Findings& findings);
+// The real name of a path of the server: below its folder with and without a chroot, as it is
+// without a folder.
+std::string in_folder(const ServerRow& server, const std::string& path, bool as_root);
+
+// check_exposure.cc: Dirs that would serve what nobody may see (manual 4.9), and an ordinary user's
+// database that everybody may change (root's: database_writers.h). They look at the file system
+// from outside of the chroot.
 void check_exposure(const Config& config, const std::string& db_path, bool as_root,
                     Findings& findings);
-void check_database_file(const std::string& db_path, bool as_root, Findings& findings);
+void check_database_file(const std::string& db_path, Findings& findings);
 
 // True: may stand in a header field, on one line without control characters.
 bool is_header_text(std::string_view text);

@@ -34,14 +34,6 @@ std::string folder_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash + 1);
 }
 
-// Paths of the server mean the same with and without a chroot: they begin at its folder.
-std::string in_folder(const ServerRow& server, const std::string& path, bool as_root) {
-  const size_t begin = path.find_first_not_of('/');
-  const std::string relative = begin == std::string::npos ? "." : path.substr(begin);
-  const std::string root = server.chroot.empty() ? "." : server.chroot;
-  return as_root ? real_name(root, relative) : real_name("", root + "/" + relative);
-}
-
 std::vector<Secret> secrets_of(const Config& config, bool as_root) {
   const ServerRow& server = config.server;
   const auto inside = [&](const std::string& path) { return in_folder(server, path, as_root); };
@@ -91,23 +83,18 @@ void check_exposure(const Config& config, const std::string& db_path, bool as_ro
   }
 }
 
-void check_database_file(const std::string& db_path, bool as_root, Findings& findings) {
+void check_database_file(const std::string& db_path, Findings& findings) {
   struct stat file;
   if (::stat(db_path.c_str(), &file) != 0) return;  // reading it says more
   const std::string place = "database " + db_path;
   if (everybody_may_write(file)) {
-    report(as_root, place,
-           "everybody may write to it, and so decide what the server does; chmod o-w it", findings);
-  } else if (as_root && (file.st_mode & S_IWGRP) != 0) {
-    findings.warn(place, "its group (gid " + std::to_string(file.st_gid) +
-                             ") may write to it, and so decide what root's server does; chmod g-w "
-                             "it if that is not meant");
+    findings.warn(place,
+                  "everybody may write to it, and so decide what the server does; chmod o-w it");
   }
   if (const std::string open = open_folder_above(db_path); !open.empty()) {
-    report(as_root, place,
-           "everybody may put another file in its place, because everybody may write to " + open +
-               "; chmod o-w that, or move the database",
-           findings);
+    findings.warn(place,
+                  "everybody may put another file in its place, because everybody may write to " +
+                      open + "; chmod o-w that, or move the database");
   }
 }
 

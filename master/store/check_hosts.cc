@@ -5,6 +5,7 @@
 #include "common/in_quotes.h"
 #include "master/store/check.h"
 #include "proto/route/pattern.h"
+#include "proto/route/pattern_advice.h"
 
 namespace m2 {
 namespace {
@@ -21,9 +22,17 @@ void check_host_matching(const HostRow& host, Findings& findings) {
                    "the end of the names, as in \"(.*).example.org\"");
     return;
   }
-  const Result<Pattern> pattern =
-      Pattern::compile(std::string_view(host.matching).substr(0, close + 1));
-  if (!pattern.ok()) findings.error(place, pattern.message());
+  const std::string_view text = std::string_view(host.matching).substr(0, close + 1);
+  const Result<Pattern> pattern = Pattern::compile(text);
+  if (!pattern.ok()) return findings.error(place, pattern.message());
+  if (const std::string advice = pattern_advice(text); !advice.empty()) {
+    return findings.warn(place, advice);
+  }
+  if (host.matching.find_first_of("$*^|", close) != std::string::npos) {
+    findings.warn(place,
+                  "ends behind its last ')' in what no name has, so it never matches; a pattern in "
+                  "parentheses and the plain end of the names match whole names");
+  }
 }
 
 void check_host(const Config& config, const HostRow& host, Findings& findings) {
@@ -54,7 +63,12 @@ void check_route(const Config& config, const RouteRow& route, Findings& findings
   const std::string_view prefix = path.substr(0, open);
   if (open != std::string_view::npos) {
     const Result<Pattern> pattern = Pattern::compile(path.substr(open));
-    if (!pattern.ok()) findings.error(place, pattern.message());
+    const std::string advice = pattern_advice(path.substr(open));
+    if (!pattern.ok()) {
+      findings.error(place, pattern.message());
+    } else if (!advice.empty()) {
+      findings.warn(place, advice);
+    }
   }
   if (!prefix.empty() && std::string_view("/@<").find(prefix.front()) == std::string_view::npos) {
     findings.warn(place, "no request begins like this, so it never matches; write " +

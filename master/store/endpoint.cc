@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "common/config/climbs.h"
+
 namespace m2 {
 namespace {
 
@@ -61,22 +63,41 @@ Status check_ipc(std::string_view path) {
         "is an abstract name; write the path of a file, as in "
         "\"ipc://run/handler\"");
   }
+  if (climbs(path)) return Status::error(std::string(kMustNotClimb));
   if (path.size() >= kIpcPathMax) {
     return Status::error("has a path of 100 bytes or more; use a shorter one");
   }
   return {};
 }
 
+// Multicast (manual 5.2) could carry replies only. It is opened by whoever speaks 0MQ, within its
+// jail, and libzmq ends the whole process when that fails.
+Status refuse_multicast(std::string_view transport, EndpointUse use) {
+  const std::string name(transport);
+  if (use != EndpointUse::kReplies) {
+    return Status::error("cannot be multicast: 0MQ has " + name +
+                         " for PUB and SUB only; write tcp://ADDRESS:PORT or ipc://PATH");
+  }
+  const std::string why =
+      transport == "pgm://" ? "raw network sockets (CAP_NET_RAW)" : "UDP multicast sockets";
+  return Status::error(name + " needs " + why +
+                       ", which no process that meets handlers has in its jail; write "
+                       "tcp://ADDRESS:PORT, and have handlers connect to each server's");
+}
+
 }  // namespace
 
-Status check_endpoint(std::string_view endpoint) {
+Status check_endpoint(std::string_view endpoint, EndpointUse use) {
   std::string_view rest = endpoint;
   if (rest.empty()) {
     return Status::error("must be an endpoint, as in \"tcp://127.0.0.1:9999\"");
   }
   if (take_prefix(rest, "tcp://")) return check_tcp(rest);
   if (take_prefix(rest, "ipc://")) return check_ipc(rest);
-  for (const std::string_view transport : {"pgm://", "epgm://", "inproc://", "udp://"}) {
+  for (const std::string_view transport : {"pgm://", "epgm://"}) {
+    if (endpoint.starts_with(transport)) return refuse_multicast(transport, use);
+  }
+  for (const std::string_view transport : {"inproc://", "udp://"}) {
     if (endpoint.starts_with(transport)) {
       return Status::error(
           "uses a transport that is not supported; write tcp://ADDRESS:PORT or "

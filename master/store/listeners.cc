@@ -5,6 +5,7 @@
 #include <charconv>
 #include <string>
 
+#include "common/config/climbs.h"
 #include "common/in_quotes.h"
 #include "common/ip_network.h"
 #include "common/treaty/plan.h"
@@ -17,11 +18,6 @@ namespace {
 constexpr size_t kListenersMax = 256;
 // A unix address holds 107 bytes.
 constexpr size_t kPathMax = 100;
-
-bool climbs(std::string_view path) {
-  return path == ".." || path.starts_with("../") || path.ends_with("/..") ||
-         path.find("/../") != std::string_view::npos;
-}
 
 void check_address(RowReader& row, const ListenerRow& listener, Findings& findings) {
   if (!listener.address.starts_with("unix:")) {
@@ -38,8 +34,7 @@ void check_address(RowReader& row, const ListenerRow& listener, Findings& findin
   if (path.empty() || path.back() == '/') {
     findings.error(row.place("address"), "must name a file, as in \"unix:run/web\"");
   } else if (climbs(path)) {
-    findings.error(row.place("address"),
-                   "must not climb with \"..\"; name a file in the chroot, as in \"unix:run/web\"");
+    findings.error(row.place("address"), kMustNotClimb);
   } else if (path.size() >= kPathMax) {
     findings.error(row.place("address"), "has a path of 100 bytes or more; use a shorter one");
   }

@@ -62,7 +62,7 @@ void load_settings(ReadContext& context, Settings& settings) {
     if (!status.ok()) {
       context.findings.error(at_row("setting", row.id()) + ", " + status.message());
     } else if (key == "control_port" && !value.empty()) {
-      status = check_endpoint(value);
+      status = check_endpoint(value, EndpointUse::kControl);
       if (!status.ok()) context.findings.error(row.place("value"), status.message());
     } else if (key == "dir.charset" && !is_token(value)) {
       context.findings.error(row.place("value"),
@@ -146,7 +146,8 @@ void load_server(ReadContext& context, int64_t id, Config& config) {
     server.control_port = row.text("control_port");
     if (server.control_port.empty()) {
       server.control_port = config.settings.text("control_port");
-    } else if (const Status status = check_endpoint(server.control_port); !status.ok()) {
+    } else if (const Status status = check_endpoint(server.control_port, EndpointUse::kControl);
+               !status.ok()) {
       context.findings.error(row.place("control_port"), status.message());
     }
     return;
@@ -162,6 +163,13 @@ bool belongs_to(ReadContext& context, const RowReader& row, std::string_view col
   return owner == id;
 }
 
+// Columns of 2010 that configurations may set and nothing reads.
+void warn_of_no_effect(ReadContext& context, const RowReader& row, std::string_view column) {
+  const std::string value = row.peek(column);
+  if (value.empty() || value == "0") return;
+  context.findings.warn(row.place(column), "has no effect; write 0");
+}
+
 void load_hosts(ReadContext& context, int64_t server_id, Config& config) {
   RowReader row(context, kHostTable);
   while (row.next()) {
@@ -170,6 +178,7 @@ void load_hosts(ReadContext& context, int64_t server_id, Config& config) {
     host.id = row.id();
     host.name = row.text("name");
     host.matching = row.text("matching");
+    warn_of_no_effect(context, row, "maintenance");
     if (host.matching.empty()) host.matching = host.name;
     config.hosts.push_back(std::move(host));
   }
@@ -200,6 +209,7 @@ std::vector<RouteTarget> load_routes(ReadContext& context, Config& config) {
     RouteRow& route = routes.emplace_back();
     route.id = row.id();
     route.path = row.text("path");
+    warn_of_no_effect(context, row, "reversed");
     const std::optional<TargetKind> kind = target_kind(row.text("target_type"));
     const std::optional<int64_t> target = row.reference("target_id");
     if (!kind) {
@@ -275,13 +285,14 @@ Loaded load_config(const std::string& db_path, const std::string& server, bool a
     check_config(*config, as_root, findings);
     read_curve_keys(config->settings, config->curve, findings);
     read_ipc_access(config->settings, config->ipc, findings);
+    check_places(*config, as_root, findings);
     check_upload_folder(*config, as_root, findings);
     if (struct stat file; ::stat(db_path.c_str(), &file) == 0) {
       config->database = {file.st_dev, file.st_ino};
     }
     check_exposure(*config, db_path, as_root, findings);
-    check_database_file(db_path, as_root, findings);
-    resolve_proxies(config->proxies, kResolveMs, findings);
+    if (!as_root) check_database_file(db_path, findings);
+    resolve_proxies(*config, kResolveMs, findings);
   }
   if (findings.has_error()) config.reset();
   return {std::move(config), findings.take()};

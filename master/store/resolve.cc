@@ -120,7 +120,27 @@ std::vector<std::string> names_of(const std::vector<ProxyRow>& proxies) {
   return {names.begin(), names.end()};
 }
 
-void resolve_proxies(std::vector<ProxyRow>& proxies, int limit_ms, Findings& findings) {
+namespace {
+
+// `route "/shop" of host "example.org", ...`, at most five.
+std::string routes_to(const Config& config, size_t proxy) {
+  constexpr size_t kListed = 5;
+  std::string text;
+  size_t count = 0;
+  for (const HostRow& host : config.hosts) {
+    for (const RouteRow& route : host.routes) {
+      if (route.kind != TargetKind::kProxy || route.target != proxy || ++count > kListed) continue;
+      text += (text.empty() ? "route " : ", ") + in_quotes(route.path) + " of host " +
+              in_quotes(host.name);
+    }
+  }
+  return count > kListed ? text + " and " + std::to_string(count - kListed) + " more" : text;
+}
+
+}  // namespace
+
+void resolve_proxies(Config& config, int limit_ms, Findings& findings) {
+  std::vector<ProxyRow>& proxies = config.proxies;
   std::map<std::string, std::string> failures;
   const NamedAddresses found = look_up(names_of(proxies), limit_ms, failures);
   for (ProxyRow& proxy : proxies) {
@@ -142,8 +162,10 @@ void resolve_proxies(std::vector<ProxyRow>& proxies, int limit_ms, Findings& fin
     if (usable) {
       findings.warn(place, "serves without what cannot be resolved (" + missing + ") until it can");
     } else {
-      findings.error(place, "cannot be resolved (" + missing +
-                                "); correct the name or write a numeric address");
+      const auto index = static_cast<size_t>(&proxy - proxies.data());
+      findings.warn(place, "cannot be resolved (" + missing + "): " + routes_to(config, index) +
+                               " will answer 502 until it can; correct the name, or write a "
+                               "numeric address");
     }
   }
 }

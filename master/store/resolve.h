@@ -20,8 +20,8 @@ NamedAddresses look_up(const std::vector<std::string>& names, int limit_ms,
 // The hosts of these rows that are names, each once.
 std::vector<std::string> names_of(const std::vector<ProxyRow>& proxies);
 
-// Fills BackendRow::addresses. A row of which no host has an address is an error; a warning for one
-// with others.
-void resolve_proxies(std::vector<ProxyRow>& proxies, int limit_ms, Findings& findings);
+// Fills BackendRow::addresses. A host without an address is a warning: workers have it looked up
+// again for as long as requests for it come.
+void resolve_proxies(Config& config, int limit_ms, Findings& findings);
 
 }  // namespace m2

@@ -44,15 +44,13 @@ constexpr Column kListener[] = {
 };
 
 constexpr Column kHost[] = {
-    number("id", kNone),
-    number("server_id", kNone),
-    text("name"),
-    text("matching"),
+    number("id", kNone), number("server_id", kNone),        text("name"),
+    text("matching"),    later(number("maintenance", "0")),
 };
 
 constexpr Column kRoute[] = {
     number("id", kNone),        text("path"),        number("host_id", kNone),
-    number("target_id", kNone), text("target_type"),
+    number("target_id", kNone), text("target_type"), later(number("reversed", "0")),
 };
 
 constexpr Column kDirectory[] = {

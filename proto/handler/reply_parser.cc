@@ -2,14 +2,13 @@
 
 #include <string>
 
+#include "proto/handler/ident.h"
+
 namespace m2 {
 
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_sender_byte(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
-}
 
 // at: counted from 0; people count from 1.
 Status refuse(size_t at, std::string_view what) {
@@ -42,9 +41,10 @@ Result<uint32_t> count_ids(std::string_view ids, size_t offset, uint32_t targets
 Result<Reply> parse_reply(std::string_view message, uint32_t targets_max) {
   Reply reply;
   size_t at = 0;
-  while (at < message.size() && is_sender_byte(message[at])) ++at;
+  while (at < message.size() && is_ident_byte(message[at])) ++at;
   reply.sender = message.substr(0, at);
-  if (at == 0) return refuse(at, "the UUID is missing (letters, digits and '-')");
+  if (at == 0) return refuse(at, "the UUID is missing");
+  if (at > kIdentBytesMax) return refuse(kIdentBytesMax, "the UUID is longer than 255 bytes");
   if (at == message.size()) return refuse(at, "the message ends in the UUID");
   if (message[at] != ' ') return refuse(at, "a space must follow the UUID");
   const size_t length_start = ++at;

@@ -89,7 +89,7 @@ Status HostMap::add(std::string_view matching, uint32_t value) {
 
 uint32_t HostMap::find(std::string_view host) const {
   const std::string_view name = without_port(host);
-  if (name.size() > kNameMax) return kNone;
+  if (name.empty() || name.size() > kNameMax) return kNone;
   char reversed[kNameMax];
   std::transform(name.rbegin(), name.rend(), reversed, to_lower);
   const PrefixTree::Hit hit = impl_->tree.longest({reversed, name.size()});

@@ -8,6 +8,7 @@ is the same Commit that a Python file makes; every message has line and column. 
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, fields
 from typing import Any, Dict, List, NoReturn, Tuple
 
@@ -67,13 +68,19 @@ class _Source:
         self.text, self.path = text, path
 
     def fail(self, at: int, message: str) -> NoReturn:
+        raise SyntaxFault(self._pointing_at(at, message))
+
+    def warn(self, at: int, message: str) -> None:
+        print("warning: " + self._pointing_at(at, message), file=sys.stderr)
+
+    def _pointing_at(self, at: int, message: str) -> str:
         begin = self.text.rfind("\n", 0, at) + 1
         end = self.text.find("\n", at)
         line = self.text[begin : end if end >= 0 else len(self.text)]
         row, column = self.text.count("\n", 0, at) + 1, at - begin + 1
         # Tabs are kept in front of the caret, so that it stands below its character.
         pad = re.sub(r"[^\t]", " ", line[: column - 1])
-        raise SyntaxFault(f"{self.path}:{row}:{column}: {message}\n  {line}\n  {pad}^")
+        return f"{self.path}:{row}:{column}: {message}\n  {line}\n  {pad}^"
 
 
 class _Parser(_Source):
@@ -251,8 +258,13 @@ class _Evaluator(_Source):
         known = [spec.name for spec in fields(kind) if spec.name not in _PYTHON_ONLY]
         for key, value in values.items():
             if key not in known:
-                self.fail(value.at, f"{name} has no {key}; it has {', '.join(known)}")
+                self.warn(value.at, f"{name} has no {key}, which is ignored; it has "
+                                    f"{', '.join(known)}")
+        # What is ignored is evaluated all the same: a mistake in it is still a mistake.
         arguments = {key: self._evaluate(value) for key, value in values.items()}
+        arguments = {key: value for key, value in arguments.items() if key in known}
+        if kind is config.Server:
+            arguments.setdefault("chroot", "")  # in 1.x: paths as they are
         try:
             return kind(**arguments)
         except config.ConfigError as error:

@@ -79,6 +79,7 @@ def test_foreground(deployment, workers):
 # Goal: a privileged port is served by processes without privilege.
 def test_privileged_port(deployment):
     deployment.port = low_port()
+    deployment.give_database_to_root()
     deployment.configure(settings={"server.daemonize": 0})
     with Server(deployment, workers=2, as_root=True) as server:
         assert server.get().status == 200
@@ -108,6 +109,7 @@ def test_daemon_failure(deployment):
 # Goal: a folder that belongs to root is refused with the way out; the setting that asks for it
 # works.
 def test_folder_of_root(deployment):
+    deployment.give_database_to_root()
     deployment.configure(settings={"server.daemonize": 0})
     os.chown(deployment.folder, 0, 0)
     done = run(deployment.database, UUID, as_root=True)

@@ -32,6 +32,7 @@ def test_mode(deployment, workers, mode):
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
 def test_owner(deployment, workers):
     daemon = pwd.getpwnam("daemon")
+    deployment.give_database_to_root()
     deployment.configure({"/h": handler()}, settings={
         "handler.ipc_owner": f"daemon:{daemon.pw_gid}", "server.daemonize": 0})
     for _ in range(2):

@@ -73,6 +73,7 @@ class Deployment:
         self.database = os.path.join(self.folder, "config.sqlite")
         self.port = free_port()
         self.servers = []
+        self.of_root = None  # the folder of a database that only root can change
         self.write("www/index.html", "<h1>hello</h1>\n")
         self.give_away()
         ALIVE.append(self)
@@ -89,6 +90,8 @@ class Deployment:
         if self in ALIVE:
             ALIVE.remove(self)
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.of_root:
+            shutil.rmtree(self.of_root, ignore_errors=True)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -118,6 +121,16 @@ class Deployment:
             for path in [folder] + [os.path.join(folder, name) for name in names]:
                 os.chown(path, UID if uid is None else uid, GID if gid is None else gid,
                          follow_symlinks=False)
+
+    def give_database_to_root(self):
+        """From here on the database lies where only root can change it; before configure()."""
+        self.of_root = tempfile.mkdtemp(prefix="m2-root-", dir="/tmp")
+        os.chmod(self.of_root, 0o755)
+        self.database = os.path.join(self.of_root, "config.sqlite")
+
+    def _give_database_away(self):
+        if not self.of_root:
+            os.chown(self.database, UID, GID)
 
     def source(self, routes=None, hosts=None, settings=None, mimetypes=None, **server):
         """The configuration as a Python file in the manual's style. routes: {path: target}; hosts:
@@ -152,7 +165,7 @@ class Deployment:
         runs sees it at its next reload."""
         self.write("config.py", self.source(*arguments, **named))
         m2sh("config", "-db", self.database, "-config", self.path("config.py"), "-force")
-        os.chown(self.database, UID, GID)
+        self._give_database_away()
 
     def sql(self, *statements):
         connection = sqlite3.connect(self.database)
@@ -160,7 +173,7 @@ class Deployment:
             for statement in statements:
                 connection.execute(statement)
         connection.close()
-        os.chown(self.database, UID, GID)
+        self._give_database_away()
 
     def rows(self, query):
         connection = sqlite3.connect(self.database)

@@ -218,8 +218,7 @@ Result<std::shared_ptr<ControlPort>> Relay::control_for(const std::string& endpo
     return current_->control;
   }
   OwnedFd listening = offered(control_key(endpoint));
-  if (!listening.valid())
-    return Status::error("control port " + endpoint + ": no socket was offered");
+  if (!listening.valid()) return std::shared_ptr<ControlPort>();  // the master has said why
   auto opened =
       ControlPort::open(loop_, *context_, endpoint, std::move(listening), curve_secret, *this);
   if (!opened.ok()) return std::move(opened).status();

@@ -251,6 +251,10 @@ class FakeServer {
     Logs logs = open_logs(plan, place, false).value();
     log_open("master", logs.error.get(), LogLevel::kInfo);
     const ConfigReader::Body read = [this](int channel) {
+      Message author;
+      author.type = MessageType::kAuthor;
+      author.text = write_author({});
+      if (!send_and_wait(channel, author).ok()) return 1;
       if (jailed != "not: reader" && !enter_and_tell(JailRole::kConfigReader, channel).ok()) {
         return 1;
       }

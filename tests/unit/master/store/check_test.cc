@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace m2 {
 namespace {
 
@@ -59,10 +61,61 @@ TEST(Check, IsContentWithASoundConfig) {
   EXPECT_EQ(after([](Config&) {}, true), Lines{});
 }
 
+TEST(Check, TakesTheUuidsOf1x) {
+  for (const char* uuid : {"default_7999", "node.example.com"}) {
+    EXPECT_EQ(after([&](Config& config) { config.server.uuid = uuid; }), Lines{});
+  }
+}
+
+// Goal: no path of a configuration leads out of the server's folder, whoever starts it.
+TEST(Check, NoPathClimbs) {
+  const std::string said = ": must not climb with \"..\"; name a file in the server's folder";
+  const auto expect = [&](const std::string& place, const std::function<void(Config&)>& change) {
+    for (const bool as_root : {false, true}) {
+      EXPECT_EQ(after(change, as_root), Lines{"E " + place + said}) << place;
+    }
+  };
+  const std::string up = "/../../../tmp/x";
+  expect("server row 1, access_log \"" + up + "\"", [&](Config& c) { c.server.access_log = up; });
+  expect("server row 1, error_log \"" + up + "\"", [&](Config& c) { c.server.error_log = up; });
+  expect("server row 1, pid_file \"run/../../x\"",
+         [](Config& c) { c.server.pid_file = "run/../../x"; });
+  for (const char* path : {"ipc://../h", "ipc:///run/../../h", "ipc://run/.."}) {
+    expect("handler row 1, send_spec \"" + std::string(path) + "\"",
+           [&](Config& c) { c.handlers[0].send_spec = path; });
+    expect("handler row 1, recv_spec \"" + std::string(path) + "\"",
+           [&](Config& c) { c.handlers[0].recv_spec = path; });
+  }
+  expect("setting upload.temp_store \"../up.XXXXXX\"",
+         [](Config& c) { EXPECT_TRUE(c.settings.set("upload.temp_store", "../up.XXXXXX").ok()); });
+  EXPECT_EQ(after([](Config& c) { c.dirs[0].index_file = "../x"; }),
+            Lines{"E directory row 1, index_file \"../x\": must not climb with \"..\"; name a file "
+                  "in the folder"});
+  EXPECT_EQ(after([](Config& c) { c.server.access_log = "/logs/..a/b..c"; }), Lines{});
+}
+
+// Goal: tcp endpoints that overlap are found before the bind fails; those of clients may overlap.
+TEST(Check, OnePortHasOneUse) {
+  const auto with_control = [](const std::string& endpoint) {
+    return after([&](Config& c) { c.server.control_port = endpoint; });
+  };
+  for (const char* endpoint : {"tcp://127.0.0.1:6767", "tcp://*:6767", "tcp://0.0.0.0:6767",
+                               "tcp://[::]:6767", "tcp://127.0.0.1:9999", "tcp://[::]:9999"}) {
+    EXPECT_EQ(with_control(endpoint).size(), 1u) << endpoint;
+  }
+  EXPECT_EQ(with_control("tcp://*:6767"),
+            Lines{"E server row 1, control_port \"tcp://*:6767\": has the port of "
+                  "tcp://127.0.0.1:6767, which is the address of the HTTP port; choose another"});
+  for (const char* endpoint : {"tcp://127.0.0.2:6767", "tcp://[::1]:9999", "tcp://*:6768"}) {
+    EXPECT_EQ(with_control(endpoint), Lines{}) << endpoint;
+  }
+  EXPECT_EQ(after([](Config& c) { c.listeners = {{4, "0.0.0.0", 6767}}; }), Lines{});
+}
+
 TEST(Check, LooksAtTheServer) {
   EXPECT_EQ(after([](Config& config) { config.server.uuid = "a b"; }),
-            Lines{"E server row 1, uuid \"a b\": must be letters, digits and '-' only; m2sh uuid "
-                  "makes one"});
+            Lines{"E server row 1, uuid \"a b\": must be letters, digits, '-', '_' and '.' only; "
+                  "m2sh uuid makes one"});
   EXPECT_EQ(after([](Config& config) { config.server.uuid = ""; }).size(), 1u);
   EXPECT_EQ(after([](Config& config) { config.server.error_log = ""; }),
             Lines{"E server row 1, error_log \"\": must be a path in the chroot, as in "
@@ -210,16 +263,47 @@ TEST(Check, LooksAtIdents) {
       config.handlers[0].recv_ident = recv;
     });
   };
-  EXPECT_EQ(with_idents("", ""),
-            Lines{"E handler row 1, send_ident \"\": must be 1 to 255 characters without spaces; "
-                  "m2sh uuid makes one"});
+  EXPECT_EQ(
+      with_idents("", ""),
+      Lines{"E handler row 1, send_ident \"\": must be 1 to 255 ASCII characters without spaces; "
+            "m2sh uuid makes one"});
   EXPECT_EQ(with_idents("a b", "").size(), 1u);
   EXPECT_EQ(with_idents("a\tb", "").size(), 1u);
   EXPECT_EQ(with_idents(std::string(256, 'x'), "").size(), 1u);
   EXPECT_EQ(with_idents(std::string(255, 'x'), "x"), Lines{});
+  EXPECT_EQ(with_idents("abc", "abc "), Lines{});  // as replies begin
+  EXPECT_EQ(with_idents("abc", "abc  ").size(), 1u);
+  EXPECT_EQ(with_idents("live_blog", "live_blog"), Lines{});
+  EXPECT_EQ(with_idents("caf\xC3\xA9", "").size(), 1u);
   EXPECT_EQ(with_idents("abc", "xyz"),
             Lines{"W handler row 1, recv_ident \"xyz\": lets no reply through that begins with the "
                   "send_ident \"abc\"; write that, or leave it empty"});
+}
+
+// Goal: what patterns of other languages mean is not meant here, and is said; nothing else is.
+TEST(Check, AdvisesOnPatterns) {
+  const auto advice = [](const std::string& path, const std::string& word) {
+    const Lines lines = with_path(path);
+    ASSERT_EQ(lines.size(), 1u) << path;
+    EXPECT_EQ(lines[0].substr(0, 2), "W ") << path;
+    EXPECT_NE(lines[0].find(path), std::string::npos) << lines[0];
+    EXPECT_NE(lines[0].find(word), std::string::npos) << lines[0];
+  };
+  advice("/img/(.*.jpg$)", "write \")$\" for the end");
+  advice("/(abc", "has '(' without ')'");
+  advice("/(a(b)", "has '(' without ')'");
+  advice("/(a)b)", "has ')' without '('");
+  advice("/(^a)", "'^'");
+  advice("/(a|b)", "'|'");
+  advice("/(ab)*", "'*' behind ')'");
+  advice("/(ab)+", "'+' behind ')'");
+  for (const char* path : {"/(.*.jpg)$", "/()$", "/(a\\$)", "/([$)]+)", "/([^a])", "/([]|(]x)",
+                           "/(\\b())", "/(.*)-small.jpg", "/(a)(b)", "/(\\(a\\))", "/(a$b)"}) {
+    EXPECT_EQ(with_path(path), Lines{}) << path;
+  }
+  EXPECT_EQ(with_matching("(.*$)").size(), 1u);
+  EXPECT_EQ(with_matching("(.*).example.org$").size(), 1u);
+  EXPECT_EQ(with_matching("(.*).example.org"), Lines{});
 }
 
 TEST(Check, LooksAtTheNumberOfPairs) {

@@ -57,8 +57,18 @@ TEST(Endpoint, SaysWhatToWrite) {
             "\"tcp://127.0.0.1:80\"");
   EXPECT_EQ(check_endpoint("tcp://::1:80").message(),
             "has an IPv6 address without brackets; write \"tcp://[::1]:80\"");
-  EXPECT_EQ(check_endpoint("pgm://eth0;239.192.1.1:5555").message(),
-            "uses a transport that is not supported; write tcp://ADDRESS:PORT or ipc://PATH");
+  EXPECT_EQ(
+      check_endpoint("pgm://eth0;239.192.1.1:5555").message(),
+      "pgm:// needs raw network sockets (CAP_NET_RAW), which no process that meets handlers has "
+      "in its jail; write tcp://ADDRESS:PORT, and have handlers connect to each server's");
+  EXPECT_EQ(check_endpoint("epgm://eth0;239.192.1.1:5555").message(),
+            "epgm:// needs UDP multicast sockets, which no process that meets handlers has in its "
+            "jail; write tcp://ADDRESS:PORT, and have handlers connect to each server's");
+  for (const EndpointUse use : {EndpointUse::kRequests, EndpointUse::kControl}) {
+    EXPECT_EQ(check_endpoint("epgm://eth0;239.192.1.1:5555", use).message(),
+              "cannot be multicast: 0MQ has epgm:// for PUB and SUB only; write "
+              "tcp://ADDRESS:PORT or ipc://PATH");
+  }
 }
 
 TEST(Endpoint, KnowsNumericAddresses) {

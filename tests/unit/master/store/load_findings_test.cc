@@ -73,9 +73,10 @@ TEST(LoadFindings, ChecksSettings) {
   EXPECT_EQ(after(setting("zeromq.threads", "3")),
             Lines{"error: setting row 50, key \"zeromq.threads\": row 1 sets it too, to \"2\"; "
                   "keep one of the two rows"});
-  EXPECT_EQ(after("UPDATE server SET control_port = '';" + setting("control_port", "pgm://x")),
-            Lines{"error: setting row 50, value \"pgm://x\": uses a transport that is not "
-                  "supported; write tcp://ADDRESS:PORT or ipc://PATH"});
+  EXPECT_EQ(
+      after("UPDATE server SET control_port = '';" + setting("control_port", "pgm://x")),
+      Lines{"error: setting row 50, value \"pgm://x\": cannot be multicast: 0MQ has pgm:// for "
+            "PUB and SUB only; write tcp://ADDRESS:PORT or ipc://PATH"});
 }
 
 TEST(LoadFindings, ChecksMimeTypes) {

@@ -16,19 +16,23 @@ ProxyRow row(int64_t id, std::vector<std::string> hosts) {
 }
 
 TEST(Resolve, KeepsNumbersAsTheyAre) {
-  std::vector<ProxyRow> proxies = {row(1, {"192.0.2.7", "2001:db8::1"})};
+  Config config;
+  std::vector<ProxyRow>& proxies = config.proxies;
+  proxies = {row(1, {"192.0.2.7", "2001:db8::1"})};
   Findings findings;
-  resolve_proxies(proxies, 0, findings);
+  resolve_proxies(config, 0, findings);
   EXPECT_TRUE(findings.take().empty());
   EXPECT_EQ(proxies[0].backends[0].addresses, std::vector<std::string>{"192.0.2.7"});
   EXPECT_EQ(proxies[0].backends[1].addresses, std::vector<std::string>{"2001:db8::1"});
 }
 
 TEST(Resolve, LooksUpEachNameForAllItsRows) {
-  std::vector<ProxyRow> proxies = {row(1, {"localhost"}), row(2, {"127.0.0.1", "localhost"})};
+  Config config;
+  std::vector<ProxyRow>& proxies = config.proxies;
+  proxies = {row(1, {"localhost"}), row(2, {"127.0.0.1", "localhost"})};
   EXPECT_EQ(names_of(proxies), std::vector<std::string>{"localhost"});
   Findings findings;
-  resolve_proxies(proxies, 20'000, findings);
+  resolve_proxies(config, 20'000, findings);
   EXPECT_TRUE(findings.take().empty());
   const auto& all = proxies[0].backends[0].addresses;
   ASSERT_FALSE(all.empty());
@@ -41,16 +45,21 @@ TEST(Resolve, LooksUpEachNameForAllItsRows) {
 }
 
 TEST(Resolve, ReportsNamesWithoutAnAddress) {
-  std::vector<ProxyRow> proxies = {row(1, {"backend.invalid"}),
-                                   row(2, {"backend.invalid", "127.0.0.1"})};
+  Config config;
+  std::vector<ProxyRow>& proxies = config.proxies;
+  proxies = {row(1, {"backend.invalid"}), row(2, {"backend.invalid", "127.0.0.1"})};
+  config.hosts = {{1, "localhost", "localhost", {{1, "/shop", TargetKind::kProxy, 0}}}};
   Findings findings;
-  resolve_proxies(proxies, 20'000, findings);
+  resolve_proxies(config, 20'000, findings);
   const std::vector<Finding> found = findings.take();
   ASSERT_EQ(found.size(), 2u);
-  EXPECT_EQ(found[0].severity, Finding::Severity::kError);
+  EXPECT_EQ(found[0].severity, Finding::Severity::kWarning);
   EXPECT_TRUE(
       found[0].text.starts_with("proxy row 1, addr \"as written\": cannot be resolved "
                                 "(\"backend.invalid\": "))
+      << found[0].text;
+  EXPECT_NE(found[0].text.find("route \"/shop\" of host \"localhost\" will answer 502"),
+            std::string::npos)
       << found[0].text;
   EXPECT_EQ(found[1].severity, Finding::Severity::kWarning);  // one of two serves
   EXPECT_TRUE(found[1].text.starts_with("proxy row 2, addr \"as written\": serves without"))

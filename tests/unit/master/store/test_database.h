@@ -1,5 +1,6 @@
-// A database for one test: made from SQL in a folder of its own, gone with the object. The only
-// place of the unit tests that writes SQLite.
+// A database for one test: made from SQL in a folder of its own, gone with the object. Meanwhile
+// that is the current folder, with what a server's folder has. The only place of the unit tests
+// that writes SQLite.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,15 +14,26 @@
 
 namespace m2 {
 
+// Where the tests were started: the top of the tree.
+inline const std::filesystem::path kTop = std::filesystem::current_path();
+
 class TestDatabase {
  public:
   TestDatabase() {
     char name[] = "/tmp/m2-store-XXXXXX";
     EXPECT_NE(mkdtemp(name), nullptr);
     folder_ = name;
+    for (const char* below : {"logs", "run", "static", "tests", "examples/chat/static"}) {
+      std::filesystem::create_directories(folder_ + "/" + below);
+    }
+    before_ = std::filesystem::current_path();
+    std::filesystem::current_path(folder_);
   }
   explicit TestDatabase(const std::string& sql) : TestDatabase() { run(sql); }
-  ~TestDatabase() { std::filesystem::remove_all(folder_); }
+  ~TestDatabase() {
+    std::filesystem::current_path(before_);
+    std::filesystem::remove_all(folder_);
+  }
   TestDatabase(const TestDatabase&) = delete;
 
   std::string path() const { return folder_ + "/config.sqlite"; }
@@ -40,11 +52,12 @@ class TestDatabase {
 
  private:
   std::string folder_;
+  std::filesystem::path before_;
 };
 
 // A file below the top of the tree, where the tests are run.
 inline std::string read_file(const std::string& path) {
-  std::ifstream file(path);
+  std::ifstream file(kTop / path);
   EXPECT_TRUE(file) << path << ": run the tests from the top of the tree";
   std::stringstream text;
   text << file.rdbuf();

@@ -217,6 +217,9 @@ TEST(HostMap, CaseDoesNotCount) {
                   {"abc-g.example.org", ""}});
 }
 
+// HTTP/1.0 without a Host: the default host, as docs/routing.md promises.
+TEST(HostMap, NoNameIsNobody) { check<HostMap>({"(.*)"}, {{"", ""}, {":80", ""}, {"a", "(.*)"}}); }
+
 TEST(HostMap, PortIsIgnored) {
   check<HostMap>({"a.b", "[::1]", "(.*).c"}, {{"a.b:80", "a.b"},
                                               {"a.b:", "a.b"},
