@@ -379,7 +379,6 @@ void Link::did_they_return() {
 void Link::overdue(ConnectionId id, Overdue cause) {
   if (cause == Overdue::kLate) {
     const std::string_view why = "no answer within handler.timeout";
-    queue_->withdraw(id);
     drops_.timeout(id, why);
     return user_.request_refused(*this, id, why, kTooLate);
   }

@@ -223,6 +223,8 @@ void HandlerPair::expired(ConnectionId id, bool notice) {
   if (notice) {
     notice_dropped(id, why);
   } else {
+    // The worker forgets the request: what follows it would name a file that is removed.
+    while (queue_->withdraw(id)) consumed(id);
     refuse(id, why);
   }
   pace();

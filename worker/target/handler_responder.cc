@@ -99,6 +99,7 @@ void HandlerResponder::refused(std::string_view why, int status) {
   const bool reached_none = status == 503;
   if (owed_.has_begun() && (reached_none || !has_end())) return;
   const bool begun = owed_.has_begun();
+  if (status == 504) target_->link().withdraw(id_);
   finish();
   if (begun) return exchange.broken(text);
   if (!reached_none) exchange.set_keep_alive(false);
