@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/descriptor_budget.h"
+#include "common/log.h"
+
 namespace m2 {
 namespace {
 
@@ -87,6 +90,23 @@ size_t ZmqMonitor::unread() const {
   return static_cast<size_t>(unread);
 }
 
+// libzmq cannot be told to stop accepting, and does not survive an accept without descriptors: the
+// peer is sent away, and comes again. Numbers up there are libzmq's alone, or for a moment a
+// listening socket's on its way to it.
+void ZmqMonitor::keep_room(int fd) {
+  if (fd < descriptor_ceiling(DescriptorUse::kHandlers)) return;
+  int listens = 1;
+  socklen_t size = sizeof listens;
+  const int got = ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+  if (got != 0 || listens != 0) return;
+  ::shutdown(fd, SHUT_RDWR);
+  if (!no_room_.add()) return;
+  log_error(
+      "no descriptors left: a peer that connects to a 0MQ endpoint is sent away "
+      "(superpoll.max_fd raises the limit; so far: " +
+      std::to_string(no_room_.total()) + ")");
+}
+
 void ZmqMonitor::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) {
   if (message->size() != kEventBytes) return;
   uint16_t event = 0;
@@ -94,6 +114,7 @@ void ZmqMonitor::zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, b
   std::memcpy(&event, message->data(), sizeof event);
   std::memcpy(&value, static_cast<const char*>(message->data()) + sizeof event, sizeof value);
   const int fd = static_cast<int>(value);
+  if (event == ZMQ_EVENT_ACCEPTED) keep_room(fd);
   if (event == ZMQ_EVENT_ACCEPTED || event == ZMQ_EVENT_CONNECTED) count_.began(fd);
   if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) count_.handshaken();
   if (event == ZMQ_EVENT_DISCONNECTED) count_.ended(fd);

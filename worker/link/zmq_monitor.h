@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "worker/link/drop_counter.h"
 #include "worker/link/zmq_socket.h"
 
 namespace m2 {
@@ -55,11 +56,13 @@ class ZmqMonitor final : ZmqSocketUser {
  private:
   ZmqMonitor(ZmqSocket& watched, ZmqMonitorUser& user) : watched_(watched), user_(user) {}
   void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) override;
+  void keep_room(int fd);
 
   ZmqSocket& watched_;
   ZmqMonitorUser& user_;
   std::unique_ptr<ZmqSocket> socket_;
   PeerCount count_;
+  DropCounter no_room_;
 };
 
 }  // namespace m2
