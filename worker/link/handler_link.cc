@@ -308,6 +308,7 @@ void Link::place_changed(LinkPlace& place) {
   had_handlers_ = has_handlers();
   if (had_handlers_) {
     return_.stop();
+    ledger_.returned();
   } else {
     handlers_gone(place);
   }
@@ -379,6 +380,7 @@ void Link::did_they_return() {
 void Link::overdue(ConnectionId id, Overdue cause) {
   if (cause == Overdue::kLate) {
     const std::string_view why = "no answer within handler.timeout";
+    queue_->withdraw(id);
     drops_.timeout(id, why);
     return user_.request_refused(*this, id, why, kTooLate);
   }

@@ -31,11 +31,10 @@ bool UploadResponder::handler_reply(std::string_view body, HandlerMessage& messa
   return HandlerResponder::handler_reply(body, message);
 }
 
-// 503 alone says that no handler took the request. A handler that is late or gone (504, 502) may
-// have stored the file's path, unless the message that names it still waits here.
+// A handler that is late or gone (504, 502) may have stored the file's path, unless the message
+// that names it never left.
 void UploadResponder::refused(std::string_view why, int status) {
-  upload_->look_whether_taken();
-  if (status == 503) upload_->refused();
+  if (status == 503 || !owed_.was_handed_over()) upload_->refused();
   Exchange& exchange = *exchange_;
   exchange.set_keep_alive(false);
   if (exchange.status() == 0) return HandlerResponder::refused(why, status);
