@@ -86,6 +86,12 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
 
 HandlerPair::~HandlerPair() = default;
 
+Status HandlerPair::listen_again(OwnedFd send_fd, OwnedFd recv_fd) {
+  Status status = to_handlers_->adopt(options_.send_spec, std::move(send_fd));
+  if (!status.ok() || !from_handlers_) return status;
+  return from_handlers_->adopt(options_.recv_spec, std::move(recv_fd));
+}
+
 void HandlerPair::listen(const std::string& endpoint) {
   for (ZmqSocket* socket : {to_handlers_.get(), from_handlers_.get()}) {
     if (socket == nullptr) continue;
@@ -320,6 +326,11 @@ void HandlerPair::worker_word(std::string_view word) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
   };
   if (read_worker_told(word, knows)) return;
+  if (const ConnectionId id = read_worker_here(word); id != 0) {
+    WorkerHop* hop = owner_of(id);
+    if (hop != nullptr && has_handlers()) hop->say(kRelayOpen);
+    return;
+  }
   if (const ConnectionId id = read_worker_settled(word); id != 0) {
     if (WorkerHop* hop = owner_of(id)) hop->settle();
     return;
