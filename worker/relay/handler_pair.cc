@@ -287,9 +287,11 @@ void HandlerPair::reply(ZmqMessage& message) {
 }
 
 void HandlerPair::bad_reply(std::string_view why) {
-  if (!invalid_.add()) return;
+  const uint64_t alike = invalid_.add(why);
+  if (alike == 0) return;
   log_warn("Skipped invalid message from handler: " + recv_spec() + ": " + std::string(why) +
-           " (skipped so far: " + std::to_string(invalid_.total()) + ")");
+           " (so far of this kind: " + std::to_string(alike) +
+           ", of all: " + std::to_string(invalid_.total()) + ")");
 }
 
 // Both

@@ -149,7 +149,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   double last_message_ = 0;
   bool had_handlers_ = false;
   DropCounter late_;
-  DropCounter invalid_;
+  KindCounter invalid_;
   DropCounter notices_;
   DropCounter untracked_;
 };
