@@ -86,7 +86,8 @@ constexpr SettingSpec kSpecs[] = {
            "for a disk, is killed and replaced."),
     number("superpoll.max_fd", 10240, 0, 1048576, "descriptors",
            "Open files that each process may have: RLIMIT_NOFILE is raised to it, never lowered. A "
-           "worker keeps 32 of them from clients, for its own files and sockets."),
+           "worker keeps an eighth of them (32 to 256) from clients: half of that for their files, "
+           "backends and uploads, half for handlers."),
     number("zeromq.threads", 1, 1, 64, "threads", "0MQ I/O threads of each process that uses 0MQ."),
 
     // Clients.

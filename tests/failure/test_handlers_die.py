@@ -6,6 +6,7 @@ from lib.deployment import dir_, handler
 from lib.handler import Answering, Handler, http
 from lib.server import Server
 from lib.waiting import wait_until
+from lib.websocket_site import WebSocketSite
 
 pytestmark = pytest.mark.with_four
 
@@ -104,28 +105,60 @@ def test_comes_back_in_time(deployment, workers):
             assert client.answer().body == b"first"
 
 
-# Goal: an answer that has begun and says where it ends is cut off with its handler; an endless
-# stream goes on when a handler comes back. Method: one of each.
-def test_begun_answers(deployment, workers):
+# Goal: an answer that has begun is cut off with its handlers, whether it says where it ends or not:
+# an event stream that stays open makes its client wait for ever. Method: one of each kind.
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+                                  b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n",
+                                  b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+                                  b"ICY 200 OK\r\n\r\n",
+                                  b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"])
+def test_begun_answers(deployment, workers, head):
     deployment.configure({"/h": handler()}, settings={"handler.grace_ms": 300})
-    with Server(deployment, workers=workers) as server, server.client() as finite, \
-            server.client() as endless:
+    with Server(deployment, workers=workers) as server, server.client() as client:
         with Handler(deployment) as on:
-            finite.send_request(path="/h/finite")
-            first = on.recv()
-            endless.send_request(path="/h/endless", version="HTTP/1.0")
-            second = on.recv()
-            on.send(first.id, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
-            on.send(second.id, b"HTTP/1.0 200 OK\r\n\r\none ")
-            assert finite.take_until(b"12345")
-            assert endless.take_until(b"one ")
-        assert finite.is_closed()
+            client.send_request(path="/h", headers={"Upgrade": "x", "Connection": "upgrade"})
+            on.send(on.recv().id, head + b"one ")
+            client.take_until(b"\r\n\r\n" + head.partition(b"\r\n\r\n")[2] + b"one ")
+        assert client.is_closed()
+
+
+# Goal: a stream goes on beyond the grace time when a handler comes back within it and sends more;
+# its neighbour, of which none of them speaks, ends. Method: the end of the one is the sign that the
+# time is over.
+def test_stream_is_taken_up(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={"handler.grace_ms": 3000})
+    with Server(deployment, workers=workers) as server, server.client() as left, \
+            server.client() as taken_up:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+        ids = {}
+        with Handler(deployment) as on:
+            for client in (left, taken_up):
+                client.send_request(path="/h")
+                ids[client] = on.recv().id
+                on.send(ids[client], head + b"one ")
+                client.take_until(b"one ")
+        server.says("no handler is connected")
         with Handler(deployment) as on, server.client() as probe:
             probe.send_request(path="/h/probe")
-            request = on.recv()
-            while request.is_disconnect():
-                request = on.recv()
-            on.reply(request, "probe")
+            on.reply(on.recv_request(), "probe")
             assert probe.answer().status == 200
-            on.send(second.id, b"two")
-            assert endless.take(3) == b"two"
+            on.send(ids[taken_up], b"two ")
+            taken_up.take_until(b"two ")
+            assert left.is_closed()
+            on.send(ids[taken_up], b"three")
+            taken_up.take_until(b"three")
+
+
+# Goal: a WebSocket outlives its handlers: what its client says next is for those that come.
+@pytest.mark.parametrize("contract", ["frames", "messages"])
+def test_websocket_stays(deployment, workers, contract):
+    deployment.configure({"/": handler(websocket=contract)}, settings={"handler.grace_ms": 200})
+    with Server(deployment, workers=workers) as server, server.client() as poll:
+        with Handler(deployment) as on:
+            client = WebSocketSite(deployment, server, on, contract).client()
+            poll.send_request(path="/poll")
+            on.recv_request()
+        assert poll.answer().status == 502  # the time is over for both
+        with Handler(deployment) as on:
+            client.send_frame("hello")
+            assert on.recv_request().body == b"hello"

@@ -185,6 +185,44 @@ def test_handler_killed(deployment, workers):
             assert client.answer().body == b"by another"
 
 
+# Goal: the file of a finished upload belongs to the handlers as soon as one of them has the message
+# that names it: it stays when that one dies before it answers, and when it is silent for too long.
+@pytest.mark.parametrize("end", ["dies", "silent"])
+def test_done_and_then(deployment, workers, end):
+    deployment.configure({"/h": handler()}, settings={
+        **STORE, "handler.grace_ms": 300, "handler.timeout": 0 if end == "dies" else 1000})
+    with Server(deployment, workers=workers) as server, Handler(deployment) as on:
+        client = begin(server, 30_000)
+        on.recv()
+        name = on.recv().headers[DONE]
+        if end == "dies":
+            on.close()
+        assert client.answer().status == (502 if end == "dies" else 504)
+        assert client.is_closed()
+        with begin(server, 90_000) as other:  # the disk's thread works in order
+            wait_until(lambda: len(files(deployment)) == 2, "the file of another upload")
+            other.close()
+            wait_until(lambda: len(files(deployment)) == 1, "its end")
+        assert deployment.read(name) == b"a" * 30_000
+
+
+# Goal: the file of an upload that no handler took is removed, whatever ends the wait: also when
+# handler.timeout is shorter than handler.wait_ms, and the second message still waits.
+def test_done_and_not_taken(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={**STORE, "handler.timeout": 500})
+    with Server(deployment, workers=workers) as server:
+        with begin(server, 30_000) as client:
+            assert client.answer().status == 504
+            wait_until(lambda: not files(deployment), "the file to go")
+        with Handler(deployment) as on:
+            with server.client() as client:
+                client.send_request("GET", "/h/next")
+                request = on.recv_request()
+                assert request.path == "/h/next"
+                on.reply(request, "k")
+                assert client.answer().body == b"k"
+
+
 # Goal: while the disk stands still everybody else is served by the same worker, the client of the
 # upload is kept waiting and costs no more memory than two buffers; afterwards it goes on as if
 # nothing had been. Method: freeze the file system within an upload.

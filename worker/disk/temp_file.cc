@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "common/descriptor_budget.h"
+
 namespace m2 {
 namespace {
 
@@ -68,6 +70,10 @@ int TempFile::create(const std::string& path_template, mode_t mode) {
     if (const int failed = write_random_end(path_); failed != 0) return failed;
     file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                        kHalfDone | S_IRUSR | S_IWUSR));
+    if (file_.get() >= descriptor_ceiling(DescriptorUse::kWork)) {
+      remove();
+      return EMFILE;
+    }
     if (!file_.valid()) {
       if (errno == EEXIST) continue;
       return errno;

@@ -2,13 +2,12 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
+#include "common/descriptor_budget.h"
 #include "common/status.h"
 
 namespace m2 {
@@ -20,14 +19,6 @@ constexpr int kAcceptsPerTurn = 4;
 constexpr int kQueueMax = 4096;
 // No descriptors left: trying again at once would only spin.
 constexpr double kPauseSeconds = 0.2;
-// For files, backends and above all libzmq, which ends the process when its own accept finds none.
-constexpr int kReserved = 32;
-
-int descriptors_for_clients() {
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  return static_cast<int>(std::min<rlim_t>(files.rlim_cur, 1 << 30)) - kReserved;
-}
 
 // It left, or was cut off, before it was taken (accept(2)): the next one may be well.
 bool is_of_one_client(int error) {
@@ -54,7 +45,7 @@ Acceptor::Acceptor(Clients& clients, std::string key, OwnedFd listener)
     : clients_(clients),
       key_(std::move(key)),
       listener_(std::move(listener)),
-      ceiling_(descriptors_for_clients()),
+      ceiling_(descriptor_ceiling(DescriptorUse::kClients)),
       faults_(clients.deadlines(), "accept", {LogLevel::kError, 1}) {
   // Accepted sockets inherit it: no system call for each client.
   const int one = 1;

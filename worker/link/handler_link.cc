@@ -73,6 +73,9 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   }
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
   void set_limits(const HandlerLinkOptions& limits) override;
+  Status listen_again(HandlerLinkOptions options) override {
+    return now_->listen_again(std::move(options));
+  }
   void stop_listening() override { now_->stop_listening(); }
   Status prepare_move(ZmqContext& context, HandlerLinkOptions options) override;
   void commit_move() override;
@@ -97,6 +100,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void expired(ConnectionId id, bool notice) override;
   void overdue(ConnectionId id, Overdue cause) override;
   void forget(Owed& owed) override { queue_->forget(owed); }
+  void relay_came(LinkPlace& place) override;
   void relay_ended(LinkPlace& place) override;
   void relay_has_passed(uint64_t number);
   void tell_of_torn();
@@ -125,6 +129,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   TimerWatcher left_timer_;
   std::unique_ptr<RequestQueue> queue_;
   bool gone_ = false;          // leave() was called
+  bool to_say_here_ = false;   // to the relay, which has connected
   bool to_introduce_ = false;  // to the relay, which has said "open"
   uint64_t sent_ = 0;          // messages that libzmq has taken
   uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
@@ -266,10 +271,22 @@ void Link::place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message,
   user_.handler_message(*this, view);
 }
 
+// Its connection may be that of an earlier link of this pair, and it has said "open" to that one.
+void Link::relay_came(LinkPlace& place) {
+  if (&place != now_.get() || worker_id_ == 0) return;
+  to_say_here_ = true;
+  introduce();
+}
+
 // As soon as the relay can hear us: it may have said "open" before its other socket was connected.
 // Requests that leave before are counted by the number that we say then.
 void Link::introduce() {
-  if (!to_introduce_ || !now_->behind_relay()) return;
+  if (!now_->behind_relay()) return;
+  if (to_say_here_) {
+    ZmqMessage here(write_worker_here(worker_id_));
+    to_say_here_ = !now_->requests().send(here);
+  }
+  if (!to_introduce_) return;
   ZmqMessage about_us(write_worker_word(worker_id_, sent_));
   to_introduce_ = !now_->requests().send(about_us);
   if (!to_introduce_) tell_relay();
@@ -308,6 +325,7 @@ void Link::place_changed(LinkPlace& place) {
   had_handlers_ = has_handlers();
   if (had_handlers_) {
     return_.stop();
+    ledger_.returned();
   } else {
     handlers_gone(place);
   }

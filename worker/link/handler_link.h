@@ -132,6 +132,9 @@ class HandlerLink {
   // For requests submitted from now on; a shorter wait begins now for all. The marks are those of
   // the sockets and stay.
   virtual void set_limits(const HandlerLinkOptions& limits) = 0;
+  // The pair is back in the configuration after a reload had removed it: new handlers come to the
+  // descriptors of these options, who is connected stays. Only while !behind_relay().
+  virtual Status listen_again(HandlerLinkOptions options) = 0;
   // Nobody new may connect to private endpoints; who is connected stays until the link is
   // destroyed. Adopted endpoints go on accepting until then: libzmq ends the connections that a
   // listener accepted together with the listener.

@@ -1,6 +1,8 @@
 #include "worker/link/handler_links.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "common/log.h"
 #include "common/treaty/plan.h"
@@ -8,6 +10,9 @@
 
 namespace m2 {
 namespace {
+
+// Each time costs two descriptors until the answers that were due when it was removed are out.
+constexpr unsigned kReturnsMax = 16;
 
 bool on_tcp(const HandlerRow& row) {
   return row.send_spec.starts_with(kTcpScheme) || row.recv_spec.starts_with(kTcpScheme);
@@ -48,6 +53,7 @@ void HandlerLinks::listen(std::string_view keys) {
 std::vector<std::shared_ptr<HandlerLink>> HandlerLinks::all() const {
   std::vector<std::shared_ptr<HandlerLink>> links;
   for (const auto& [name, entry] : entries_) {
+    if (entry.removed) continue;
     if (auto link = entry.link.lock()) links.push_back(std::move(link));
   }
   return links;
@@ -77,6 +83,7 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings, const Curve
   marks_.handlers_ms = number("upgrade.handlers_ms");
   socket_settings_.take(settings);
   idents_.clear();
+  returning_.clear();
   for (auto& [key, entry] : entries_) {
     entry.wanted = false;
     if (const auto link = entry.link.lock()) link->abort_move();
@@ -86,11 +93,18 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings, const Curve
 Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
   Entry& entry = entries_[key_of(row)];
   std::shared_ptr<HandlerLink> link = entry.link.lock();
+  const bool other =
+      link != nullptr && (link->replies() != row.replies ||
+                          (link->curve_secret() != marks_.curve_secret && on_tcp(row)));
+  if (entry.removed && other) {
+    link->stop_listening();  // what is due comes out there, the new one is another
+    link = nullptr;
+  }
   if (link == nullptr) {
     auto opened = HandlerLink::open(loop_, *context_, options_for(row), user_);
     if (!opened.ok()) return std::move(opened).status();
     link = std::move(opened).value();
-    entry.link = link;
+    entry = {.link = link};
   } else if (link->curve_secret() != marks_.curve_secret && on_tcp(row)) {
     return Status::error("handler pair " + row.send_spec +
                          ": the server's CURVE key cannot change while the pair is open; restart "
@@ -102,11 +116,29 @@ Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
   } else if (link->behind_relay() != behind_relay_ && !entry.wanted) {
     Status prepared = link->prepare_move(*context_, options_for(row));
     if (!prepared.ok()) return prepared;
+  } else if (entry.removed && !entry.wanted) {
+    Status taken_up = take_up(entry, link, row);
+    if (!taken_up.ok()) return taken_up;
   }
   // Rows that share both specs are one pair, with the ident of the first.
   if (!entry.wanted) idents_.emplace_back(link, row.recv_ident);
   entry.wanted = true;
   return link;
+}
+
+// Its handlers are still connected to the link that has answers due: that one goes on. Behind the
+// relay nothing was closed.
+Status HandlerLinks::take_up(Entry& entry, const std::shared_ptr<HandlerLink>& link,
+                             const HandlerRow& row) {
+  if (behind_relay_) return {};
+  if (++entry.returns > kReturnsMax) {
+    return Status::error("handler pair " + row.send_spec + ": it was removed and came back " +
+                         std::to_string(kReturnsMax) +
+                         " times while answers were due; reload again when they are out, or end "
+                         "its handlers");
+  }
+  returning_.emplace_back(link, options_for(row));
+  return {};
 }
 
 // Without it everybody is let in on plain endpoints, and nobody on those with CURVE.
@@ -179,6 +211,10 @@ void HandlerLinks::commit() {
   if (place_.slot == 0) socket_settings_.commit();
   allowed_ = std::move(allowed_next_);
   if (zap_) zap_->allow(allowed_);
+  for (auto& [link, options] : std::exchange(returning_, {})) {
+    Status listens = link->listen_again(std::move(options));
+    if (!listens.ok()) log_error(std::move(listens).in("handler pair").message());
+  }
   for (const auto& [link, ident] : idents_) {
     link->commit_move();
     link->set_recv_ident(ident);
@@ -188,19 +224,16 @@ void HandlerLinks::commit() {
   idents_.clear();
   offers_.clear();
   for (auto it = entries_.begin(); it != entries_.end();) {
-    if (it->second.wanted) {
-      ++it;
-      continue;
-    }
-    // Whoever still waits for an answer keeps it alive; nobody finds it any more.
-    if (const auto link = it->second.link.lock()) link->stop_listening();
-    it = entries_.erase(it);
+    // Whoever still waits for an answer keeps it alive.
+    it->second.removed = !it->second.wanted;
+    it = it->second.link.expired() ? entries_.erase(it) : std::next(it);
   }
 }
 
 void HandlerLinks::abort() {
   if (zap_) zap_->allow(allowed_);
   idents_.clear();
+  returning_.clear();
   offers_.clear();
   std::erase_if(entries_, [](const auto& item) { return item.second.link.expired(); });
   for (auto& [key, entry] : entries_) {

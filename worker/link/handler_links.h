@@ -60,8 +60,11 @@ class HandlerLinks {
  private:
   struct Entry {
     std::weak_ptr<HandlerLink> link;
-    bool wanted = false;  // by the generation being built
+    bool wanted = false;   // by the generation being built
+    bool removed = false;  // from the one in use; answers are still due
+    unsigned returns = 0;  // how often it came back since the link was opened
   };
+  Status take_up(Entry& entry, const std::shared_ptr<HandlerLink>& link, const HandlerRow& row);
   void open_zap();
   std::string key_of(const HandlerRow& row) const;
   HandlerLinkOptions options_for(const HandlerRow& row);
@@ -83,6 +86,8 @@ class HandlerLinks {
   SocketSettings socket_settings_;
   HandlerLinkOptions marks_;                                                  // the settings part
   std::vector<std::pair<std::shared_ptr<HandlerLink>, std::string>> idents_;  // to set at commit
+  // Removed pairs that come back with the commit.
+  std::vector<std::pair<std::shared_ptr<HandlerLink>, HandlerLinkOptions>> returning_;
 };
 
 }  // namespace m2

@@ -19,8 +19,11 @@ void Owed::settle() {
   if (number_ == 0) ledger.user_.forget(*this);
 }
 
-void Owed::answer_began() {
-  if (ledger_ == nullptr || begun_) return;
+void Owed::answer_came() {
+  if (ledger_ == nullptr) return;
+  const bool spoke_anew = lost_at_ != 0 && lost_at_ - ledger_->grace_s_ < ledger_->returned_at_;
+  if (spoke_anew) lost_at_ = 0;
+  if (begun_) return;
   begun_ = true;
   unlink();
   Ledger::append(ledger_->begun_, *this);
@@ -59,7 +62,7 @@ void Ledger::add(Owed& owed, ConnectionId id, uint64_t number) {
   owed.number_ = number;
   owed.since_ = loop_.now();
   owed.lost_at_ = 0;
-  owed.begun_ = false;
+  owed.begun_ = owed.gone_ = false;
   append(waiting_, owed);
   ++size_;
   if (timeout_s_ > 0 && !late_timer_.active()) watch_late();
@@ -141,6 +144,7 @@ void Ledger::lost() {
     for (Owed* owed = list->next_; owed != list; owed = owed->next_) {
       if (owed->lost_at_ == 0 || owed->lost_at_ > loop_.now()) continue;
       owed->lost_at_ = 0;
+      owed->gone_ = true;
       ids.push_back(owed->id_);
     }
   }

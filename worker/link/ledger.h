@@ -24,13 +24,17 @@ class Owed {
 
   // Answered, refused or cancelled. Possible at any time.
   void settle();
-  // Some of the answer is here: handler.timeout means nothing to it any more.
-  void answer_began();
+  // Some of the answer is here: handler.timeout means nothing to it any more. If its handlers were
+  // gone and some have come back, it was one of these that spoke: it is not lost.
+  void answer_came();
   bool has_begun() const { return begun_; }
+  // The user was told kGone.
+  bool handlers_gone() const { return gone_; }
   // Its handler asks for more time: handler.timeout begins anew.
   void begin_anew();
   // It has not been passed on yet (number 0); now it is, as the number-th message of the link.
   void handed_over(uint64_t number) { number_ = number; }
+  bool was_handed_over() const { return number_ != 0; }
 
  private:
   friend class Ledger;
@@ -42,6 +46,7 @@ class Owed {
   ConnectionId id_ = 0;
   uint64_t number_ = 0;
   bool begun_ = false;
+  bool gone_ = false;
   double since_ = 0;
   double lost_at_ = 0;  // 0: its handler may be there
 };
@@ -76,6 +81,8 @@ class Ledger {
   void set_limits(uint32_t timeout_ms, uint32_t grace_ms);
   // Messages number first to last were with handlers (or a relay) that are gone.
   void gone(uint64_t first, uint64_t last);
+  // Handlers are there again after there was none.
+  void returned() { returned_at_ = loop_.now(); }
   // A part of the answers to messages up to last that have begun may be lost; also tells of these.
   void torn(uint64_t last, std::vector<ConnectionId> also);
   size_t size() const { return size_; }
@@ -95,6 +102,7 @@ class Ledger {
   LedgerUser& user_;
   double timeout_s_ = 0;
   double grace_s_ = 0;
+  double returned_at_ = 0;
   size_t size_ = 0;
   Owed waiting_;  // heads of two lists: nothing came yet, some of the answer came
   Owed begun_;

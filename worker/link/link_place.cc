@@ -135,6 +135,7 @@ bool LinkPlace::take_relay_word(std::string_view word) {
 // and spoken before we hear of the end.
 void LinkPlace::peers_changed() {
   const size_t before = std::exchange(relays_, relay_monitor_->peers());
+  if (relays_ > before) user_.relay_came(*this);
   if (relays_ >= before) return;
   const bool was_open = relay_open_;
   if (relays_ == 0) relay_open_ = false;

@@ -23,6 +23,8 @@ class LinkPlaceUser {
                              bool multipart) = 0;
   // may_pass() or has_handlers() may have changed, or there is room to send.
   virtual void place_changed(LinkPlace& place) = 0;
+  // A relay has connected.
+  virtual void relay_came(LinkPlace& place) = 0;
   // The relay that was connected is no more. Its successor may be there already.
   virtual void relay_ended(LinkPlace& place) = 0;
 
@@ -53,6 +55,8 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   void retire();
   // Retired, and nothing is owed by those here: a relay is told, once.
   void settle(ConnectionId worker_id);
+  // New handlers come to these sockets; who is connected stays. Not behind a relay.
+  Status listen_again(HandlerLinkOptions options) { return bind(options, false); }
   // An endpoint that was held is free now.
   void listen(const std::string& endpoint);
   // Nothing passes in either direction any more; both sockets are closed.

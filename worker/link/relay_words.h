@@ -7,7 +7,12 @@
 //   @relay refused ID WHY  a request that the relay could not pass on in time
 //   @relay passed NUMBER   it has handed over, or given up, your messages up to this number
 //
-// What a worker says to the relay, in order with the requests, as soon as it hears "open":
+// What a worker says to the relay, in order with the requests. As soon as the relay has connected:
+//
+//   @worker here ID        I am the one that gives out ID, at an end that may be new: say "open" if
+//                          handlers are there
+//
+// As soon as it hears "open":
 //
 //   @worker ID NUMBER      I am the one that gives out ID; what follows is message NUMBER + 1
 //   @worker told ID ID     handlers know of these connections, perhaps through an earlier relay
@@ -35,6 +40,7 @@ inline constexpr std::string_view kRelayPassed = "@relay passed ";
 inline constexpr std::string_view kWorkerWord = "@worker ";
 inline constexpr std::string_view kWorkerTold = "@worker told";
 inline constexpr std::string_view kWorkerSettled = "@worker settled ";
+inline constexpr std::string_view kWorkerHere = "@worker here ";
 
 inline std::optional<uint64_t> read_number(std::string_view digits) {
   uint64_t number = 0;
@@ -87,6 +93,16 @@ inline std::string write_worker_told(const std::vector<ConnectionId>& ids) {
 
 inline std::string write_worker_settled(ConnectionId id) {
   return std::string(kWorkerSettled) + std::to_string(id);
+}
+
+inline std::string write_worker_here(ConnectionId id) {
+  return std::string(kWorkerHere) + std::to_string(id);
+}
+
+// 0: it is another word.
+inline ConnectionId read_worker_here(std::string_view word) {
+  if (!word.starts_with(kWorkerHere)) return 0;
+  return parse_connection_id(word.substr(kWorkerHere.size()));
 }
 
 // 0: it is another word.

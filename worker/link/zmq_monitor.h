@@ -2,9 +2,13 @@
 // 0MQ hides. Used by PeerGate and by the relay; reads libzmq's socket monitor.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "worker/link/drop_counter.h"
 #include "worker/link/zmq_socket.h"
 
 namespace m2 {
@@ -25,7 +29,8 @@ class PeerCount {
  public:
   void began(int fd) { waiting_.push_back(fd); }
   void handshaken();
-  void ended(int fd);
+  // True: it had no handshake.
+  bool ended(int fd);
   size_t peers() const { return known_.size() + unknown_; }
   // The connections of all peers, and while it is not certain of which, others besides.
   std::vector<int> connections() const;
@@ -54,12 +59,19 @@ class ZmqMonitor final : ZmqSocketUser {
 
  private:
   ZmqMonitor(ZmqSocket& watched, ZmqMonitorUser& user) : watched_(watched), user_(user) {}
-  void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) override;
+  void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>&, bool) override {}
+  void zmq_parts(ZmqSocket&, std::vector<ZmqMessage>& parts) override;
+  void keep_room(int fd);
+  void refused(int fd, std::string_view endpoint);
 
   ZmqSocket& watched_;
   ZmqMonitorUser& user_;
   std::unique_ptr<ZmqSocket> socket_;
   PeerCount count_;
+  DropCounter no_room_;
+  std::map<int, std::string> accepted_;  // who they are, by connection; "": gone before we looked
+  std::string why_;                      // of the handshake that failed last
+  KindCounter refused_;
 };
 
 }  // namespace m2

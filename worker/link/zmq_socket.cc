@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/descriptor_budget.h"
 
 namespace m2 {
 namespace {
@@ -24,6 +25,11 @@ constexpr int kUnacknowledgedMs = 30'000;
 constexpr int kHandshakeMs = 10'000;
 
 constexpr const char* kZapDomain = "mongrel2";
+
+Status no_socket(const char* why) {
+  return Status::error(std::string("0MQ socket: ") + why +
+                       " (each needs a descriptor: see superpoll.max_fd)");
+}
 
 Status zmq_error(std::string_view what) {
   return Status::error(std::string(what) + ": " + zmq_strerror(zmq_errno()));
@@ -61,12 +67,15 @@ Result<std::unique_ptr<ZmqSocket>> ZmqSocket::open(Loop& loop, ZmqContext& conte
       socket.set(zmq::sockopt::curve_secretkey, options.curve_secret);
     }
     self->parts_ = options.parts;
-    self->descriptor_.start<&ZmqSocket::on_descriptor>(loop, socket.get(zmq::sockopt::fd), EV_READ,
-                                                       self.get());
+    const int descriptor = socket.get(zmq::sockopt::fd);
+    // A new pair must not take what the handlers of all pairs connect with.
+    if (options.guarded && descriptor >= descriptor_ceiling(DescriptorUse::kWork)) {
+      return no_socket(zmq_strerror(EMFILE));
+    }
+    self->descriptor_.start<&ZmqSocket::on_descriptor>(loop, descriptor, EV_READ, self.get());
     return self;
   } catch (const zmq::error_t& error) {
-    return Status::error(std::string("0MQ socket: ") + error.what() +
-                         " (each needs a descriptor: see superpoll.max_fd)");
+    return no_socket(error.what());
   }
 }
 

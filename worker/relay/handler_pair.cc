@@ -86,6 +86,12 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
 
 HandlerPair::~HandlerPair() = default;
 
+Status HandlerPair::listen_again(OwnedFd send_fd, OwnedFd recv_fd) {
+  Status status = to_handlers_->adopt(options_.send_spec, std::move(send_fd));
+  if (!status.ok() || !from_handlers_) return status;
+  return from_handlers_->adopt(options_.recv_spec, std::move(recv_fd));
+}
+
 void HandlerPair::listen(const std::string& endpoint) {
   for (ZmqSocket* socket : {to_handlers_.get(), from_handlers_.get()}) {
     if (socket == nullptr) continue;
@@ -223,6 +229,8 @@ void HandlerPair::expired(ConnectionId id, bool notice) {
   if (notice) {
     notice_dropped(id, why);
   } else {
+    // The worker forgets the request: what follows it would name a file that is removed.
+    while (queue_->withdraw(id)) consumed(id);
     refuse(id, why);
   }
   pace();
@@ -279,9 +287,11 @@ void HandlerPair::reply(ZmqMessage& message) {
 }
 
 void HandlerPair::bad_reply(std::string_view why) {
-  if (!invalid_.add()) return;
+  const uint64_t alike = invalid_.add(why);
+  if (alike == 0) return;
   log_warn("Skipped invalid message from handler: " + recv_spec() + ": " + std::string(why) +
-           " (skipped so far: " + std::to_string(invalid_.total()) + ")");
+           " (so far of this kind: " + std::to_string(alike) +
+           ", of all: " + std::to_string(invalid_.total()) + ")");
 }
 
 // Both
@@ -318,6 +328,11 @@ void HandlerPair::worker_word(std::string_view word) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
   };
   if (read_worker_told(word, knows)) return;
+  if (const ConnectionId id = read_worker_here(word); id != 0) {
+    WorkerHop* hop = owner_of(id);
+    if (hop != nullptr && has_handlers()) hop->say(kRelayOpen);
+    return;
+  }
   if (const ConnectionId id = read_worker_settled(word); id != 0) {
     if (WorkerHop* hop = owner_of(id)) hop->settle();
     return;

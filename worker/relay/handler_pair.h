@@ -53,6 +53,11 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
 
   // An endpoint that was held (options) is free now.
   void listen(const std::string& endpoint);
+  // It comes back after a reload had removed it: new handlers come to these sockets, who is
+  // connected stays.
+  Status listen_again(OwnedFd send_fd, OwnedFd recv_fd);
+  // How often it came back. Each time costs two descriptors.
+  unsigned returns = 0;
   // Another generation: idents, protocol and limits of the same pair. The marks of the sockets
   // stay.
   void update(const HandlerPairOptions& options);
@@ -144,7 +149,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   double last_message_ = 0;
   bool had_handlers_ = false;
   DropCounter late_;
-  DropCounter invalid_;
+  KindCounter invalid_;
   DropCounter notices_;
   DropCounter untracked_;
 };

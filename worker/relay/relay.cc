@@ -16,6 +16,8 @@ constexpr double kLookAroundS = 0.05;
 constexpr double kOrphanS = 30.0;
 // A moved pair whose handlers owe nothing lets them go when nothing has passed for this long.
 constexpr double kMovedQuietS = 0.25;
+// How often a pair may come back while the answers are due that kept it from going.
+constexpr unsigned kReturnsMax = 16;
 // Workers let go of a removed pair within their drain limit; this is for those that never do.
 constexpr double kRemovedS = 600.0;
 // Beyond the limit of the workers, for their last notices.
@@ -126,6 +128,7 @@ void Relay::take_offer(Message message) {
 
 Status Relay::prepare(Message& message) {
   next_.reset();
+  returning_.clear();
   if (message.descriptors.size() != 1) return Status::error("prepare without an image");
   const auto image = SealedView::map(message.descriptors[0].get(), kImageBytesMax);
   if (!image.ok()) return Status::error("image: " + image.message());
@@ -186,13 +189,21 @@ Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& r
     }
   }
   // One that all workers have left only delivers its last notices, and must not meet new ends.
-  for (const Retired& retired : retired_) {
-    if (!same_specs(*retired.pair, row)) continue;
-    if (retired.pair->worker_peers() != 0) return retired.pair;
-    retired.pair->forget_workers();
-  }
   OwnedFd send_fd = offered(zmq_key(row.send_spec));
   OwnedFd recv_fd = offered(zmq_key(row.recv_spec));
+  for (const Retired& retired : retired_) {
+    if (!same_specs(*retired.pair, row)) continue;
+    if (retired.pair->worker_peers() != 0) {
+      if (retired.pair->replies() != row.replies) {
+        return Status::error("handler pair " + row.send_spec +
+                             ": replies cannot change while answers are due; reload again when "
+                             "they are out");
+      }
+      if (retired.moved) return retired.pair;  // it has never left its endpoints
+      return take_up(retired.pair, std::move(send_fd), std::move(recv_fd));
+    }
+    retired.pair->forget_workers();
+  }
   for (const auto& [spec, fd] : {std::pair(&row.send_spec, &send_fd), {&row.recv_spec, &recv_fd}}) {
     if (spec == &row.recv_spec && row.replies == Replies::kNone) continue;
     if (!fd->valid()) return Status::error("handler endpoint " + *spec + ": no socket was offered");
@@ -208,6 +219,19 @@ Result<std::shared_ptr<HandlerPair>> Relay::pair_for(const HandlerPairOptions& r
     Status status = connect(*pair, worker);
     if (!status.ok()) return status;
   }
+  return pair;
+}
+
+// Its handlers are still connected to the pair that has answers due: that one goes on.
+Result<std::shared_ptr<HandlerPair>> Relay::take_up(const std::shared_ptr<HandlerPair>& pair,
+                                                    OwnedFd send_fd, OwnedFd recv_fd) {
+  if (pair->returns == kReturnsMax) {
+    return Status::error("handler pair " + pair->send_spec() + ": it was removed and came back " +
+                         std::to_string(kReturnsMax) +
+                         " times while answers were due; reload again when they are out, or end "
+                         "its handlers");
+  }
+  returning_.push_back({pair, std::move(send_fd), std::move(recv_fd)});
   return pair;
 }
 
@@ -238,6 +262,11 @@ void Relay::commit(uint64_t generation) {
   for (size_t index = 0; index < current_->pairs.size(); ++index) {
     current_->pairs[index]->update(current_->rows[index]);
   }
+  for (Returning& back : std::exchange(returning_, {})) {
+    ++back.pair->returns;
+    Status listens = back.pair->listen_again(std::move(back.send_fd), std::move(back.recv_fd));
+    if (!listens.ok()) log_error(std::move(listens).in("handler pair").message());
+  }
   if (before) retire_others(before->pairs);
   std::erase_if(retired_, [this](const Retired& retired) {
     const bool back = std::count(current_->pairs.begin(), current_->pairs.end(), retired.pair) != 0;
@@ -266,6 +295,7 @@ void Relay::retire_others(const std::vector<std::shared_ptr<HandlerPair>>& befor
 void Relay::abort() {
   if (zap_ && current_) zap_->allow(current_->curve.clients);
   next_.reset();
+  returning_.clear();
   offers_.clear();
 }
 

@@ -50,6 +50,10 @@ class Relay final : ChannelUser, ControlPortUser {
     double deserted = 0;  // when the last worker had left it
     bool moved;  // its endpoints belong to the worker now, so handlers should come there soon
   };
+  struct Returning {  // a retired pair that the generation being built names again
+    std::shared_ptr<HandlerPair> pair;
+    OwnedFd send_fd, recv_fd;
+  };
 
   void channel_message(Message message) override;
   void channel_closed(const std::string& why) override;
@@ -61,6 +65,8 @@ class Relay final : ChannelUser, ControlPortUser {
   void take_offer(Message message);
   Status prepare(Message& message);
   Result<std::shared_ptr<HandlerPair>> pair_for(const HandlerPairOptions& row);
+  Result<std::shared_ptr<HandlerPair>> take_up(const std::shared_ptr<HandlerPair>& pair,
+                                               OwnedFd send_fd, OwnedFd recv_fd);
   Status guard(const CurveKeys& curve);
   Result<std::shared_ptr<ControlPort>> control_for(const std::string& endpoint,
                                                    const std::string& curve_secret);
@@ -93,6 +99,7 @@ class Relay final : ChannelUser, ControlPortUser {
   std::unique_ptr<Generation> next_;  // prepared, not yet current
   std::unique_ptr<Generation> current_;
   std::vector<Retired> retired_;
+  std::vector<Returning> returning_;
   TimerWatcher look_around_;  // while something is on its way out
   bool orphaned_ = false;     // the master is gone
   double ends_at_ = 0;        // 0: not draining

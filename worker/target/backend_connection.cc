@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "common/check.h"
+#include "common/descriptor_budget.h"
 #include "common/log.h"
 #include "worker/target/backend_pool.h"
 
@@ -43,10 +44,14 @@ bool BackendConnection::connect_next(BackendEnd& end) {
   for (;;) {
     const BackendAddress& to = address();
     --tries_left_;
-    socket_.reset(::socket(to.socket_address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                           IPPROTO_TCP));
+    socket_ =
+        within_budget(OwnedFd(::socket(to.socket_address.ss_family,
+                                       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)),
+                      DescriptorUse::kWork);
     if (!socket_.valid()) {
-      end = {.cause = Cause::kExhausted, .why = to.name + ": no socket: " + std::strerror(errno)};
+      end = {.cause = Cause::kExhausted,
+             .why = to.name + ": no socket: " + std::strerror(errno) +
+                    " (superpoll.max_fd raises the limit)"};
       return false;
     }
     const int on = 1;

@@ -97,8 +97,10 @@ void Directory::answer_failure(Exchange& exchange, int error_number) {
       return exchange.answer_status(403);
     case EMFILE:
     case ENFILE:
-      return exchange.answer_status(503, "no descriptors left for " + std::string(exchange.path()) +
-                                             " (superpoll.max_fd raises the limit)");
+      return exchange.answer_status(503,
+                                    "no descriptors left for " + std::string(exchange.path()) +
+                                        " (superpoll.max_fd raises the limit)",
+                                    "Retry-After: 1\r\n");
     default:
       return exchange.answer_status(
           500, std::string(exchange.path()) + ": " + std::strerror(error_number));

@@ -1,5 +1,6 @@
 #include "worker/target/handler_replies.h"
 
+#include "common/in_quotes.h"
 #include "common/log.h"
 #include "proto/handler/extended_reply.h"
 #include "proto/handler/reply_parser.h"
@@ -69,11 +70,11 @@ void HandlerReplies::do_as_told(HandlerLink& link, const Reply& reply) {
   if (!parsed.ok()) return count_bad(link, parsed.message());
   const ExtendedReply& told = parsed.value();
   if (!told.unknown_command.empty()) {
-    count_bad(link,
-              "extended message: no command " + std::string(told.unknown_command.substr(0, 64)));
+    count_bad(link, "extended message: no command ", told.unknown_command.substr(0, 64));
   } else if (told.kind == ExtendedReply::Kind::kUnknown) {
-    count_bad(link, "extended message: nobody knows " + std::string(told.key.substr(0, 64)) +
-                        " with such a value, the connections are closed");
+    count_bad(link,
+              "extended message: the connections are closed, since nobody knows its value of ",
+              told.key.substr(0, 64));
   }
   const std::shared_ptr<HandlerNotices> keeps_the_link = pairs_->notices_of(link);
   std::string_view ids = reply.ids;
@@ -127,10 +128,13 @@ bool HandlerReplies::is_ours(const HandlerLink& link, ConnectionId id) const {
   return id != 0 && (!link.behind_relay() || clients_.may_be_ours(id));
 }
 
-void HandlerReplies::count_bad(HandlerLink& link, std::string_view why) {
-  if (!bad_.add()) return;
-  log_warn("Skipped invalid message from handler: " + link.recv_spec() + ": " + std::string(why) +
-           " (skipped so far: " + std::to_string(bad_.total()) + ")");
+void HandlerReplies::count_bad(HandlerLink& link, std::string_view why, std::string_view detail) {
+  const std::string kind = link.recv_spec() + ": " + std::string(why);
+  const uint64_t alike = bad_.add(kind);
+  if (alike == 0) return;
+  log_warn("Skipped invalid message from handler: " + kind +
+           (detail.empty() ? "" : in_quotes(detail)) + " (so far of this kind: " +
+           std::to_string(alike) + ", of all: " + std::to_string(bad_.total()) + ")");
 }
 
 void HandlerReplies::count_late(HandlerLink& link, std::string_view id, size_t bytes) {

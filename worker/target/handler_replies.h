@@ -42,12 +42,13 @@ class HandlerReplies final : public HandlerLinkUser {
   void order(HandlerLink& link, const Reply& reply, HandlerMessage& message);
   void do_as_told(HandlerLink& link, const Reply& reply);
   bool is_ours(const HandlerLink& link, ConnectionId id) const;
-  void count_bad(HandlerLink& link, std::string_view why);
+  // detail: what is in no way the same in two messages of one kind.
+  void count_bad(HandlerLink& link, std::string_view why, std::string_view detail = {});
   void count_late(HandlerLink& link, std::string_view id, size_t bytes);
 
   Clients& clients_;
   Pairs* pairs_ = nullptr;
-  DropCounter bad_;
+  KindCounter bad_;
   DropCounter late_;
 };
 

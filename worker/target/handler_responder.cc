@@ -91,14 +91,14 @@ void HandlerResponder::end_broken(std::string_view why) {
 }
 
 // A handler that had the request may answer yet: only the end of the connection keeps that answer
-// from the next request on it. What is switched, or lasts until somebody closes it, goes on when
-// handlers come back.
+// from the next request on it. An answer without an end of its own goes on when a part of it may be
+// lost, but not without handlers: its client would wait for ever.
 void HandlerResponder::refused(std::string_view why, int status) {
   Exchange& exchange = *exchange_;
   const std::string text = "handler pair " + target_->row().send_spec + ": " + std::string(why);
   const bool reached_none = status == 503;
-  if (owed_.has_begun() && (reached_none || !has_end())) return;
   const bool begun = owed_.has_begun();
+  if (begun && (reached_none || !(has_end() || owed_.handlers_gone()))) return;
   finish();
   if (begun) return exchange.broken(text);
   if (!reached_none) exchange.set_keep_alive(false);
@@ -151,7 +151,7 @@ void HandlerResponder::closed_by_handler() {
 
 void HandlerResponder::follow(std::string_view body, HandlerMessage& message) {
   using State = ResponseReader::State;
-  owed_.answer_began();
+  owed_.answer_came();
   if (stream_) {
     exchange_->add_body_bytes(body.size());
     return send(body, message);

@@ -11,7 +11,9 @@
 #include <climits>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
+#include "common/descriptor_budget.h"
 #include "common/log.h"
 
 namespace m2 {
@@ -107,9 +109,13 @@ OwnedFd open_beneath(const std::string& base, const std::string& relative, Resol
   const OwnedFd folder(::open(base.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid()) return {};
   OwnedFd file = look_and_open(folder.get(), relative, resolver);
-  if (file.valid() || errno != EXDEV || resolver != Resolver::kKernel) return file;
+  if (file.valid() || errno != EXDEV || resolver != Resolver::kKernel) {
+    return within_budget(std::move(file), DescriptorUse::kWork);
+  }
   const std::string inside = resolved_beneath(base, relative);
-  if (!inside.empty()) return look_and_open(folder.get(), inside, resolver);
+  if (!inside.empty()) {
+    return within_budget(look_and_open(folder.get(), inside, resolver), DescriptorUse::kWork);
+  }
   errno = EXDEV;
   return {};
 }

@@ -20,7 +20,8 @@ Resolver best_resolver();
 // itself may be or contain links. relative: no leading '/', no "." or ".." segments; "" is the
 // folder itself. Nothing but plain files and folders is ever opened: not even for a moment, since
 // that would wake who waits at the other end of a FIFO. Invalid: errno says why; EXDEV it would
-// leave the base, ENXIO it is a FIFO, socket or device.
+// leave the base, ENXIO it is a FIFO, socket or device,
+// EMFILE it is beyond the budget (common/descriptor_budget.h).
 OwnedFd open_beneath(const std::string& base, const std::string& relative, Resolver resolver);
 
 }  // namespace m2

@@ -55,7 +55,8 @@ class Upload {
   virtual void look_whether_taken() {}
   // They know of it, though what follows the first message may still wait here.
   virtual bool known() const { return false; }
-  // They will never have it: no handler took what was passed on.
+  // They will never have it: no handler took what was passed on. Not to be called for handlers that
+  // took it and are silent or gone.
   virtual void refused() {}
 };
 

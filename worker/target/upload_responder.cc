@@ -31,9 +31,10 @@ bool UploadResponder::handler_reply(std::string_view body, HandlerMessage& messa
   return HandlerResponder::handler_reply(body, message);
 }
 
-// A handler that is merely late may have the file in its hands; of one that is gone nobody has.
+// A handler that is late or gone (504, 502) may have stored the file's path, unless the message
+// that names it never left.
 void UploadResponder::refused(std::string_view why, int status) {
-  if (status != 504) upload_->refused();
+  if (status == 503 || !owed_.was_handed_over()) upload_->refused();
   Exchange& exchange = *exchange_;
   exchange.set_keep_alive(false);
   if (exchange.status() == 0) return HandlerResponder::refused(why, status);

@@ -118,6 +118,9 @@ void UploadToFile::file_failed(const DiskFailure& failure) {
   if (failure.error == ETIMEDOUT) {
     return fail(503, why + "the disk has not answered for upload.disk_ms");
   }
+  if (create && (failure.error == EMFILE || failure.error == ENFILE)) {
+    return fail(503, why + std::strerror(failure.error) + " (superpoll.max_fd raises the limit)");
+  }
   const bool full = !create || is_full_disk(failure.error);
   log_error(why + std::strerror(failure.error));
   fail(full ? 507 : 500, why + std::strerror(failure.error));

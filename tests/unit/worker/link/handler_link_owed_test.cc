@@ -90,6 +90,7 @@ TEST_F(HandlerLinkOwedTest, BelievesTheRelayAboutWhatHandlersHad) {
   auto words = std::make_unique<zmq::socket_t>(*context, ZMQ_PUSH);
   requests->connect(requests_at);
   words->connect(replies_at);
+  EXPECT_EQ(receive(*requests), "@worker here 77");
   send_text(*words, kRelayOpen);
   EXPECT_EQ(receive(*requests), "@worker 77 0");
   std::array<Owed, 4> owed;
@@ -129,6 +130,7 @@ TEST_F(HandlerLinkOwedTest, IntroducesItselfWhenTheRelayCanHear) {
   Owed owed;
   submit(1, owed);
   requests.connect(requests_at);
+  EXPECT_EQ(receive(requests), "@worker here 77");
   EXPECT_EQ(receive(requests), "@worker 77 0");
   EXPECT_EQ(receive(requests), "request 1");
 }

@@ -138,7 +138,7 @@ TEST_F(LinkBehindRelayTest, AnswersThatHadBegunAreTornWithTheirRelay) {
   link->owe(begun, 1);
   ASSERT_TRUE(link->submit(2, "two"));
   link->owe(waits, 2);
-  begun.answer_began();
+  begun.answer_came();
   send_text(relay->replies, write_relay_passed(2));
   send_text(relay->replies, "U 1:1, heard");
   ASSERT_TRUE(turns.until([&] { return replies.size() == 1; }));

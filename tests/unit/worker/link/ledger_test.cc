@@ -45,7 +45,7 @@ TEST_F(LedgerTest, KnowsWhetherAnyOfTheFirstIsOwed) {
   ledger->add(owed[2], 3, 0);  // it still waits
   EXPECT_FALSE(ledger->owes(3));
   EXPECT_TRUE(ledger->owes(5));
-  owed[0].answer_began();
+  owed[0].answer_came();
   EXPECT_TRUE(ledger->owes(5));
   owed[0].settle();
   EXPECT_FALSE(ledger->owes(5));
@@ -60,7 +60,7 @@ TEST_F(LedgerTest, TellsOfWhatWasNotAnsweredInTime) {
   std::array<Owed, 4> owed;
   for (unsigned at = 0; at < 4; ++at) ledger->add(owed[at], at + 1, at + 1);
   owed[1].settle();
-  owed[2].answer_began();  // however long the rest takes
+  owed[2].answer_came();  // however long the rest takes
   ASSERT_TRUE(turns.until([&] { return told.size() == 2; }));
   EXPECT_EQ(told, (std::vector<std::pair<ConnectionId, Overdue>>{{1, kLate}, {4, kLate}}));
   EXPECT_EQ(ledger->size(), 3u);
@@ -85,7 +85,7 @@ TEST_F(LedgerTest, TellsOfWhatTheGoneHandlersHad) {
   std::array<Owed, 6> owed;
   for (unsigned at = 0; at < 5; ++at) ledger->add(owed[at], at + 1, at + 1);
   ledger->add(owed[5], 6, 0);  // waits, nobody had it
-  owed[2].answer_began();      // the rest of it does not come either
+  owed[2].answer_came();       // the rest of it does not come either
   ledger->gone(2, 4);
   owed[3].settle();  // a handler came back and answered
   ledger->gone(2, 4);
@@ -95,6 +95,22 @@ TEST_F(LedgerTest, TellsOfWhatTheGoneHandlersHad) {
   ledger->gone(6, 6);
   ASSERT_TRUE(turns.until([&] { return told.size() == 3; }));
   EXPECT_EQ(told[2].first, 6u);
+}
+
+TEST_F(LedgerTest, ForgivesWhatIsAnsweredByHandlersThatCameBack) {
+  ledger->set_limits(0, 500);
+  std::array<Owed, 3> owed;
+  for (unsigned at = 0; at < 3; ++at) ledger->add(owed[at], at + 1, at + 1);
+  owed[0].answer_came();
+  ledger->gone(1, 3);
+  owed[1].answer_came();  // what the gone one said last
+  ASSERT_TRUE(turns.until([&, before = turns.loop.now()] { return turns.loop.now() > before; }));
+  ledger->returned();
+  owed[0].answer_came();
+  ASSERT_TRUE(turns.until([&] { return told.size() == 2; }));
+  EXPECT_EQ(told, (std::vector<std::pair<ConnectionId, Overdue>>{{3, kGone}, {2, kGone}}));
+  EXPECT_FALSE(owed[0].handlers_gone());
+  EXPECT_TRUE(owed[1].handlers_gone());
 }
 
 TEST_F(LedgerTest, SaysWhoeverWasNeverHandedOver) {

@@ -40,6 +40,7 @@ class RecordingLink final : public HandlerLink {
   void notify(ConnectionId, std::string_view) override { ++notices; }
   void set_recv_ident(std::string_view) override {}
   void set_limits(const HandlerLinkOptions&) override {}
+  Status listen_again(HandlerLinkOptions) override { return {}; }
   void stop_listening() override {}
   Status prepare_move(ZmqContext&, HandlerLinkOptions) override { return {}; }
   void commit_move() override {}
