@@ -55,14 +55,25 @@ void Connection::forget_handler(const void* pair) {
 bool Connection::handler_reply(std::string_view body, HandlerMessage& message,
                                const HandlerRow& handler) {
   if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
-    return exchange_->responder_->handler_reply(body, message);
+    if (exchange_->responder_->handler_reply(body, message)) return true;
+  } else if (message_socket_ && !body.empty()) {
+    return answer_message(body, message, handler);
   }
-  if (message_socket_ && !body.empty()) return answer_message(body, message, handler);
   if (!body.empty()) return false;
   // The zero-length message that closes, behind an answer that was already complete.
-  close_after_ = true;
-  if (state_ == State::kIdle) close("");
+  end_soon();
   return true;
+}
+
+// As soon as nothing is owed: a request that has begun is answered, half a message of a socket is
+// owed nothing.
+void Connection::end_soon() {
+  close_after_ = true;
+  if (state_ == State::kIdle) return close("");
+  if (exchange_ != nullptr) exchange_->keep_alive_ = false;
+  if (!message_socket_ || (state_ != State::kHead && state_ != State::kMessage)) return;
+  unread_input_ = true;
+  answer_complete();
 }
 
 void Connection::request_refused(const void* pair, std::string_view why, int status) {
@@ -86,7 +97,7 @@ bool Connection::owed_by(const void* pair) const {
   if (state_ == State::kClosed || state_ == State::kLingering) return false;
   if (message_socket_) return is_told(pair);
   if (exchange_ == nullptr) return false;
-  if (state_ == State::kHead || !exchange_->later.empty()) return true;
+  if (state_ == State::kHead || has_later()) return true;
   if (exchange_->responder_ != nullptr) return exchange_->responder_->pair() == pair;
   return state_ == State::kBody && exchange_->route_ != nullptr &&
          exchange_->route_->target->pair() == pair;

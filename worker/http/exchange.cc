@@ -26,7 +26,8 @@ std::string_view Exchange::field(std::string_view lower_case_name) const {
   return found == nullptr ? std::string_view() : found->value.in(base_);
 }
 
-std::string_view Exchange::connection_field() const {
+std::string_view Exchange::connection_field() {
+  if (body_follows()) keep_alive_ = false;
   if (!keep_alive_) return "Connection: close\r\n";
   return is_http10() ? "Connection: keep-alive\r\n" : "";
 }

@@ -99,8 +99,9 @@ class Exchange {
   bool keep_alive() const { return keep_alive_; }
   void set_keep_alive(bool keep) { keep_alive_ = keep; }
   bool is_http10() const { return head_.minor_version == 0; }
-  // "", or the Connection field that the answer should carry, with its line end.
-  std::string_view connection_field() const;
+  // "", or the Connection field that the answer should carry, with its line end. Asked when its
+  // head is written: while the request is not read whole, this is the last answer.
+  std::string_view connection_field();
   const Route& route() const { return *route_; }
   const Generation& generation() const { return *generation_; }
   ClientStream& client() { return *client_; }
