@@ -143,7 +143,7 @@ void Clients::drain() {
 }
 
 std::string_view Clients::date() {
-  const int64_t second = static_cast<int64_t>(loop_.now());
+  const int64_t second = static_cast<int64_t>(loop_.wall());
   if (second != date_second_) {
     date_second_ = second;
     write_http_date(second, date_.data());
@@ -152,7 +152,7 @@ std::string_view Clients::date() {
 }
 
 ConnectionId Clients::give_id(Connection& connection) {
-  const ConnectionId id = id_source_.next(loop_.now(), ids_);
+  const ConnectionId id = id_source_.next(loop_.since_epoch(), ids_);
   ids_.insert(id, &connection);
   return id;
 }
@@ -182,7 +182,7 @@ void Clients::arrive(Connection& connection) {
 void Clients::bury(Connection& connection) {
   if (connection.id_ != 0) {
     ids_.erase(connection.id_);
-    id_source_.ended(connection.id_, loop_.now());
+    id_source_.ended(connection.id_, loop_.since_epoch());
   }
   if (connection.counted_) admission_.counts.leave(client_key(connection.peer_ip_));
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;

@@ -267,8 +267,8 @@ void Connection::write_access_log() {
                              .status = exchange_->status_,
                              .bytes = body - std::min(body, unsent),
                              .request_id = exchange_->request_id_,
-                             .began = exchange_->began_,
-                             .now = clients_.loop().now()});
+                             .took = clients_.loop().now() - exchange_->began_,
+                             .now = clients_.loop().wall()});
   exchange_->logged_.text.clear();
 }
 
