@@ -12,6 +12,8 @@ namespace m2 {
 namespace {
 
 constexpr size_t kSpareExchanges = 256;
+// Above handler.output_bytes, of all clients that handlers send much at once.
+constexpr uint64_t kBurstBytesMax = 64 << 20;
 constexpr std::string_view kFull =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
     "Retry-After: 1\r\nContent-Length: 20\r\n\r\nService Unavailable\n";
@@ -165,7 +167,15 @@ std::unique_ptr<Exchange> Clients::acquire_exchange() {
   return exchange;
 }
 
+bool Clients::count_burst(uint64_t& counted, uint64_t bytes) {
+  if (bytes > counted && burst_bytes_ - counted + bytes > kBurstBytesMax) return false;
+  burst_bytes_ += bytes - counted;
+  counted = bytes;
+  return true;
+}
+
 void Clients::release_exchange(std::unique_ptr<Exchange> exchange) {
+  count_burst(exchange->burst_bytes_, 0);
   if (exchange->counted_key_ != 0) admission_.counts.leave(exchange->counted_key_);
   if (spare_exchanges_.size() >= kSpareExchanges) return;
   exchange->reset();

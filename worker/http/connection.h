@@ -137,6 +137,8 @@ class Connection final : private ClientStream, private Deadline {
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
   void tell_at_close() override { tells_at_close_ = true; }
   void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) override;
+  bool takes_burst(uint64_t message_bytes) override;
+  void look_at_burst();
   std::string_view date() override;
   void flush();
   void give_credits(uint64_t bytes);

@@ -78,6 +78,7 @@ void Connection::flush() {
   const uint64_t left = before - exchange_->output.bytes();
   traffic_.note_written(clients_.loop().now(), left);
   if (exchange_->credits_to_ != nullptr) give_credits(left);
+  if (exchange_->burst_since_ != 0) look_at_burst();
   switch (flushed) {
     case OutputQueue::Flush::kBroken:
       return close("the client is gone, or a file was truncated");

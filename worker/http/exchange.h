@@ -61,6 +61,9 @@ class ClientStream {
   virtual void note(int status, std::string_view line) = 0;
   // It will be.
   virtual bool is_told(const void* pair) const = 0;
+  // It has not taken handler.output_bytes of earlier messages. Whether one more of this size may wait
+  // all the same: handlers may send much at once, and only time tells who is slow.
+  virtual bool takes_burst(uint64_t message_bytes) = 0;
   // Messages of this handler were dropped because the client does not take what it is owed.
   virtual void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) = 0;
   // This second, as HTTP writes it.
@@ -143,7 +146,8 @@ class Exchange {
     send(bytes);
   }
   // Whether a message of this handler may be sent now (send_message), when the client has not taken
-  // earlier ones. handler.output_bytes is the bound, the row says what happens beyond it.
+  // earlier ones. handler.output_bytes is the bound, the row says what happens beyond it; who would
+  // be closed may have a burst.
   enum class Room : uint8_t {
     kThere,
     kDrop,  // not this one; counted and logged already
@@ -208,6 +212,8 @@ class Exchange {
   std::string host_copy_;  // host_name_, once the generation may go before the exchange
   uint64_t answer_body_bytes_ = 0;
   uint64_t lost_bytes_ = 0;  // were to be sent when the client was gone
+  uint64_t burst_bytes_ = 0;  // above handler.output_bytes, as Clients counts them
+  double burst_since_ = 0;    // 0: there are none
   std::shared_ptr<ToldHandler> credits_to_;
   uint64_t credits_due_ = 0;
   OutputQueue::Dropped dropped_;  // since its client became too slow
