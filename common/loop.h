@@ -16,8 +16,16 @@ class Loop {
   void run();                                      // until stop()
   void run_once() { ::ev_run(raw_, EVRUN_ONCE); }  // one turn, for tests
   void stop() { ::ev_break(raw_, EVBREAK_ALL); }
-  // Seconds since the epoch, taken once a turn.
-  double now() const { return ::ev_now(raw_); }
+  // Seconds of a clock that nobody steps, taken once a turn: for every span of time. Zero is long
+  // ago.
+  double now() const {
+    if (taken_in_ != turn()) take_time();
+    return now_;
+  }
+  // Seconds since the epoch, taken once a turn: for dates and logs. An operator or NTP may step it.
+  double wall() const { return ::ev_now(raw_); }
+  // The same as it was when the loop was made, and what has passed since: never stepped.
+  double since_epoch() const { return now() + epoch_; }
   // Counts turns: two events with the same number were reported by one epoll_wait.
   unsigned turn() const { return ::ev_iteration(raw_); }
   struct ev_loop* raw() const {
@@ -25,7 +33,12 @@ class Loop {
   }
 
  private:
+  void take_time() const;
+
   struct ev_loop* raw_;
+  mutable unsigned taken_in_ = ~0u;
+  mutable double now_ = 0;
+  double epoch_;  // of now()
 };
 
 // Readiness of a descriptor. revents is EV_READ | EV_WRITE as in libev.

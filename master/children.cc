@@ -133,13 +133,10 @@ Status Children::start(Seat& seat) {
   seat.timer.stop();
   Result<std::pair<OwnedFd, OwnedFd>> channel = channel_pair();
   if (!channel.ok()) return std::move(channel).status();
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
   ChildStart begin;
   begin.role = seat.role;
   begin.slot = seat.slot;
-  begin.incarnation = incarnations_.next(static_cast<uint64_t>(now.tv_sec) * 1000 +
-                                         static_cast<uint64_t>(now.tv_nsec) / 1'000'000);
+  begin.incarnation = incarnations_.next(static_cast<uint64_t>(loop_.since_epoch() * 1000));
   begin.channel = std::move(channel.value().second);
   begin.jail = kit_.jail;
   begin.run_directory = kit_.run_directory;

@@ -187,7 +187,8 @@ constexpr SettingSpec kSpecs[] = {
     number(
         "handler.output_bytes", 1048576, 4096, 1073741824, "bytes",
         "A client that has not taken more than this of earlier messages is too slow for the next: "
-        "slow_clients of the handler's row says what happens then."),
+        "slow_clients of the handler's row says what happens then. Who would be closed may have "
+        "10 times as much for limits.write_ms."),
     flag("download.flow_control", false,
          "Tell handlers with credits how many bytes of long answers their clients have taken."),
     text(
@@ -232,7 +233,9 @@ constexpr SettingSpec kSpecs[] = {
     // Proxy.
     time_ms("proxy.connect_ms", 5000, "Time for a connection to a backend (504 beyond)."),
     time_ms("proxy.answer_ms", 60000, "Longest silence of a backend that owes an answer (504)."),
-    time_ms("proxy.idle_ms", 15000, "An unused backend connection is closed then."),
+    time_ms("proxy.idle_ms", 500,
+            "An unused backend connection is closed then: a backend that serves few connections "
+            "at a time is not kept from others."),
     number("proxy.pool", 128, 0, 65536, "connections",
            "Unused connections kept to each backend, in each worker."),
     number("proxy.connections", 1024, 1, 65536, "connections",

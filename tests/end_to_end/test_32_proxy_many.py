@@ -1,11 +1,15 @@
 """Several backends for one Proxy, names that move, and tunnels, with real processes."""
 
+import contextlib
 import os
+import socket
 import subprocess
+import threading
+import time
 
 import pytest
 
-from lib.backend import Backend
+from lib.backend import Backend, Exchange
 from lib.deployment import dir_, handler, proxy
 from lib.handler import Answering, http
 from lib.server import Server, run
@@ -253,3 +257,51 @@ def test_look_ups_are_rare(deployment):
         server.says("asking for names to be looked up again")
         assert server.log().count("asking for names to be looked up again") == 1
         assert server.get("/").status == 502
+
+
+class OneAtATime:
+    """A backend that serves one connection to its end before it takes the next."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                exchange = Exchange(self.listener.accept()[0])
+                with contextlib.suppress(OSError), exchange.socket:
+                    while head := exchange.read_head():
+                        Backend.hello(exchange, head)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+# Goal: a backend that serves one connection at a time serves several workers: idle connections of
+# one give way to the others, and a wait that is long shows in the log, once. Method: clients of two
+# workers ask in turn, with the default; then with connections that stay.
+def test_one_connection_at_a_time(deployment):
+    backend = OneAtATime()
+    routes = {"/": dir_(), "/p": proxy(backend.port)}
+    deployment.configure(routes)
+    line = f"backend 127.0.0.1:{backend.port}: no answer on a new connection for 2000 ms"
+    with Server(deployment, workers=2) as server:
+        clients = [server.clients_of(worker, 1)[0] for worker in server.workers()]
+        began = time.monotonic()
+        for _ in range(2):
+            for client in clients:
+                assert client.request(path="/p").body == b"/p "
+        assert time.monotonic() - began < 15
+        deployment.configure(routes, settings={"proxy.idle_ms": 4000})
+        assert "serves" in server.reload()
+        clients = [server.clients_of(worker, 1)[0] for worker in server.workers()]
+        for _ in range(2):
+            for client in clients:
+                assert client.request(path="/p").body == b"/p "
+        server.says(line)
+        assert server.log().count(line) <= 2  # of each worker one
+    backend.close()

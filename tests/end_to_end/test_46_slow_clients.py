@@ -1,6 +1,7 @@
 """Clients that do not take what handlers send them: what they are owed is bounded, by the policy of
 the handler's row, and nobody else waits for them."""
 
+import contextlib
 import re
 
 import pytest
@@ -116,6 +117,80 @@ def test_close(site):
         message = on.recv()
     site.server.says(f"connection {client.id}: it has not taken")
     site.server.says("above handler.output_bytes=262144")
+
+
+# Goal: a handler that sends much at once makes no client slow: who reads gets all of it. Method:
+# eight times as much as may wait, in one go, with a length, in chunks and without an end.
+@pytest.mark.parametrize("head", ["Content-Length: 2097152", "Transfer-Encoding: chunked", "X: y"])
+@pytest.mark.parametrize("path", ["/close", "/drop_newest"])
+def test_burst(site, head, path):
+    if path == "/drop_newest" and head == "X: y":
+        pytest.skip("its messages may be dropped")
+    on = site.handlers[path[1:]]
+    with site.server.client() as client:
+        client.send_request(path=path)
+        client.id = site.told(path[1:])
+        parts = [bytes([number]) * LIMIT for number in range(8)]
+        on.send(client.id, f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
+        for part in parts:
+            chunk = b"%x\r\n%s\r\n" % (LIMIT, part)
+            on.send(client.id, chunk if "chunked" in head else part)
+        if "chunked" in head:
+            on.send(client.id, b"0\r\n\r\n")
+        if head == "X: y":
+            on.send(client.id, b"")
+        assert client.answer().body == b"".join(parts)
+
+
+# Goal: time tells who is slow: a client that goes on taking a little, and so is not cut off for
+# taking nothing, is too slow once more than the mark has waited for limits.write_ms.
+def test_slow_reader_of_a_burst(deployment):
+    deployment.configure({"/h": handler()}, settings={
+        "handler.output_bytes": LIMIT, "limits.write_ms": 1000})
+    with Server(deployment, workers=1) as server, Handler(deployment) as on:
+        client = Client(deployment.port, receive_buffer=4096)
+        client.send_request(path="/h")
+        client.id = on.recv().id
+        on.send(client.id, b"HTTP/1.1 200 OK\r\n\r\n")
+        on.send(client.id, b"x" * (16 << 20))  # one message may be of any size
+
+        def cut():
+            client.take(4096)
+            on.send(client.id, b"more")
+            return "above handler.output_bytes" in server.log()
+        on.heard(client.id)
+        with contextlib.suppress(ConnectionResetError):
+            wait_until(cut, "the end of its patience")
+        server.says(f"connection {client.id}: it has not taken")
+
+
+# Goal: all bursts of a worker together are bounded. Method: clients that take nothing of 9 MB each,
+# sent at once: no more than 64 MB above the marks wait, so that the last are closed.
+def test_all_bursts(deployment):
+    deployment.configure({"/h": handler()})
+    with Server(deployment, workers=1) as server, Handler(deployment) as on:
+        on.replies.sndhwm = 0
+        clients = []
+        for _ in range(20):
+            clients.append(Client(deployment.port, receive_buffer=4096))
+            clients[-1].send_request(path="/h")
+            clients[-1].id = on.recv().id
+        for client in clients:
+            on.send(client.id, b"HTTP/1.1 200 OK\r\n\r\n")
+            for _ in range(9):
+                on.send(client.id, b"x" * (1 << 20))
+        closed = [message.id for message in on.heard(clients[0].id) if message.is_disconnect()]
+        assert 0 < len(closed) < 20 and clients[0].id not in closed
+        for client in clients:  # who leaves makes room for others
+            client.close()
+        with server.client() as client:
+            client.send_request(path="/h")
+            client.id = on.recv_request().id
+            on.send(client.id, b"HTTP/1.1 200 OK\r\n\r\n")
+            for _ in range(8):
+                on.send(client.id, b"y" * (1 << 20))
+            client.take_until(b"\r\n\r\n")
+            assert client.take(8 << 20) == b"y" * (8 << 20)
 
 
 # Goal: an answer with a length or in chunks cannot go on without a part, whatever the policy: the

@@ -116,7 +116,7 @@ void append_json_line(const AccessLogLine& line, std::string& out) {
   out += ",\"bytes\":";
   append_decimal(out, line.bytes);
   out += ",\"ms\":";
-  append_decimal(out, static_cast<uint64_t>(std::max(0.0, line.now - line.began) * 1000));
+  append_decimal(out, static_cast<uint64_t>(line.took * 1000));
   if (line.request_id != 0) append_json(out, "request_id", RequestIdText(line.request_id).view());
   out += "}\n";
 }

@@ -33,8 +33,8 @@ struct AccessLogLine {
   int status = 0;
   uint64_t bytes = 0;        // of the answer's body
   RequestId request_id = 0;  // 0: not in the line
-  double began = 0;          // seconds since the epoch, as is the next
-  double now = 0;
+  double took = 0;           // seconds
+  double now = 0;            // since the epoch
 };
 
 // Appends one line with its end. No byte of a client can end it or forge a field. scratch: memory

@@ -12,6 +12,8 @@ namespace m2 {
 namespace {
 
 constexpr size_t kSpareExchanges = 256;
+// Above handler.output_bytes, of all clients that handlers send much at once.
+constexpr uint64_t kBurstBytesMax = 64 << 20;
 constexpr std::string_view kFull =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
     "Retry-After: 1\r\nContent-Length: 20\r\n\r\nService Unavailable\n";
@@ -143,7 +145,7 @@ void Clients::drain() {
 }
 
 std::string_view Clients::date() {
-  const int64_t second = static_cast<int64_t>(loop_.now());
+  const int64_t second = static_cast<int64_t>(loop_.wall());
   if (second != date_second_) {
     date_second_ = second;
     write_http_date(second, date_.data());
@@ -152,7 +154,7 @@ std::string_view Clients::date() {
 }
 
 ConnectionId Clients::give_id(Connection& connection) {
-  const ConnectionId id = id_source_.next(loop_.now(), ids_);
+  const ConnectionId id = id_source_.next(loop_.since_epoch(), ids_);
   ids_.insert(id, &connection);
   return id;
 }
@@ -165,7 +167,15 @@ std::unique_ptr<Exchange> Clients::acquire_exchange() {
   return exchange;
 }
 
+bool Clients::count_burst(uint64_t& counted, uint64_t bytes) {
+  if (bytes > counted && burst_bytes_ - counted + bytes > kBurstBytesMax) return false;
+  burst_bytes_ += bytes - counted;
+  counted = bytes;
+  return true;
+}
+
 void Clients::release_exchange(std::unique_ptr<Exchange> exchange) {
+  count_burst(exchange->burst_bytes_, 0);
   if (exchange->counted_key_ != 0) admission_.counts.leave(exchange->counted_key_);
   if (spare_exchanges_.size() >= kSpareExchanges) return;
   exchange->reset();
@@ -182,7 +192,7 @@ void Clients::arrive(Connection& connection) {
 void Clients::bury(Connection& connection) {
   if (connection.id_ != 0) {
     ids_.erase(connection.id_);
-    id_source_.ended(connection.id_, loop_.now());
+    id_source_.ended(connection.id_, loop_.since_epoch());
   }
   if (connection.counted_) admission_.counts.leave(client_key(connection.peer_ip_));
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;

@@ -63,7 +63,7 @@ class Clients {
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
   // An id that this worker can have given out.
-  bool may_be_ours(ConnectionId id) const { return id_source_.may_have_given(id, loop_.now()); }
+  bool may_be_ours(ConnectionId id) const { return id_source_.may_have_given(id, loop_.since_epoch()); }
   size_t count() const { return count_; }
   // visit(Connection&) must not close it.
   template <typename Visit>
@@ -94,6 +94,9 @@ class Clients {
   void arrive(Connection& connection);
   // Of messages that slow clients did not get; returns how many there were so far.
   uint64_t count_dropped(uint64_t messages) { return dropped_messages_ += messages; }
+  // What a client is owed above handler.output_bytes was `counted`, and is to be so many bytes now.
+  // False: all clients together would have too much; it stays as it was.
+  bool count_burst(uint64_t& counted, uint64_t bytes);
   // The connection is closed; it is deleted at the end of this turn, when nobody is inside it.
   void bury(Connection& connection);
   // To be ended at the end of this turn: its socket failed while a target was using it.
@@ -132,6 +135,7 @@ class Clients {
   size_t count_ = 0;
   uint64_t refused_ = 0;
   uint64_t dropped_messages_ = 0;
+  uint64_t burst_bytes_ = 0;
   Admission admission_;
   bool counting_ = false;  // limits.connections_per_address is set
   enum class Leaving : uint8_t { kNo, kRetiring, kDraining };

@@ -20,6 +20,12 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::string_view kServerAllows =
     "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
+// Nothing but blank lines, which some clients send behind a body: no request begins with them, and
+// as many as the parser passes over change nothing (RFC 9112 2.2). The last may be half there.
+bool are_blank_lines(std::string_view bytes) {
+  return std::string_view("\r\n\r\n").starts_with(bytes);
+}
+
 }  // namespace
 
 Connection::Connection(Clients& clients, OwnedFd socket, const ClientPeer& peer)
@@ -65,6 +71,7 @@ void Connection::read_input() {
     case State::kSwitched:
       return exchange_->responder_->body(bytes, false);
     case State::kLingering:
+      return throw_away(bytes.size());
     case State::kClosed:
       return;
   }
@@ -140,6 +147,8 @@ void Connection::begin_exchange(State state) {
   exchange_ = clients_.acquire_exchange();
   exchange_->client_ = this;
   exchange_->https_ = https_;
+  // From the first byte on: answers of a message socket may come while the next request is read.
+  exchange_->generation_ = clients_.generation();
   state_ = state;
 }
 
@@ -153,6 +162,11 @@ std::string_view Connection::take_head(std::string_view bytes) {
   }
   switch (exchange.parser.parse(all, exchange.head_)) {
     case ParseState::kIncomplete:
+      if (are_blank_lines(all) && all.back() == '\n' && exchange.output.empty()) {
+        clients_.release_exchange(std::move(exchange_));
+        state_ = State::kIdle;
+        return {};
+      }
       if (exchange.input.empty()) {
         exchange.input.assign(bytes);
         clients_.deadlines().set(*this, clients_.limits().head_ms);
@@ -183,7 +197,6 @@ std::string_view Connection::dispatch(std::string_view rest) {
   message_socket_ = false;
   exchange.is_head_ = exchange.method() == "HEAD";
   exchange.keep_alive_ = head.keep_alive && !close_after_ && !clients_.draining();
-  exchange.generation_ = clients_.generation();
   const Host& host = exchange.generation_->host(head.host.in(exchange.base_));
   exchange.host_name_ = host.name;
   number_request(&head);
@@ -292,24 +305,28 @@ std::string_view Connection::take_body(std::string_view bytes) {
       return {};
     }
     exchange_->trailers_.append(step.trailers);
+    const bool last = reader.done();
+    if (last) {
+      note_pipelined(bytes);
+      state_ = State::kAnswering;
+    }
     if (!step.data.empty()) {
       if (exchange_->responder_ != nullptr) {
         exchange_->responder_->body(step.data, false);
       } else if (!keep_body(step.data)) {
         return {};
       }
-      if (state_ != State::kBody) return {};  // answered, or closed, before the body was complete
+      // Answered, or closed, before the body was complete, or before it was said to be.
+      if (!last && state_ != State::kBody) return {};
+      if (last && state_ != State::kAnswering) return bytes;
     }
     if (step.used == 0) break;
   }
-  if (!reader.done()) return bytes;
-  note_pipelined(bytes);
+  if (state_ == State::kBody) return bytes;
   if (exchange_->responder_ != nullptr) {
-    state_ = State::kAnswering;
     exchange_->responder_->body({}, true);
   } else {
     exchange_->body_ = exchange_->body_buffer_;
-    state_ = State::kAnswering;
     start_target();
   }
   return bytes;
@@ -354,7 +371,8 @@ bool Connection::stream_from_here(std::string_view piece) {
 // instead).
 void Connection::note_pipelined(std::string_view rest) {
   // What follows a request to switch protocols is not a request, and messages wait for nothing.
-  if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade || message_socket_) {
+  if (rest.empty() || clients_.limits().pipelining || exchange_->head_.upgrade || message_socket_ ||
+      are_blank_lines(rest)) {
     return;
   }
   if (!close_after_ && clients_.notes().admits()) {
@@ -366,10 +384,16 @@ void Connection::note_pipelined(std::string_view rest) {
 }
 
 void Connection::keep_for_later(std::string_view bytes) {
-  note_pipelined(bytes);
-  if (close_after_) return;
+  if (close_after_) return throw_away(bytes.size());
   exchange_->later.append(bytes);
+  note_pipelined(exchange_->later);
+  if (close_after_) exchange_->later.clear();
   watch_as_needed();
+}
+
+// A second request waits behind this one.
+bool Connection::has_later() const {
+  return exchange_ != nullptr && !are_blank_lines(exchange_->later);
 }
 
 void Connection::start_target() {

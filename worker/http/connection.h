@@ -86,6 +86,11 @@ class Connection final : private ClientStream, private Deadline {
     kClosed
   };
 
+  // The exchange has no request yet, only the beginning of one.
+  bool is_reading() const {
+    return state_ == State::kProxyHeader || state_ == State::kHead || state_ == State::kMessage;
+  }
+
   // connection.cc: input
   void on_io(int revents);
   void read_input();
@@ -105,6 +110,10 @@ class Connection final : private ClientStream, private Deadline {
   void start_target();
   void refuse(int status, std::string_view why);
   void keep_for_later(std::string_view bytes);
+  bool has_later() const;
+
+  // connection_handlers.cc
+  void end_soon();
 
   // connection_client.cc: who it is
   void set_peer(const IpAddress& address, uint16_t port);
@@ -128,12 +137,15 @@ class Connection final : private ClientStream, private Deadline {
   void remember_handler(std::shared_ptr<ToldHandler> handler) override;
   void tell_at_close() override { tells_at_close_ = true; }
   void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) override;
+  bool takes_burst(uint64_t message_bytes) override;
+  void look_at_burst();
   std::string_view date() override;
   void flush();
   void give_credits(uint64_t bytes);
   void report_dropped();
   void exchange_ended();
   void linger();
+  void throw_away(size_t bytes);
   void number_request(const RequestHead* head);
   void write_access_log();
   void tell_handlers();
@@ -183,6 +195,7 @@ class Connection final : private ClientStream, private Deadline {
   bool raw_answers_ = false;     // not encoded
   uint8_t peer_length_ = 0;
   uint16_t peer_port_ = 0;
+  uint32_t thrown_away_ = 0;  // bytes of the client that nobody read
   std::array<char, kIpTextMax> peer_;
   IpAddress peer_ip_;
   Traffic traffic_;

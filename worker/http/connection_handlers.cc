@@ -14,6 +14,9 @@ namespace {
 
 // Credits are told in steps of about this many bytes while more waits to leave.
 constexpr uint64_t kCreditStep = 16 * 1024;
+// A burst for one client, with what may wait anyway, in handler.output_bytes: a large page in a
+// handful of messages.
+constexpr uint64_t kBurstMarks = 10;
 
 }  // namespace
 
@@ -55,14 +58,25 @@ void Connection::forget_handler(const void* pair) {
 bool Connection::handler_reply(std::string_view body, HandlerMessage& message,
                                const HandlerRow& handler) {
   if (exchange_ != nullptr && exchange_->responder_ != nullptr) {
-    return exchange_->responder_->handler_reply(body, message);
+    if (exchange_->responder_->handler_reply(body, message)) return true;
+  } else if (message_socket_ && !body.empty()) {
+    return answer_message(body, message, handler);
   }
-  if (message_socket_ && !body.empty()) return answer_message(body, message, handler);
   if (!body.empty()) return false;
   // The zero-length message that closes, behind an answer that was already complete.
-  close_after_ = true;
-  if (state_ == State::kIdle) close("");
+  end_soon();
   return true;
+}
+
+// As soon as nothing is owed: a request that has begun is answered, half a message of a socket is
+// owed nothing.
+void Connection::end_soon() {
+  close_after_ = true;
+  if (state_ == State::kIdle) return close("");
+  if (exchange_ != nullptr) exchange_->keep_alive_ = false;
+  if (!message_socket_ || (state_ != State::kHead && state_ != State::kMessage)) return;
+  unread_input_ = true;
+  answer_complete();
 }
 
 void Connection::request_refused(const void* pair, std::string_view why, int status) {
@@ -86,7 +100,7 @@ bool Connection::owed_by(const void* pair) const {
   if (state_ == State::kClosed || state_ == State::kLingering) return false;
   if (message_socket_) return is_told(pair);
   if (exchange_ == nullptr) return false;
-  if (state_ == State::kHead || !exchange_->later.empty()) return true;
+  if (state_ == State::kHead || has_later()) return true;
   if (exchange_->responder_ != nullptr) return exchange_->responder_->pair() == pair;
   return state_ == State::kBody && exchange_->route_ != nullptr &&
          exchange_->route_->target->pair() == pair;
@@ -120,6 +134,26 @@ void Connection::give_credits(uint64_t bytes) {
   due += bytes;
   if (due == 0 || (due < kCreditStep && !exchange_->output.empty())) return;
   exchange_->credits_to_->client_took(id_, std::exchange(due, 0));
+}
+
+// Bounded by time (who reads needs less), for one client by memory, and so for all together.
+bool Connection::takes_burst(uint64_t message_bytes) {
+  Exchange& exchange = *exchange_;
+  const Limits& limits = exchange.generation().limits();
+  const double now = clients_.loop().now();
+  if (exchange.burst_since_ == 0) exchange.burst_since_ = now;
+  if (now - exchange.burst_since_ > limits.write_ms / 1000.0) return false;
+  const uint64_t bytes = exchange.output.memory_bytes() + message_bytes;
+  if (bytes > kBurstMarks * limits.handler_output_bytes) return false;
+  return clients_.count_burst(exchange.burst_bytes_, bytes - limits.handler_output_bytes);
+}
+
+// Some of it has left.
+void Connection::look_at_burst() {
+  const uint64_t waiting = exchange_->output.memory_bytes();
+  const uint64_t mark = exchange_->generation().limits().handler_output_bytes;
+  clients_.count_burst(exchange_->burst_bytes_, waiting > mark ? waiting - mark : 0);
+  if (waiting <= mark) exchange_->burst_since_ = 0;
 }
 
 // One line when it begins and one with the sum, however many there are.

@@ -38,7 +38,6 @@ std::string_view Connection::take_message(std::string_view bytes) {
 
 void Connection::dispatch_message(std::string_view text) {
   Exchange& exchange = *exchange_;
-  exchange.generation_ = clients_.generation();
   const Host& host = exchange.generation_->host({});
   exchange.host_name_ = host.name;
   message_socket_ = true;
@@ -86,10 +85,7 @@ void Connection::message_ended() {
 bool Connection::answer_message(std::string_view body, HandlerMessage& message,
                                 const HandlerRow& handler) {
   if (state_ == State::kLingering || state_ == State::kClosed) return false;
-  if (exchange_ == nullptr) {
-    begin_exchange(State::kAnswering);
-    exchange_->generation_ = clients_.generation();
-  }
+  if (exchange_ == nullptr) begin_exchange(State::kAnswering);
   const std::string encoded = raw_answers_ ? std::string() : encode_socket_answer(body);
   const std::string_view answer = raw_answers_ ? body : encoded;
   const bool held = raw_answers_;

@@ -15,6 +15,10 @@ namespace {
 
 // How long a client may go on sending what nobody reads, so that it can read our last answer.
 constexpr uint64_t kLingerMs = 2000;
+// And how many bytes of it are read. More than what can be on its way when the client hears of our
+// end, a full send buffer there and a full receive buffer here (the kernel's largest by default: 4
+// and 6 MB), says that it does not listen.
+constexpr uint32_t kThrownAwayMax = 10 << 20;
 // How long a stop waits for clients that say nothing: just connected, or closed on their side.
 constexpr uint64_t kSilentMs = 1000;
 
@@ -62,8 +66,7 @@ void Connection::socket_failed() {
 
 void Connection::watch_as_needed() {
   int events = 0;
-  const bool has_later = exchange_ != nullptr && !exchange_->later.empty();
-  if (!half_closed_ && !body_paused_ && !has_later) events |= EV_READ;
+  if (!half_closed_ && !body_paused_ && !has_later()) events |= EV_READ;
   if (exchange_ != nullptr && !exchange_->output.empty()) events |= EV_WRITE;
   io_.set_events(events);
 }
@@ -75,6 +78,7 @@ void Connection::flush() {
   const uint64_t left = before - exchange_->output.bytes();
   traffic_.note_written(clients_.loop().now(), left);
   if (exchange_->credits_to_ != nullptr) give_credits(left);
+  if (exchange_->burst_since_ != 0) look_at_burst();
   switch (flushed) {
     case OutputQueue::Flush::kBroken:
       return close("the client is gone, or a file was truncated");
@@ -88,7 +92,7 @@ void Connection::flush() {
   }
   watch_as_needed();
   if (state_ == State::kFlushing) return exchange_ended();
-  if (state_ == State::kMessage) {
+  if (state_ == State::kHead || state_ == State::kMessage) {
     clients_.deadlines().set(*this, clients_.limits().head_ms);
   } else if (state_ == State::kBody) {
     exchange_->body_until = 0;
@@ -103,7 +107,7 @@ void Connection::flush() {
 }
 
 void Connection::answer_complete() {
-  if (state_ == State::kBody || state_ == State::kSwitched) {  // there may be more to come
+  if (exchange_->body_follows() || state_ == State::kSwitched) {  // there may be more to come
     exchange_->keep_alive_ = false;
     unread_input_ = true;
   }
@@ -153,6 +157,15 @@ void Connection::linger() {
   if (!tells_at_close_) tell_handlers();
   watch_as_needed();
   clients_.deadlines().set(*this, kLingerMs);
+}
+
+// Behind the last answer of the connection, or the one that will be the last.
+void Connection::throw_away(size_t bytes) {
+  thrown_away_ += static_cast<uint32_t>(bytes);
+  if (thrown_away_ < kThrownAwayMax) return;
+  if (state_ == State::kLingering) return close("it went on sending what nobody reads");
+  body_paused_ = true;  // until the answer has left
+  watch_as_needed();
 }
 
 void Connection::set_body_paused(bool paused) {
@@ -261,8 +274,8 @@ void Connection::write_access_log() {
                              .status = exchange_->status_,
                              .bytes = body - std::min(body, unsent),
                              .request_id = exchange_->request_id_,
-                             .began = exchange_->began_,
-                             .now = clients_.loop().now()});
+                             .took = clients_.loop().now() - exchange_->began_,
+                             .now = clients_.loop().wall()});
   exchange_->logged_.text.clear();
 }
 

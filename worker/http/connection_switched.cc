@@ -59,7 +59,9 @@ void Connection::switched_deadline_passed() {
 double Connection::now() const { return clients_.loop().now(); }
 
 bool Connection::generation_changed(const Generation& generation) {
-  if (exchange_ == nullptr || exchange_->responder_ == nullptr) return true;
+  if (exchange_ == nullptr) return true;
+  if (is_reading()) exchange_->generation_ = clients_.generation();
+  if (exchange_->responder_ == nullptr) return true;
   const bool stays = exchange_->responder_->generation_changed(generation);
   // It may last for days: it must not keep every configuration that it has seen.
   if (state_ != State::kSwitched || !exchange_->responder_->outlives_generation()) return stays;

@@ -26,7 +26,8 @@ std::string_view Exchange::field(std::string_view lower_case_name) const {
   return found == nullptr ? std::string_view() : found->value.in(base_);
 }
 
-std::string_view Exchange::connection_field() const {
+std::string_view Exchange::connection_field() {
+  if (body_follows()) keep_alive_ = false;
   if (!keep_alive_) return "Connection: close\r\n";
   return is_http10() ? "Connection: keep-alive\r\n" : "";
 }
@@ -70,7 +71,9 @@ Exchange::Room Exchange::room_for(const HandlerRow& handler, uint64_t message_by
   // One message may be of any size; who has not taken the ones before is too slow for another.
   const uint64_t limit = generation_->limits().handler_output_bytes;
   if (output.memory_bytes() <= limit) return Room::kThere;
-  if (!may_drop || handler.slow_clients == SlowClients::kClose) return Room::kNone;
+  if (!may_drop || handler.slow_clients == SlowClients::kClose) {
+    return client_->takes_burst(message_bytes) ? Room::kThere : Room::kNone;
+  }
   if (handler.slow_clients == SlowClients::kDropOldest) {
     const OutputQueue::Dropped dropped = output.drop_oldest(limit);
     if (dropped.messages != 0) client_->note_dropped(handler, dropped);
@@ -117,7 +120,8 @@ void Exchange::reset() {
   clear_buffer(logged_.text);
   request_id_ = 0;
   host_name_ = {};
-  answer_body_bytes_ = lost_bytes_ = credits_due_ = 0;
+  answer_body_bytes_ = lost_bytes_ = credits_due_ = burst_bytes_ = 0;
+  burst_since_ = 0;
   credits_to_.reset();
   dropped_ = {};
   dropped_by_.clear();

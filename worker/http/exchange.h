@@ -62,6 +62,9 @@ class ClientStream {
   virtual void note(int status, std::string_view line) = 0;
   // It will be.
   virtual bool is_told(const void* pair) const = 0;
+  // It has not taken handler.output_bytes of earlier messages. Whether one more of this size may wait
+  // all the same: handlers may send much at once, and only time tells who is slow.
+  virtual bool takes_burst(uint64_t message_bytes) = 0;
   // Messages of this handler were dropped because the client does not take what it is owed.
   virtual void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) = 0;
   // This second, as HTTP writes it.
@@ -104,8 +107,9 @@ class Exchange {
   bool keep_alive() const { return keep_alive_; }
   void set_keep_alive(bool keep) { keep_alive_ = keep; }
   bool is_http10() const { return head_.minor_version == 0; }
-  // "", or the Connection field that the answer should carry, with its line end.
-  std::string_view connection_field() const;
+  // "", or the Connection field that the answer should carry, with its line end. Asked when its
+  // head is written: while the request is not read whole, this is the last answer.
+  std::string_view connection_field();
   const Route& route() const { return *route_; }
   const Generation& generation() const { return *generation_; }
   ClientStream& client() { return *client_; }
@@ -147,7 +151,8 @@ class Exchange {
     send(bytes);
   }
   // Whether a message of this handler may be sent now (send_message), when the client has not taken
-  // earlier ones. handler.output_bytes is the bound, the row says what happens beyond it.
+  // earlier ones. handler.output_bytes is the bound, the row says what happens beyond it; who would
+  // be closed may have a burst.
   enum class Room : uint8_t {
     kThere,
     kDrop,  // not this one; counted and logged already
@@ -212,6 +217,8 @@ class Exchange {
   std::string host_copy_;  // host_name_, once the generation may go before the exchange
   uint64_t answer_body_bytes_ = 0;
   uint64_t lost_bytes_ = 0;  // were to be sent when the client was gone
+  uint64_t burst_bytes_ = 0;  // above handler.output_bytes, as Clients counts them
+  double burst_since_ = 0;    // 0: there are none
   std::shared_ptr<ToldHandler> credits_to_;
   uint64_t credits_due_ = 0;
   OutputQueue::Dropped dropped_;  // since its client became too slow

@@ -7,7 +7,7 @@
 namespace m2 {
 
 struct Traffic {
-  // Seconds since the epoch; 0: never.
+  // Seconds of the loop; 0: never.
   uint32_t pinged = 0;  // connected, or the last ping of a message socket (manual 3.8)
   uint32_t read = 0;
   uint32_t wrote = 0;

@@ -40,7 +40,7 @@ void ControlPort::carry_out(ControlCommand command) {
     case ControlVerb::kNone:
       return reply(command.answer);
     case ControlVerb::kTime:
-      return reply(answer_time(tnetstring, static_cast<int64_t>(loop_.now())));
+      return reply(answer_time(tnetstring, static_cast<int64_t>(loop_.wall())));
     case ControlVerb::kUuid:
       return reply(answer_uuid(tnetstring, user_.info().uuid));
     case ControlVerb::kInfo:

@@ -55,7 +55,7 @@ class WorkerHop final : ZmqSocketUser {
   ConnectionId first_id() const { return first_connection_id(worker_.slot, worker_.incarnation); }
   // Whether it can have given out this id.
   bool may_own(ConnectionId id) const {
-    return may_have_given(first_id(), id, tick_at(loop_.now()));
+    return may_have_given(first_id(), id, tick_at(loop_.since_epoch()));
   }
   IdSet& told() { return told_; }
   // Counts its messages: come in here, and gone from here. In the worker's own numbers from its

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "common/check.h"
 #include "common/descriptor_budget.h"
@@ -221,9 +222,10 @@ bool BackendConnection::owes() const {
 
 // A deadline of earlier that is not needed any more stays; it finds that nothing is owed.
 void BackendConnection::set_deadline() {
-  if (state_ == State::kInUse && owes()) {
-    pool_.deadlines().set(*this, pool_.limits().answer_ms);
-  }
+  if (state_ != State::kInUse || !owes()) return;
+  const uint32_t most = pool_.limits().answer_ms;
+  first_wait_ = !reused_ && !received_ && most > BackendPool::kLongWaitMs;
+  pool_.deadlines().set(*this, first_wait_ ? BackendPool::kLongWaitMs : most);
 }
 
 void BackendConnection::deadline_passed() {
@@ -234,6 +236,10 @@ void BackendConnection::deadline_passed() {
           "no connection within " + std::to_string(pool_.limits().connect_ms) + " ms");
     case State::kInUse:
       if (!owes()) return;
+      if (std::exchange(first_wait_, false)) {
+        pool_.note_long_wait();
+        return pool_.deadlines().set(*this, pool_.limits().answer_ms - BackendPool::kLongWaitMs);
+      }
       return end(Cause::kSilent, "silent for " + std::to_string(pool_.limits().answer_ms) + " ms");
     case State::kIdle:
       return close();

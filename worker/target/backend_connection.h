@@ -118,6 +118,7 @@ class BackendConnection final : private Deadline {
   bool received_ = false;  // since it was handed out
   bool answer_due_ = false;
   bool reading_paused_ = false;
+  bool first_wait_ = false;  // the deadline is that of a new connection's first answer
   bool finish_due_ = false;  // shut down for sending when all has left
   uint32_t address_ = 0;     // index of addresses_
   uint32_t tries_left_ = 0;  // addresses not yet tried

@@ -8,6 +8,11 @@
 #include "common/log.h"
 
 namespace m2 {
+namespace {
+
+constexpr double kLongWaitPauseS = 600;
+
+}  // namespace
 
 BackendPool::BackendPool(const Home& home, std::string host, uint16_t port,
                          BackendAddresses addresses, const PoolLimits& limits)
@@ -75,6 +80,17 @@ BackendConnection* BackendPool::acquire(BackendUser& user, Use use, BackendEnd& 
   BackendConnection& connection = *spare_.back();
   spare_.pop_back();
   return connection.open(user, end) ? &connection : nullptr;
+}
+
+// The kernel takes connections for a backend that is busy with others, so this alone tells of it.
+void BackendPool::note_long_wait() {
+  const double now = loop().now();
+  if (now - long_wait_at_s_ < kLongWaitPauseS) return;
+  long_wait_at_s_ = now;
+  log_warn(name() + ": no answer on a new connection for " + std::to_string(kLongWaitMs) +
+           " ms: it is slow, or serves few connections at a time and others hold it (idle ones of a "
+           "worker are closed after proxy.idle_ms=" +
+           std::to_string(limits_.idle_ms) + ")");
 }
 
 void BackendPool::link_idle(BackendConnection& connection) {

@@ -20,7 +20,7 @@ namespace m2 {
 struct PoolLimits {
   uint32_t connect_ms = 5000;       // for one address
   uint32_t answer_ms = 60000;       // longest silence of a backend that owes something
-  uint32_t idle_ms = 15000;         // an unused connection is closed then
+  uint32_t idle_ms = 500;           // an unused connection is closed then
   uint32_t pool_max = 128;          // unused connections
   uint32_t connections_max = 1024;  // connections in all
   bool operator==(const PoolLimits&) const = default;
@@ -72,6 +72,9 @@ class BackendPool {
   bool has_connections() const { return busy_count() < limits_.connections_max; }
   const PoolLimits& limits() const { return limits_; }
   const BackendAddresses& addresses() const { return addresses_; }
+  // A new connection has brought no answer for kLongWaitMs: one line in kLongWaitPauseS.
+  static constexpr uint32_t kLongWaitMs = 2000;
+  void note_long_wait();
   // Of the address used first; for messages about this pool.
   const std::string& name() const;
 
@@ -104,6 +107,7 @@ class BackendPool {
   std::vector<BackendConnection*> spare_;
   BackendConnection* idle_first_ = nullptr;  // the one used last
   size_t idle_count_ = 0;
+  double long_wait_at_s_ = 0;
 };
 
 }  // namespace m2

@@ -30,7 +30,7 @@ void Directory::start(Exchange& exchange) {
   switch (look.found) {
     case Folder::Found::kFile:
       // The second that Exchange::date() names.
-      return answer_with_file(exchange, look.file, fields, static_cast<std::time_t>(loop_.now()));
+      return answer_with_file(exchange, look.file, fields, static_cast<std::time_t>(loop_.wall()));
     case Folder::Found::kDirectory:
       return redirect_to_slash(exchange);
     case Folder::Found::kListing:

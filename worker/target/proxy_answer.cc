@@ -56,8 +56,8 @@ void ProxyExchange::take_final_head(std::string_view rest) {
   }
   const bool http10 = exchange.is_http10();
   decodes_ = http10 && reader_.chunked();
-  // Whose end is the end of the connection, and who has not sent its whole request, is told so.
-  const bool ends = reader_.state() == State::kUntilClose || decodes_ || !body_done_;
+  // Whose end is the end of the connection is told so.
+  const bool ends = reader_.state() == State::kUntilClose || decodes_;
   const bool kept = exchange.keep_alive();
   exchange.set_keep_alive(kept && !ends);
   const bool switched = reader_.state() == State::kSwitched;

@@ -25,7 +25,7 @@ std::string line_of(AccessLogForm form, const std::string& head, RequestId id = 
                       .status = 200,
                       .bytes = 5,
                       .request_id = id,
-                      .began = 1000000000.0,
+                      .took = 0.25,
                       .now = 1000000000.25},
                      scratch, out);
   return out;

@@ -66,7 +66,7 @@ class ControlPortTest : public testing::Test, protected ControlPortUser {
 TEST_F(ControlPortTest, TellsTheTime) {
   const std::string text = ask("time");
   ASSERT_TRUE(text.starts_with("{\"time\": ")) << text;
-  EXPECT_NEAR(std::stod(text.substr(9)), turns.loop.now(), 5);
+  EXPECT_NEAR(std::stod(text.substr(9)), turns.loop.wall(), 5);
 }
 
 TEST_F(ControlPortTest, ListsTheProcesses) {
