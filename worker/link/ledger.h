@@ -9,6 +9,7 @@
 
 #include "common/loop.h"
 #include "proto/handler/connection_id.h"
+#include "worker/link/peer_id.h"
 
 namespace m2 {
 
@@ -31,6 +32,8 @@ class Owed {
   void begin_anew();
   // It has not been passed on yet (number 0); now it is, as the number-th message of the link.
   void handed_over(uint64_t number) { number_ = number; }
+  // It is with that handler now.
+  void is_with(PeerId peer) { peer_ = peer; }
 
  private:
   friend class Ledger;
@@ -42,6 +45,7 @@ class Owed {
   ConnectionId id_ = 0;
   uint64_t number_ = 0;
   bool begun_ = false;
+  PeerId peer_ = kUnknownPeer;
   double since_ = 0;
   double lost_at_ = 0;  // 0: its handler may be there
 };
@@ -57,6 +61,8 @@ class LedgerUser {
   virtual void overdue(ConnectionId id, Overdue cause) = 0;
   // An entry that was never handed over is settled: whoever remembers it must forget it.
   virtual void forget(Owed& owed) = 0;
+  // One that was with this peer is settled.
+  virtual void settled(PeerId) {}
 
  protected:
   ~LedgerUser() = default;
@@ -76,6 +82,13 @@ class Ledger {
   void set_limits(uint32_t timeout_ms, uint32_t grace_ms);
   // Messages number first to last were with handlers (or a relay) that are gone.
   void gone(uint64_t first, uint64_t last);
+  // That handler is gone.
+  void peer_gone(PeerId peer);
+  // The handlers that these connections were with last are gone: as for messages up to last.
+  void gone(std::vector<ConnectionId> ids, uint64_t last);
+  // That handler is gone, and never had the message of this connection, which waits again. Null:
+  // nobody waits for its answer.
+  Owed* take_back(ConnectionId id, PeerId peer);
   // A part of the answers to messages up to last that have begun may be lost; also tells of these.
   void torn(uint64_t last, std::vector<ConnectionId> also);
   size_t size() const { return size_; }
@@ -90,6 +103,10 @@ class Ledger {
   void lost();
   void tell(const std::vector<ConnectionId>& ids, LedgerUser::Overdue cause);
   static void append(Owed& list, Owed& owed);
+  template <typename Visit>
+  void for_each(Visit visit);
+  template <typename HadIt>
+  void lose(HadIt had_it);
 
   Loop& loop_;
   LedgerUser& user_;

@@ -12,8 +12,8 @@
 namespace m2 {
 namespace {
 
-constexpr int kHandlerLingerMs = 200;               // the last notices of a stop
-constexpr int64_t kHandlerIncomingMax = 64 * 1024;  // nobody speaks on the request socket
+// Of those whose handler has gone, as many are named in one word.
+constexpr size_t kGonePerWord = 1000;
 // What one worker may have on its way to us. Small: it is out of the worker's sight.
 constexpr int kWorkerMark = 64;
 // How long a worker may not know that its request was passed on: what is in doubt if we die.
@@ -27,7 +27,7 @@ Result<std::unique_ptr<HandlerPair>> HandlerPair::open(Loop& loop, ZmqContext& c
   std::unique_ptr<HandlerPair> self(new HandlerPair(loop, std::move(options)));
   const std::string pair = "handler pair " + self->send_spec() + " with " + self->recv_spec();
   Status status = self->open_sockets(context);
-  const auto adopt = [](ZmqSocket& socket, const std::string& endpoint, OwnedFd fd, bool held) {
+  const auto adopt = [](auto& socket, const std::string& endpoint, OwnedFd fd, bool held) {
     return held ? socket.hold(endpoint, std::move(fd)) : socket.adopt(endpoint, std::move(fd));
   };
   const HandlerPairOptions& is = self->options_;
@@ -53,14 +53,15 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
   const auto curve = [this](const std::string& spec) {
     return spec.starts_with(kTcpScheme) ? options_.curve_secret : std::string();
   };
-  Status status = open(ZmqKind::kPush,
-                       {.send_mark = static_cast<int>(options_.send_mark),
-                        .message_max = kHandlerIncomingMax,
-                        .linger_ms = kHandlerLingerMs,
-                        .guarded = true,
-                        .curve_secret = curve(options_.send_spec)},
-                       to_handlers_);
-  if (!status.ok()) return status;
+  auto requests = PushSocket::open(loop_, context,
+                                   {.endpoint = options_.send_spec,
+                                    .curve_secret = curve(options_.send_spec),
+                                    .send_mark = options_.send_mark,
+                                    .guarded = true},
+                                   *this);
+  if (!requests.ok()) return std::move(requests).status();
+  to_handlers_ = std::move(requests).value();
+  Status status;
   const bool subscribes = options_.replies == Replies::kSub;
   if (options_.replies != Replies::kNone) {
     status = open(subscribes ? ZmqKind::kSub : ZmqKind::kPull,
@@ -87,10 +88,9 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
 HandlerPair::~HandlerPair() = default;
 
 void HandlerPair::listen(const std::string& endpoint) {
-  for (ZmqSocket* socket : {to_handlers_.get(), from_handlers_.get()}) {
-    if (socket == nullptr) continue;
-    if (Status status = socket->listen_held(endpoint); !status.ok()) log_error(status.message());
-  }
+  Status status = to_handlers_->listen_held(endpoint);
+  if (status.ok() && from_handlers_) status = from_handlers_->listen_held(endpoint);
+  if (!status.ok()) log_error(status.message());
 }
 
 void HandlerPair::update(const HandlerPairOptions& options) {
@@ -199,14 +199,15 @@ void HandlerPair::request(ZmqMessage& message) {
   pace();
 }
 
-void HandlerPair::passed(ConnectionId id, QueuedKind kind, Owed*) {
+void HandlerPair::passed(const Passed& message) {
+  const ConnectionId id = message.id;
   WorkerHop* hop = owner_of(id);
   if (hop == nullptr) return;
-  consumed(id);
-  if (kind == QueuedKind::kCredits) return;
-  if (kind == QueuedKind::kNotice) {
+  if (!message.again) consumed(id);
+  if (message.kind == QueuedKind::kCredits) return;
+  if (message.kind == QueuedKind::kNotice) {
     hop->told().erase(id);
-  } else if (!hop->told().insert(id) && untracked_.add()) {
+  } else if (!hop->told().insert(id, message.peer) && untracked_.add()) {
     log_warn(
         "handler pair " + send_spec() + ": worker " + std::to_string(hop->worker().slot) +
         " has more connections than the relay can remember; handlers will not hear of all if it "
@@ -215,8 +216,31 @@ void HandlerPair::passed(ConnectionId id, QueuedKind kind, Owed*) {
   }
 }
 
-void HandlerPair::expired(ConnectionId id, bool notice) {
-  consumed(id);
+PeerId HandlerPair::likely_peer(ConnectionId id) const {
+  WorkerHop* hop = owner_of(id);
+  return hop == nullptr ? kUnknownPeer : hop->told().peer_place(id);
+}
+
+// What it never had whole waits for the next handler; whose requests it had, their workers hear.
+void HandlerPair::push_peer_gone(PeerId peer, std::vector<PushMessage>& unsent) {
+  for (auto message = unsent.rbegin(); message != unsent.rend(); ++message) {
+    WorkerHop* hop = owner_of(message->id);
+    if (hop != nullptr && !is_about_client(message->kind)) hop->told().insert(message->id);
+    queue_->put_back(*message, nullptr);
+  }
+  for (const Hop& each : hops_) {
+    const std::vector<ConnectionId> ids = each.hop->told().known_at(place_of(peer));
+    if (ids.empty()) continue;
+    each.hop->say_consumed();  // first: those are meant that were passed on by now
+    for (size_t from = 0; from < ids.size(); from += kGonePerWord) {
+      const size_t count = std::min(kGonePerWord, ids.size() - from);
+      each.hop->say(write_relay_gone(std::span(ids).subspan(from, count)));
+    }
+  }
+}
+
+void HandlerPair::expired(ConnectionId id, bool notice, bool again) {
+  if (!again) consumed(id);
   const std::string why =
       (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
       std::to_string(queue_->wait_ms()) + " ms";
@@ -288,7 +312,7 @@ void HandlerPair::bad_reply(std::string_view why) {
 // ---------------------------------------------------------------------------------------------
 
 // The worker that has given out this id; nullptr: one that is no more.
-WorkerHop* HandlerPair::owner_of(ConnectionId id) {
+WorkerHop* HandlerPair::owner_of(ConnectionId id) const {
   // Of two that share a slot for a while, short ids of old connections may fit both.
   if (is_short(id) && by_slot_[slot_of(id)].size() > 1) {
     for (WorkerHop* hop : by_slot_[slot_of(id)]) {
