@@ -313,10 +313,12 @@ void Link::relay_word(LinkPlace& place, std::string_view word) {
   if (word == kRelayOpen && &place == now_.get()) to_introduce_ = worker_id_ != 0;
   if (place.take_relay_word(word)) return;
   std::vector<ConnectionId> ids;
-  if (read_relay_gone(word, [&ids](ConnectionId id) { ids.push_back(id); })) {
+  const auto add = [&ids](ConnectionId id) { ids.push_back(id); };
+  if (read_relay_gone(word, add)) {
     if (&place == now_.get()) ledger_.gone(std::move(ids), relay_passed_);
     return;
   }
+  if (read_relay_back(word, add)) return ledger_.not_gone(std::move(ids));
   const RelayRefusal refusal = read_relay_refusal(word);
   if (refusal.id == 0) return log_error("unknown word of the relay: " + std::string(word));
   drops_.relay_refused();

@@ -130,6 +130,14 @@ void Ledger::gone(std::vector<ConnectionId> ids, uint64_t last) {
   });
 }
 
+void Ledger::not_gone(std::vector<ConnectionId> ids) {
+  std::sort(ids.begin(), ids.end());
+  for_each([&](Owed& owed) {
+    if (std::binary_search(ids.begin(), ids.end(), owed.id_)) owed.lost_at_ = 0;
+  });
+  watch_lost();
+}
+
 Owed* Ledger::take_back(ConnectionId id, PeerId peer) {
   Owed* found = nullptr;
   for_each([&](Owed& owed) {

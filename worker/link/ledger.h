@@ -86,6 +86,8 @@ class Ledger {
   void peer_gone(PeerId peer);
   // The handlers that these connections were with last are gone: as for messages up to last.
   void gone(std::vector<ConnectionId> ids, uint64_t last);
+  // They never had what these connections asked for last.
+  void not_gone(std::vector<ConnectionId> ids);
   // That handler is gone, and never had the message of this connection, which waits again. Null:
   // nobody waits for its answer.
   Owed* take_back(ConnectionId id, PeerId peer);

@@ -6,6 +6,7 @@
 //   @relay closed          the last handler has gone: keep requests until one comes
 //   @relay refused ID WHY  a request that the relay could not pass on in time
 //   @relay gone ID ID      the handlers that had these requests, of those passed, are gone
+//   @relay back ID ID      behind "closed": these wait again, the handlers never had them
 //   @relay passed NUMBER   it has handed over, or given up, your messages up to this number
 //
 // What a worker says to the relay, in order with the requests, as soon as it hears "open":
@@ -34,6 +35,7 @@ inline constexpr std::string_view kRelayOpen = "@relay open";
 inline constexpr std::string_view kRelayClosed = "@relay closed";
 inline constexpr std::string_view kRelayRefused = "@relay refused ";
 inline constexpr std::string_view kRelayGone = "@relay gone";
+inline constexpr std::string_view kRelayBack = "@relay back";
 inline constexpr std::string_view kRelayPassed = "@relay passed ";
 inline constexpr std::string_view kWorkerWord = "@worker ";
 inline constexpr std::string_view kWorkerTold = "@worker told";
@@ -107,6 +109,14 @@ inline std::string write_relay_gone(std::span<const ConnectionId> ids) {
 template <typename Visit>
 bool read_relay_gone(std::string_view word, Visit visit) {
   return read_ids(kRelayGone, word, visit);
+}
+
+inline std::string write_relay_back(std::span<const ConnectionId> ids) {
+  return write_ids(kRelayBack, ids);
+}
+template <typename Visit>
+bool read_relay_back(std::string_view word, Visit visit) {
+  return read_ids(kRelayBack, word, visit);
 }
 
 inline std::string write_worker_told(std::span<const ConnectionId> ids) {

@@ -53,6 +53,14 @@ void RequestQueue::put_back(PushMessage& message, Owed* owed) {
   if (!timer_.active()) watch_the_oldest();
 }
 
+std::vector<ConnectionId> RequestQueue::put_back_ids() const {
+  std::vector<ConnectionId> ids;
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.again && waiting.kind == Kind::kRequest) ids.push_back(waiting.id);
+  }
+  return ids;
+}
+
 void RequestQueue::count(Kind kind, int change) {
   following_ += static_cast<size_t>(kind == Kind::kFollowing ? change : 0);
   credits_ += static_cast<size_t>(kind == Kind::kCredits ? change : 0);

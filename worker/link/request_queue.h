@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 #include "common/loop.h"
 #include "proto/handler/connection_id.h"
@@ -61,6 +62,8 @@ class RequestQueue {
                         QueuedKind kind = QueuedKind::kFollowing);
   // It had passed, and comes back: to the front. A client that was told of again: owed.
   void put_back(PushMessage& message, Owed* owed);
+  // The connections of requests that were put back and still wait.
+  std::vector<ConnectionId> put_back_ids() const;
   // A request of this connection waits here.
   bool holds(ConnectionId id) const;
   // Takes a waiting request back, with what follows it. False: there is none of this connection.

@@ -16,7 +16,7 @@
 namespace m2 {
 namespace {
 
-constexpr size_t kHandshakesMax = 64;  // at once; who comes then waits in the system
+constexpr size_t kHandshakesMax = 64;  // at once: one more, and the oldest must go
 constexpr int kAcceptsPerTurn = 16;
 // No descriptors left: trying again at once would only spin.
 constexpr double kPauseS = 0.2;
@@ -75,7 +75,10 @@ ZmtpPush::ZmtpPush(Loop& loop, const PushOptions& options, PushSocketUser& user)
     : loop_(loop), options_(options), user_(user), places_(1) {}
 
 // What the kernel takes now still leaves: the last notices of a stop.
-ZmtpPush::~ZmtpPush() { flush(); }
+ZmtpPush::~ZmtpPush() {
+  wants_to_send_ = false;
+  flush();
+}
 
 Status ZmtpPush::adopt(const std::string& endpoint, OwnedFd listening) {
   // Other processes hold this socket too and may be faster: accept must not wait then.
@@ -92,19 +95,15 @@ Status ZmtpPush::adopt(const std::string& endpoint, OwnedFd listening) {
 // -----------------------------------------------------------------------------------------
 
 void ZmtpPush::watch() {
-  if (!listening_.valid() || !may_accept()) return;
+  if (!listening_.valid() || !has_place()) return;
   connections_.start<&ZmtpPush::on_connection>(loop_, listening_.get(), EV_READ, this);
 }
 
-bool ZmtpPush::may_accept() const {
-  return handshaking_ < kHandshakesMax && ready_.size() + handshaking_ < kPeerPlacesMax;
-}
-
 void ZmtpPush::on_connection(int) {
-  for (int i = 0; i < kAcceptsPerTurn && may_accept(); ++i) {
+  for (int i = 0; i < kAcceptsPerTurn && has_place(); ++i) {
     if (!accept_one()) return;
   }
-  if (!may_accept()) connections_.stop();
+  if (!has_place()) connections_.stop();
 }
 
 bool ZmtpPush::accept_one() {
@@ -118,14 +117,17 @@ bool ZmtpPush::accept_one() {
     return false;
   }
   if (peer.ss_family != AF_UNIX) watch_over(connection.get());
+  if (handshaking_.size() >= kHandshakesMax) {
+    peer_ended(*handshaking_.front(), "too many others that came later shake hands");
+  }
   auto free = std::find(places_.begin() + 1, places_.end(), nullptr);
   if (free == places_.end()) free = places_.insert(free, nullptr);
   const PeerId id = new_peer_id(static_cast<uint32_t>(free - places_.begin()));
   std::string address = address_text(connection.get(), peer);
-  ++handshaking_;
   ZmtpPeerUser& user = *this;
   *free = std::make_unique<ZmtpPeer>(loop_, std::move(connection), id, std::move(address),
                                      options_.send_mark, user);
+  handshaking_.push_back(free->get());
   return true;
 }
 
@@ -147,7 +149,7 @@ void ZmtpPush::complain(const std::string& text) {
 }
 
 void ZmtpPush::peer_ready(ZmtpPeer& peer) {
-  --handshaking_;
+  std::erase(handshaking_, &peer);
   // In front of whose turn it is: it has had nothing yet.
   ready_.insert(ready_.begin() + static_cast<ptrdiff_t>(next_), &peer);
   if (!connections_.active() && !pause_.active()) watch();
@@ -174,7 +176,7 @@ void ZmtpPush::peer_ended(ZmtpPeer& peer, std::string_view why) {
     ready_.erase(at);
     if (next_ >= ready_.size()) next_ = 0;
   } else {
-    --handshaking_;
+    std::erase(handshaking_, &peer);
   }
   if (!connections_.active() && !pause_.active()) watch();
   if (!was_ready) return;
@@ -230,11 +232,14 @@ PushSocket::Sent ZmtpPush::send(ConnectionId id, QueuedKind kind, ZmqMessage& me
 void ZmtpPush::flush() {
   end_of_turn_.stop();
   idle_.stop();
+  bool room = false;
   for (ZmtpPeer* peer : dirty_) {
     peer->dirty = false;
     peer->flush();
+    room = room || peer->has_room();
   }
   dirty_.clear();
+  if (room && std::exchange(wants_to_send_, false)) user_.push_writable();
 }
 
 void ZmtpPush::owes(PeerId peer, int change) {

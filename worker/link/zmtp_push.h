@@ -3,6 +3,7 @@
 // what a peer that has gone never had.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,7 +31,7 @@ class ZmtpPush final : public PushSocket, ZmtpPeerUser {
   void peer_ended(ZmtpPeer& peer, std::string_view why) override;
   void on_connection(int);
   bool accept_one();
-  bool may_accept() const;
+  bool has_place() const { return ready_.size() + handshaking_.size() < kPeerPlacesMax; }
   void watch();
   void pause(int error);
   void complain(const std::string& text);
@@ -47,8 +48,8 @@ class ZmtpPush final : public PushSocket, ZmtpPeerUser {
   TimerWatcher pause_;
   std::vector<std::unique_ptr<ZmtpPeer>> places_;  // by place, from 1 on
   std::vector<ZmtpPeer*> ready_;
-  size_t next_ = 0;         // whose turn it is
-  size_t handshaking_ = 0;  // connections that are no peers yet
+  size_t next_ = 0;                    // whose turn it is
+  std::deque<ZmtpPeer*> handshaking_;  // connections that are no peers yet, the oldest first
   std::vector<ZmtpPeer*> dirty_;
   // What was sent in one turn leaves together at its end. Idle keeps the loop awake when it was
   // sent at the very end.

@@ -13,7 +13,7 @@ namespace m2 {
 namespace {
 
 // Of those whose handler has gone, as many are named in one word.
-constexpr size_t kGonePerWord = 1000;
+constexpr size_t kGonePerWord = 64 * 1024;
 // What one worker may have on its way to us. Small: it is out of the worker's sight.
 constexpr int kWorkerMark = 64;
 // How long a worker may not know that its request was passed on: what is in doubt if we die.
@@ -337,6 +337,17 @@ void HandlerPair::say_consumed() {
   for (const Hop& hop : hops_) hop.hop->say_consumed();
 }
 
+// "Closed" is about all that was passed on, so what came back since then is named behind it.
+void HandlerPair::say_put_back() {
+  const std::vector<ConnectionId> all = queue_->put_back_ids();
+  if (all.empty()) return;
+  for (const Hop& each : hops_) {
+    std::vector<ConnectionId> ids = all;
+    std::erase_if(ids, [&](ConnectionId id) { return owner_of(id) != each.hop.get(); });
+    if (!ids.empty()) each.hop->say(write_relay_back(ids));
+  }
+}
+
 void HandlerPair::worker_word(std::string_view word) {
   const auto knows = [this](ConnectionId id) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
@@ -364,6 +375,7 @@ void HandlerPair::gate_changed() {
   had_handlers_ = has_handlers();
   if (!had_handlers_) say_consumed();  // before "closed": that is what the handlers had
   for (const Hop& hop : hops_) hop.hop->say(had_handlers_ ? kRelayOpen : kRelayClosed);
+  if (!had_handlers_) say_put_back();
   log_info("handler pair " + send_spec() + (had_handlers_ ? ": handlers are" : ": no handler is") +
            " connected (" + std::to_string(gate_->request_peers()) + " for requests, " +
            std::to_string(gate_->reply_peers()) + " for replies)");

@@ -134,6 +134,7 @@ class HandlerPair final : PushSocketUser,
   WorkerHop* owner_of(ConnectionId id) const;
   void consumed(ConnectionId id);
   void say_consumed();
+  void say_put_back();
   void worker_word(std::string_view word);
   void bad_reply(std::string_view why);
   void notice_dropped(ConnectionId id, std::string_view why);
