@@ -146,6 +146,7 @@ Owed* Ledger::take_back(ConnectionId id, PeerId peer) {
   if (found == nullptr) return nullptr;
   found->number_ = 0;
   found->peer_ = kUnknownPeer;
+  found->lost_at_ = 0;
   return found;
 }
 

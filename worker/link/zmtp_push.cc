@@ -181,8 +181,11 @@ void ZmtpPush::peer_ended(ZmtpPeer& peer, std::string_view why) {
   if (!connections_.active() && !pause_.active()) watch();
   if (!was_ready) return;
   std::vector<PushMessage> unsent = peer.take_unsent();
+  wants_to_send_ = wants_to_send_ || !unsent.empty();
   user_.push_peer_gone(peer.id(), unsent);
   user_.push_peers_changed();
+  // What came back is for those who have room now.
+  if (choose() < ready_.size() && std::exchange(wants_to_send_, false)) user_.push_writable();
 }
 
 // Messages

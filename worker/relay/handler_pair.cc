@@ -228,6 +228,7 @@ void HandlerPair::push_peer_gone(PeerId peer, std::vector<PushMessage>& unsent) 
     if (hop != nullptr && !is_about_client(message->kind)) hop->told().insert(message->id);
     queue_->put_back(*message, nullptr);
   }
+  if (!had_handlers_) say_put_back();
   for (const Hop& each : hops_) {
     const std::vector<ConnectionId> ids = each.hop->told().known_at(place_of(peer));
     if (ids.empty()) continue;
@@ -337,7 +338,7 @@ void HandlerPair::say_consumed() {
   for (const Hop& hop : hops_) hop.hop->say_consumed();
 }
 
-// "Closed" is about all that was passed on, so what came back since then is named behind it.
+// "Closed" is about all that was passed on, so what has come back is named behind it.
 void HandlerPair::say_put_back() {
   const std::vector<ConnectionId> all = queue_->put_back_ids();
   if (all.empty()) return;
