@@ -18,6 +18,9 @@ namespace {
 
 constexpr size_t kHandshakesMax = 64;  // at once: one more, and the oldest must go
 constexpr int kAcceptsPerTurn = 16;
+// So many messages of one turn leave before its end: their peer works while we read the next ones.
+// One by one costs more than it brings; all at the end, and both sides wait for each other in turn.
+constexpr size_t kBatch = 8;
 // No descriptors left: trying again at once would only spin.
 constexpr double kPauseS = 0.2;
 constexpr double kComplainS = 1.0;  // strangers get one line in so long
@@ -221,7 +224,7 @@ PushSocket::Sent ZmtpPush::send(ConnectionId id, QueuedKind kind, ZmqMessage& me
     if (!is_about_client(kind)) next_ = (chosen + 1) % ready_.size();
   }
   peer->put(id, kind, message);
-  if (!peer->has_room()) {
+  if (peer->unsent() >= kBatch || !peer->has_room()) {
     peer->flush();
   } else if (!std::exchange(peer->dirty, true)) {
     dirty_.push_back(peer);

@@ -159,6 +159,24 @@ TEST_F(RequestQueueTest, NothingOvertakesWhatWaits) {
   EXPECT_EQ(receive(2), (std::vector<std::string>{"1", "2"}));
 }
 
+// What a handler that has gone never had comes before all that waits, in its order, for no longer
+// than the oldest may wait.
+TEST_F(RequestQueueTest, WhatComesBackIsFirst) {
+  may = false;
+  EXPECT_TRUE(submit(3));
+  for (const ConnectionId id : {2, 1}) {
+    const std::string text = std::to_string(id);
+    PushMessage message{id, QueuedKind::kRequest, ZmqMessage(text.data(), text.size())};
+    queue->put_back(message, nullptr);
+  }
+  EXPECT_EQ(queue->put_back_ids(), (std::vector<ConnectionId>{1, 2}));
+  EXPECT_TRUE(queue->withdraw(2));
+  may = true;
+  peer.connect(endpoint);
+  EXPECT_EQ(receive(2), (std::vector<std::string>{"1", "3"}));
+  EXPECT_TRUE(queue->put_back_ids().empty());
+}
+
 TEST_F(RequestQueueTest, RefusesBeyondItsBoundAndKeepsNothingOfIt) {
   make(2, 60'000);
   EXPECT_TRUE(submit(1));
