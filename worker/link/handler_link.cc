@@ -83,7 +83,9 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void abort_move() override { next_.reset(); }
   void listen(const std::string& endpoint) override;
   void leave() override;
-  size_t waiting() const override { return queue_->size(); }
+  size_t waiting() const override {
+    return queue_->size() + (gone_ ? 0 : now_->requests().unsent());
+  }
   Replies replies() const override { return replies_; }
   const std::string& curve_secret() const override { return curve_secret_; }
   bool behind_relay() const override { return now_->behind_relay(); }
