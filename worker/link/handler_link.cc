@@ -19,6 +19,10 @@
 namespace m2 {
 namespace {
 
+// The relay hears of connections that need no notice in words of up to so many, or so late.
+constexpr size_t kPartedPerWord = 256;
+constexpr size_t kPartedMax = 64 * 1024;  // what it does not hear of then is a notice too many
+constexpr double kPartedS = 0.05;
 constexpr double kLookS = 0.05;  // how often a place that was left is looked at
 constexpr size_t kToldEndedMax = 64 * 1024;
 // Connections of which it is known which handler knows them: 24 MB at most.
@@ -71,10 +75,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   bool holds(ConnectionId id) const override { return queue_->holds(id); }
   void say_credits(ConnectionId id, std::string_view message) override;
   void notify(ConnectionId id, std::string_view message) override;
-  void forget(ConnectionId id) override {
-    if (told_ != nullptr) told_->erase({id, told_as_});
-    known_by_.erase(id);
-  }
+  void forget(ConnectionId id) override;
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
   void set_limits(const HandlerLinkOptions& limits) override;
   void stop_listening() override { now_->stop_listening(); }
@@ -114,6 +115,11 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void tell_of_torn();
   void handlers_gone(LinkPlace& place);
   void did_they_return();
+  void not_told(ConnectionId id) {
+    if (told_ != nullptr) told_->erase({id, told_as_});
+    known_by_.erase(id);
+  }
+  void say_parted();
   void emptied() override;
   void serve_waiters();
   void introduce();
@@ -145,6 +151,8 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   InDoubt in_doubt_;                 // of the others, those that no ledger knows
   uint64_t left_last_ = 0;           // of those sent, the last that went to the place that was left
   double handlers_s_ = 0;            // how long handlers may stay there
+  std::vector<ConnectionId> parted_;  // the relay is to be told of
+  TimerWatcher parted_timer_;
   uint64_t torn_until_ = 0;
   std::vector<ConnectionId> torn_;
   TimerWatcher torn_timer_;
@@ -246,6 +254,23 @@ void Link::notify(ConnectionId id, std::string_view message) {
   if (gone_ || !told_ended_.insert(id, loop_.now())) return;
   ZmqMessage copy(message.data(), message.size());
   if (!queue_->submit(id, copy, QueuedKind::kNotice)) notice_dropped(id, "the queue is full");
+}
+
+void Link::forget(ConnectionId id) {
+  not_told(id);
+  if (gone_ || !now_->behind_relay() || parted_.size() >= kPartedMax) return;
+  parted_.push_back(id);
+  if (!parted_timer_.active()) {
+    parted_timer_.start<&Link::say_parted>(loop_, kPartedS, kPartedS, this);
+  }
+  if (parted_.size() == kPartedPerWord) say_parted();
+}
+
+void Link::say_parted() {
+  ZmqMessage word(write_worker_parted(parted_));
+  if (!gone_ && now_->behind_relay() && !now_->requests().say(word)) return;
+  parted_timer_.stop();
+  parted_.clear();
 }
 
 Status Link::prepare_move(ZmqContext& context, HandlerLinkOptions options) {
@@ -360,7 +385,7 @@ void Link::passed(const Passed& message) {
   last_peer_ = message.peer;
   const bool is_of_client = !is_about_client(message.kind);
   if (message.kind == QueuedKind::kNotice) {
-    forget(message.id);
+    not_told(message.id);
   } else if (is_of_client && !now_->behind_relay()) {
     if (told_ != nullptr) told_->insert({message.id, told_as_});
     if (message.peer != kUnknownPeer) known_by_.insert(message.id, message.peer);
@@ -434,7 +459,7 @@ void Link::overdue(ConnectionId id, Overdue cause) {
 
 void Link::notice_dropped(ConnectionId id, std::string_view why) {
   told_ended_.erase(id);
-  forget(id);
+  not_told(id);
   drops_.notice(id, why);
 }
 

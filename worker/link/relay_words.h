@@ -12,6 +12,7 @@
 // What a worker says to the relay, in order with the requests, as soon as it hears "open":
 //
 //   @worker ID NUMBER      I am the one that gives out ID; what follows is message NUMBER + 1
+//   @worker parted ID ID   nobody needs to hear of the end of these connections
 //   @worker told ID ID     handlers know of these connections, perhaps through an earlier relay
 //
 // And after a reload that has moved the pair away from the relay:
@@ -39,6 +40,7 @@ inline constexpr std::string_view kRelayBack = "@relay back";
 inline constexpr std::string_view kRelayPassed = "@relay passed ";
 inline constexpr std::string_view kWorkerWord = "@worker ";
 inline constexpr std::string_view kWorkerTold = "@worker told";
+inline constexpr std::string_view kWorkerParted = "@worker parted";
 inline constexpr std::string_view kWorkerSettled = "@worker settled ";
 
 inline std::optional<uint64_t> read_number(std::string_view digits) {
@@ -135,6 +137,14 @@ inline std::string write_worker_settled(ConnectionId id) {
 inline ConnectionId read_worker_settled(std::string_view word) {
   if (!word.starts_with(kWorkerSettled)) return 0;
   return parse_connection_id(word.substr(kWorkerSettled.size()));
+}
+
+inline std::string write_worker_parted(std::span<const ConnectionId> ids) {
+  return write_ids(kWorkerParted, ids);
+}
+template <typename Visit>
+bool read_worker_parted(std::string_view word, Visit visit) {
+  return read_ids(kWorkerParted, word, visit);
 }
 
 struct WorkerWord {

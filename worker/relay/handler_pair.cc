@@ -354,6 +354,10 @@ void HandlerPair::worker_word(std::string_view word) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
   };
   if (read_worker_told(word, knows)) return;
+  const auto parted = [this](ConnectionId id) {
+    if (WorkerHop* hop = owner_of(id)) hop->told().erase(id);
+  };
+  if (read_worker_parted(word, parted)) return;
   if (const ConnectionId id = read_worker_settled(word); id != 0) {
     if (WorkerHop* hop = owner_of(id)) hop->settle();
     return;
