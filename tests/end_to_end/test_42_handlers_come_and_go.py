@@ -192,6 +192,27 @@ def test_round_robin(deployment, workers):
             assert client.request(path="/h").body == b"one"
 
 
+# Goal: one-shot requests share out evenly, whatever notices there are, and the notice of a client
+# reaches the handler that had its request. Method: sixty clients, one after the other, each asks
+# once and leaves; the next asks when that was heard.
+def test_one_shot_clients_share_evenly(deployment, workers):
+    deployment.configure({"/h": handler()})
+    with Server(deployment, workers=workers) as server, \
+            Answering(deployment, lambda request: http("one")) as one, server.client() as first:
+        assert first.request(path="/h").body == b"one"
+        with Answering(deployment, lambda request: http("two")) as two:
+            wait_until(lambda: first.request(path="/h").body == b"two", "the second handler")
+            before = len(one.seen), len(two.seen)
+            for number in range(60):
+                with server.client() as client:
+                    assert client.request(path=f"/h/{number}").status == 200
+                wait_until(lambda: len(one.notices) + len(two.notices) > number, "its notice")
+            shares = len(one.seen) - before[0], len(two.seen) - before[1]
+            assert sum(shares) == 60 and min(shares) >= 25, shares
+            for on in (one, two):
+                assert set(on.notices) <= {request.id for request in on.seen}
+
+
 # Goal: a handler that is restarted again and again loses nothing that was not yet handed to it.
 # Method: each handler answers ten requests and ends, the next one starts; every client gets an
 # answer.

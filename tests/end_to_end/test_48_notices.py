@@ -93,24 +93,50 @@ def test_each_pair_once(site):
         site.no_notice(client, name)
 
 
-# Goal: at once when the server ends the connection: idle for too long; "Connection: close" on
-# either side; a client that has to read the answer first (lingering); HTTP/1.0.
-@pytest.mark.parametrize("version, fields, behind, answer_fields", [
-    ("HTTP/1.1", {}, b"", {}),
-    ("HTTP/1.1", {"Connection": "close"}, b"", {}),
-    ("HTTP/1.1", {}, b"", {"Connection": "close"}),
-    ("HTTP/1.1", {}, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", {}),
-    ("HTTP/1.0", {}, b"", {})])
-def test_closed_by_the_server(hasty, version, fields, behind, answer_fields):
+# Goal: at once when the server ends the connection: idle for too long; a client that has to read
+# the answer first (lingering).
+@pytest.mark.parametrize("behind", [b"", b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"])
+def test_closed_by_the_server(hasty, behind):
     site = hasty
-    client = site.client(version=version, headers=fields, body=b"")
+    client = site.client(body=b"")
     client.send(behind)
     if behind:
         assert site.server.get().status == 200
-    site.answered(client, headers=answer_fields)
+    site.answered(client)
     site.wait_notice(client)
     site.no_notice(client)
     client.close()
+
+
+ENDS = [("HTTP/1.1", {"Connection": "close"}, {}), ("HTTP/1.1", {}, {"Connection": "close"}),
+        ("HTTP/1.0", {}, {})]
+
+
+# Goal: a connection that ends as was agreed, behind a whole answer, needs no notice, not even to a
+# pair that had an earlier request of it.
+@pytest.mark.parametrize("version, fields, answer_fields", ENDS)
+def test_ends_as_agreed(site, version, fields, answer_fields):
+    client = site.answered(site.client("b"), "b")
+    client.send_request(path="/a", version=version, headers=fields, body=b"")
+    site.answered(site.told(client), headers=answer_fields)
+    assert client.is_closed()
+    for name in "ab":
+        site.no_notice(client, name)
+    # A handler that goes on with it hears that it has gone.
+    site.handlers["a"].send(client.id, b"more")
+    site.wait_notice(client)
+
+
+# Goal: the same agreement is worth nothing while the answer is not whole, or too late.
+@pytest.mark.parametrize("version, fields, answer_fields", ENDS)
+def test_agreed_but_not_answered(site, version, fields, answer_fields):
+    client = site.client(version=version, headers=fields, body=b"")
+    head = http("12345", headers=answer_fields)[:-1]
+    site.handlers["a"].send(client.id, head)
+    assert client.take_until(b"1234")
+    client.close()
+    site.wait_notice(client)
+    site.no_notice(client)
 
 
 # Goal: the same when a client takes nothing of what it is owed.

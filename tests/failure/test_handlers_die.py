@@ -1,11 +1,14 @@
 """Handlers die or hang with requests in their hands: every request ends, and the sum is right."""
 
+import threading
+
 import pytest
 
+from lib.child_handler import ChildHandler
 from lib.deployment import dir_, handler
 from lib.handler import Answering, Handler, http
 from lib.server import Server
-from lib.waiting import wait_until
+from lib.waiting import DEADLINE, wait_until
 from lib.websocket_site import WebSocketSite
 
 pytestmark = pytest.mark.with_four
@@ -13,9 +16,10 @@ pytestmark = pytest.mark.with_four
 MANY = 600
 
 
-def many_requests(server, count=MANY):
+def many_requests(server, count=MANY, first=0):
     """That many clients, each with a request of its own."""
-    return [server.client().send_request(path=f"/h/{number}") for number in range(count)]
+    return [server.client().send_request(path=f"/h/{number}")
+            for number in range(first, first + count)]
 
 
 def outcomes(clients):
@@ -74,6 +78,60 @@ def test_hung_beside_a_healthy_one(deployment, workers):
         for request in late:
             hung.reply(request, "too late")
         assert server.get().status == 200
+
+
+# Goal: when one of two handlers is killed, what it had is answered 502 within the grace time and
+# everything else by its neighbour; nothing waits for ever. Method: one keeps what it reads until
+# it is killed, the other answers.
+def test_one_of_two_is_killed(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={
+        "handler.grace_ms": 300, "handler.wait_ms": 60000})
+    go_on = threading.Event()
+
+    def answer(request):
+        assert go_on.wait(DEADLINE)
+        return http(request.path)
+    with Server(deployment, workers=workers) as server, ChildHandler(deployment) as victim, \
+            Answering(deployment, answer) as healthy:
+        clients = []
+
+        def both_have_one():
+            clients.extend(many_requests(server, 1, len(clients)))
+            return victim.received() and healthy.seen
+        wait_until(both_have_one, "a request at each handler")
+        clients += many_requests(server, 40, len(clients))
+        victim.wait_received(15)
+        victim.kill()
+        had = {int(path.split("/")[-1]) for path in victim.received()}
+        go_on.set()
+        statuses = outcomes(clients)
+        assert had <= {number for number, status in enumerate(statuses) if status == 502}
+        assert statuses.count(200) + statuses.count(502) == len(clients)
+        assert statuses.count(200) >= 15
+        assert server.get("/h/again").body == b"/h/again"
+        server.says("handlers that may have had it are gone")
+
+
+# Goal: the same for one that is stopped and then killed: what it cannot have read goes to its
+# neighbour. Method: requests that are too large for what the system keeps for it.
+def test_one_of_two_is_killed_with_full_sockets(deployment, workers):
+    body = b"x" * 20_000
+    deployment.configure({"/h": handler()}, settings={
+        "handler.grace_ms": 300, "handler.wait_ms": 60000, "handler.send_mark": 64,
+        "limits.content_length": len(body)})
+    with Server(deployment, workers=workers) as server, ChildHandler(deployment) as victim:
+        probe = server.client().send_request(path="/h/probe")
+        victim.wait_received(1)
+        victim.stop()
+        clients = [server.client().send_request("POST", path=f"/h/{number}", body=body)
+                   for number in range(120)]
+        with Answering(deployment, lambda request: http(request.path)):
+            wait_until(lambda: server.handler_peers() == 2, "both handlers")
+            victim.kill()
+            assert outcomes([probe]) == [502]
+            statuses = outcomes(clients)
+        assert statuses.count(200) + statuses.count(502) == 120
+        assert statuses.count(200) >= 64
 
 
 # Goal: without handler.timeout a long poll waits as long as its handler is there, and its client

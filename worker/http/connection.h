@@ -149,6 +149,7 @@ class Connection final : private ClientStream, private Deadline {
   void number_request(const RequestHead* head);
   void write_access_log();
   void tell_handlers();
+  void part_from_handlers();
   void socket_failed();
   void watch_as_needed();
   void note(int status, std::string_view line) override;

@@ -48,6 +48,14 @@ void Connection::tell_handlers() {
   }
 }
 
+// As agreed: whoever was told of it had every answer that it was owed taken off it.
+void Connection::part_from_handlers() {
+  if (message_socket_) return;
+  for (const Told& told : std::exchange(told_, {})) {
+    if (const auto handler = told.handler.lock()) handler->client_parted(id_);
+  }
+}
+
 void Connection::forget_handler(const void* pair) {
   std::erase_if(told_, [pair](const Told& told) {
     const auto handler = told.handler.lock();

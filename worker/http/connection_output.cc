@@ -136,6 +136,8 @@ void Connection::exchange_ended() {
   const bool keep =
       exchange_->keep_alive_ && !close_after_ && !half_closed_ && !clients_.draining();
   write_access_log();
+  const bool surprising = close_after_ || half_closed_ || unread_input_ || clients_.draining();
+  if (exchange_->ends_as_agreed_ && !surprising) part_from_handlers();
   if (!keep) return unread_input_ && !half_closed_ ? linger() : close("");
   const std::string later = std::move(exchange_->later);
   clients_.release_exchange(std::move(exchange_));

@@ -128,7 +128,7 @@ void Exchange::reset() {
   counted_key_ = 0;
   client_length_ = 0;
   status_ = 0;
-  is_head_ = false;
+  is_head_ = ends_as_agreed_ = false;
   keep_alive_ = true;
   continue_left_ = false;
   peer_is_trusted_ = https_ = false;

@@ -106,6 +106,9 @@ class Exchange {
   // HTTP/1.0 clients get a final "Connection: keep-alive", others nothing, when this is true.
   bool keep_alive() const { return keep_alive_; }
   void set_keep_alive(bool keep) { keep_alive_ = keep; }
+  // The answer is whole, and the client knows that the connection ends behind it: handlers that
+  // were told of it expect nothing else, and need no notice.
+  void end_as_agreed() { ends_as_agreed_ = true; }
   bool is_http10() const { return head_.minor_version == 0; }
   // "", or the Connection field that the answer should carry, with its line end. Asked when its
   // head is written: while the request is not read whole, this is the last answer.
@@ -228,6 +231,7 @@ class Exchange {
   uint8_t client_length_ = 0;  // 0: the peer's address is the client's
   int status_ = 0;
   bool is_head_ = false;
+  bool ends_as_agreed_ = false;
   bool keep_alive_ = true;
   bool continue_left_ = false;
   bool peer_is_trusted_ = false;

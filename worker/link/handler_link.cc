@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "worker/link/id_set.h"
 #include "worker/link/in_doubt.h"
 #include "worker/link/link_drops.h"
 #include "worker/link/link_place.h"
@@ -18,8 +19,14 @@
 namespace m2 {
 namespace {
 
+// The relay hears of connections that need no notice in words of up to so many, or so late.
+constexpr size_t kPartedPerWord = 256;
+constexpr size_t kPartedMax = 64 * 1024;  // what it does not hear of then is a notice too many
+constexpr double kPartedS = 0.05;
 constexpr double kLookS = 0.05;  // how often a place that was left is looked at
 constexpr size_t kToldEndedMax = 64 * 1024;
+// Connections of which it is known which handler knows them: 24 MB at most.
+constexpr size_t kKnownByMax = 1 << 20;
 // For handlers to connect again when the relay or the pair's place is another.
 constexpr double kReturnS = 10.0;
 // For what a dead relay had sent to be read; its successor has no handlers so soon.
@@ -68,9 +75,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   bool holds(ConnectionId id) const override { return queue_->holds(id); }
   void say_credits(ConnectionId id, std::string_view message) override;
   void notify(ConnectionId id, std::string_view message) override;
-  void forget(ConnectionId id) override {
-    if (told_ != nullptr) told_->erase({id, told_as_});
-  }
+  void forget(ConnectionId id) override;
   void set_recv_ident(std::string_view prefix) override { now_->set_recv_ident(prefix); }
   void set_limits(const HandlerLinkOptions& limits) override;
   Status listen_again(HandlerLinkOptions options) override {
@@ -82,7 +87,9 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void abort_move() override { next_.reset(); }
   void listen(const std::string& endpoint) override;
   void leave() override;
-  size_t waiting() const override { return queue_->size(); }
+  size_t waiting() const override {
+    return queue_->size() + (gone_ ? 0 : now_->requests().unsent());
+  }
   Replies replies() const override { return replies_; }
   const std::string& curve_secret() const override { return curve_secret_; }
   bool behind_relay() const override { return now_->behind_relay(); }
@@ -95,17 +102,28 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   void place_message(LinkPlace& place, std::shared_ptr<ZmqMessage>& message,
                      bool multipart) override;
   void place_changed(LinkPlace& place) override;
+  void place_peer_gone(LinkPlace& place, PeerId peer, std::vector<PushMessage>& unsent) override;
   bool may_pass() const override { return now_->may_pass(); }
-  void passed(ConnectionId, QueuedKind, Owed* owed) override;
-  void expired(ConnectionId id, bool notice) override;
+  void passed(const Passed& message) override;
+  PeerId likely_peer(ConnectionId id) const override { return known_by_.peer_place(id); }
+  void expired(ConnectionId id, bool notice, bool again) override;
   void overdue(ConnectionId id, Overdue cause) override;
   void forget(Owed& owed) override { queue_->forget(owed); }
   void relay_came(LinkPlace& place) override;
+  void settled(PeerId peer) override {
+    if (!gone_) now_->requests().owes(peer, -1);
+  }
+  void is_with(Owed& owed, PeerId peer);
   void relay_ended(LinkPlace& place) override;
   void relay_has_passed(uint64_t number);
   void tell_of_torn();
   void handlers_gone(LinkPlace& place);
   void did_they_return();
+  void not_told(ConnectionId id) {
+    if (told_ != nullptr) told_->erase({id, told_as_});
+    known_by_.erase(id);
+  }
+  void say_parted();
   void emptied() override;
   void serve_waiters();
   void introduce();
@@ -128,14 +146,18 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   std::unique_ptr<LinkPlace> left_;  // where late replies may still come
   TimerWatcher left_timer_;
   std::unique_ptr<RequestQueue> queue_;
-  bool gone_ = false;          // leave() was called
-  bool to_say_here_ = false;   // to the relay, which has connected
-  bool to_introduce_ = false;  // to the relay, which has said "open"
-  uint64_t sent_ = 0;          // messages that libzmq has taken
-  uint64_t relay_passed_ = 0;  // of these, the relay has passed on so many
-  InDoubt in_doubt_;           // of the others, those that no ledger knows
-  uint64_t left_last_ = 0;     // of those sent, the last that went to the place that was left
-  double handlers_s_ = 0;      // how long handlers may stay there
+  bool gone_ = false;                // leave() was called
+  bool to_say_here_ = false;         // to the relay, which has connected
+  bool to_introduce_ = false;        // to the relay, which has said "open"
+  uint64_t sent_ = 0;                // messages that the request socket has taken
+  PeerId last_peer_ = kUnknownPeer;  // who got the last of them
+  IdSet known_by_{kKnownByMax};      // who got the last one of each connection
+  uint64_t relay_passed_ = 0;        // of these, the relay has passed on so many
+  InDoubt in_doubt_;                 // of the others, those that no ledger knows
+  uint64_t left_last_ = 0;           // of those sent, the last that went to the place that was left
+  double handlers_s_ = 0;            // how long handlers may stay there
+  std::vector<ConnectionId> parted_;  // the relay is to be told of
+  TimerWatcher parted_timer_;
   uint64_t torn_until_ = 0;
   std::vector<ConnectionId> torn_;
   TimerWatcher torn_timer_;
@@ -144,6 +166,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   TimerWatcher next_turn_;
   RecentIds told_ended_{kToldEndedMax};  // notices that were sent, or that are under way
   bool had_handlers_ = false;
+  size_t request_peers_ = 0;  // of our own handlers, as last seen
   LinkDrops drops_;
   Ledger ledger_;
 };
@@ -195,6 +218,12 @@ void Link::owe(Owed& owed, ConnectionId id) {
   const bool waits = queue_->owe(owed, id);
   if (!waits) in_doubt_.is_owed(sent_);
   ledger_.add(owed, id, waits ? 0 : sent_);
+  if (!waits) is_with(owed, last_peer_);
+}
+
+void Link::is_with(Owed& owed, PeerId peer) {
+  owed.is_with(peer);
+  now_->requests().owes(peer, 1);
 }
 
 bool Link::submit_following(ConnectionId id, std::span<const std::string_view> pieces) {
@@ -231,6 +260,23 @@ void Link::notify(ConnectionId id, std::string_view message) {
   if (gone_ || !told_ended_.insert(id, loop_.now())) return;
   ZmqMessage copy(message.data(), message.size());
   if (!queue_->submit(id, copy, QueuedKind::kNotice)) notice_dropped(id, "the queue is full");
+}
+
+void Link::forget(ConnectionId id) {
+  not_told(id);
+  if (gone_ || !now_->behind_relay() || parted_.size() >= kPartedMax) return;
+  parted_.push_back(id);
+  if (!parted_timer_.active()) {
+    parted_timer_.start<&Link::say_parted>(loop_, kPartedS, kPartedS, this);
+  }
+  if (parted_.size() == kPartedPerWord) say_parted();
+}
+
+void Link::say_parted() {
+  ZmqMessage word(write_worker_parted(parted_));
+  if (!gone_ && now_->behind_relay() && !now_->requests().say(word)) return;
+  parted_timer_.stop();
+  parted_.clear();
 }
 
 Status Link::prepare_move(ZmqContext& context, HandlerLinkOptions options) {
@@ -284,11 +330,11 @@ void Link::introduce() {
   if (!now_->behind_relay()) return;
   if (to_say_here_) {
     ZmqMessage here(write_worker_here(worker_id_));
-    to_say_here_ = !now_->requests().send(here);
+    to_say_here_ = !now_->requests().say(here);
   }
   if (!to_introduce_) return;
   ZmqMessage about_us(write_worker_word(worker_id_, sent_));
-  to_introduce_ = !now_->requests().send(about_us);
+  to_introduce_ = !now_->requests().say(about_us);
   if (!to_introduce_) tell_relay();
 }
 
@@ -299,7 +345,7 @@ void Link::tell_relay() {
   std::erase_if(ids, [this](ConnectionId id) { return queue_->holds(id); });
   if (ids.empty()) return;
   ZmqMessage told(write_worker_told(ids));
-  if (now_->requests().send(told)) return;
+  if (now_->requests().say(told)) return;
   log_warn("handler pair " + send_spec_ + ": the relay is not told of " +
            std::to_string(ids.size()) + " connections that handlers know");
 }
@@ -311,6 +357,13 @@ void Link::relay_word(LinkPlace& place, std::string_view word) {
   }
   if (word == kRelayOpen && &place == now_.get()) to_introduce_ = worker_id_ != 0;
   if (place.take_relay_word(word)) return;
+  std::vector<ConnectionId> ids;
+  const auto add = [&ids](ConnectionId id) { ids.push_back(id); };
+  if (read_relay_gone(word, add)) {
+    if (&place == now_.get()) ledger_.gone(std::move(ids), relay_passed_);
+    return;
+  }
+  if (read_relay_back(word, add)) return ledger_.not_gone(std::move(ids));
   const RelayRefusal refusal = read_relay_refusal(word);
   if (refusal.id == 0) return log_error("unknown word of the relay: " + std::string(word));
   drops_.relay_refused();
@@ -321,6 +374,8 @@ void Link::place_changed(LinkPlace& place) {
   if (&place != now_.get()) return;
   introduce();
   if (may_pass()) queue_->flush();
+  const size_t peers = place.behind_relay() ? 0 : place.request_peers();
+  if (std::exchange(request_peers_, peers) < peers) ledger_.returned();
   if (has_handlers() == had_handlers_) return;
   had_handlers_ = has_handlers();
   if (had_handlers_) {
@@ -337,7 +392,7 @@ void Link::place_changed(LinkPlace& place) {
            std::to_string(place.reply_peers()) + " for replies)");
 }
 
-void Link::expired(ConnectionId id, bool notice) {
+void Link::expired(ConnectionId id, bool notice, bool) {
   const std::string why =
       (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
       std::to_string(queue_->wait_ms()) + " ms";
@@ -346,16 +401,31 @@ void Link::expired(ConnectionId id, bool notice) {
   user_.request_refused(*this, id, why, kNotHandedOver);
 }
 
-void Link::passed(ConnectionId id, QueuedKind kind, Owed* owed) {
+void Link::passed(const Passed& message) {
   ++sent_;
-  if (kind == QueuedKind::kNotice) {
-    forget(id);
-  } else if (told_ != nullptr && kind != QueuedKind::kCredits && !now_->behind_relay()) {
-    told_->insert({id, told_as_});
+  last_peer_ = message.peer;
+  const bool is_of_client = !is_about_client(message.kind);
+  if (message.kind == QueuedKind::kNotice) {
+    not_told(message.id);
+  } else if (is_of_client && !now_->behind_relay()) {
+    if (told_ != nullptr) told_->insert({message.id, told_as_});
+    if (message.peer != kUnknownPeer) known_by_.insert(message.id, message.peer);
   }
-  if (owed != nullptr) return owed->handed_over(sent_);
-  const bool is_of_client = kind == QueuedKind::kRequest || kind == QueuedKind::kFollowing;
-  if (is_of_client && now_->behind_relay()) in_doubt_.add(sent_, id);
+  if (message.owed != nullptr) {
+    message.owed->handed_over(sent_);
+    is_with(*message.owed, message.peer);
+  } else if (is_of_client && now_->behind_relay()) {
+    in_doubt_.add(sent_, message.id);
+  }
+}
+
+// What it never had whole is nobody's yet: the next handler gets it. What else it owes may still
+// come, from a handler that comes back or by an answer on its way.
+void Link::place_peer_gone(LinkPlace&, PeerId peer, std::vector<PushMessage>& unsent) {
+  for (auto message = unsent.rbegin(); message != unsent.rend(); ++message) {
+    queue_->put_back(*message, ledger_.take_back(message->id, peer));
+  }
+  ledger_.peer_gone(peer);
 }
 
 void Link::relay_has_passed(uint64_t number) {
@@ -410,7 +480,7 @@ void Link::overdue(ConnectionId id, Overdue cause) {
 
 void Link::notice_dropped(ConnectionId id, std::string_view why) {
   told_ended_.erase(id);
-  forget(id);
+  not_told(id);
   drops_.notice(id, why);
 }
 

@@ -125,7 +125,8 @@ class HandlerLink {
   // its bound the notice is dropped, counted and logged. Nothing happens when the pair was told of
   // this connection less than RecentIds::kRememberS ago.
   virtual void notify(ConnectionId id, std::string_view message) = 0;
-  // A handler ended this connection itself: there will be no notice.
+  // A handler ended this connection itself, or it ended as was agreed with its client: there will
+  // be no notice.
   virtual void forget(ConnectionId id) = 0;
   // Subscribes to this prefix instead (a reload changed recv_ident).
   virtual void set_recv_ident(std::string_view prefix) = 0;

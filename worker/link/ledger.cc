@@ -17,6 +17,7 @@ void Owed::settle() {
   ledger_ = nullptr;
   --ledger.size_;
   if (number_ == 0) ledger.user_.forget(*this);
+  if (peer_ != kUnknownPeer) ledger.user_.settled(peer_);
 }
 
 void Owed::answer_came() {
@@ -60,6 +61,7 @@ void Ledger::add(Owed& owed, ConnectionId id, uint64_t number) {
   owed.ledger_ = this;
   owed.id_ = id;
   owed.number_ = number;
+  owed.peer_ = kUnknownPeer;
   owed.since_ = loop_.now();
   owed.lost_at_ = 0;
   owed.begun_ = owed.gone_ = false;
@@ -95,16 +97,60 @@ void Ledger::late() {
   tell(ids, LedgerUser::Overdue::kLate);
 }
 
-void Ledger::gone(uint64_t first, uint64_t last) {
-  if (grace_s_ == 0) return;
+template <typename Visit>
+void Ledger::for_each(Visit visit) {
   for (Owed* list : {&waiting_, &begun_}) {
     if (list->next_ == nullptr) continue;
-    for (Owed* owed = list->next_; owed != list; owed = owed->next_) {
-      const bool had_it = owed->number_ != 0 && owed->number_ >= first && owed->number_ <= last;
-      if (had_it && owed->lost_at_ == 0) owed->lost_at_ = loop_.now() + grace_s_;
-    }
+    for (Owed* owed = list->next_; owed != list; owed = owed->next_) visit(*owed);
   }
+}
+
+// had_it: what those who are gone had.
+template <typename HadIt>
+void Ledger::lose(HadIt had_it) {
+  if (grace_s_ == 0) return;
+  for_each([&](Owed& owed) {
+    if (owed.lost_at_ == 0 && had_it(owed)) owed.lost_at_ = loop_.now() + grace_s_;
+  });
   watch_lost();
+}
+
+void Ledger::gone(uint64_t first, uint64_t last) {
+  lose([=](const Owed& owed) {
+    return owed.number_ != 0 && owed.number_ >= first && owed.number_ <= last;
+  });
+}
+
+void Ledger::peer_gone(PeerId peer) {
+  lose([peer](const Owed& owed) { return owed.peer_ == peer; });
+}
+
+void Ledger::gone(std::vector<ConnectionId> ids, uint64_t last) {
+  std::sort(ids.begin(), ids.end());
+  lose([&](const Owed& owed) {
+    return owed.number_ != 0 && owed.number_ <= last &&
+           std::binary_search(ids.begin(), ids.end(), owed.id_);
+  });
+}
+
+void Ledger::not_gone(std::vector<ConnectionId> ids) {
+  std::sort(ids.begin(), ids.end());
+  for_each([&](Owed& owed) {
+    if (std::binary_search(ids.begin(), ids.end(), owed.id_)) owed.lost_at_ = 0;
+  });
+  watch_lost();
+}
+
+Owed* Ledger::take_back(ConnectionId id, PeerId peer) {
+  Owed* found = nullptr;
+  for_each([&](Owed& owed) {
+    if (owed.id_ == id && owed.peer_ == peer) found = &owed;
+  });
+  if (found == nullptr) return nullptr;
+  found->number_ = 0;
+  found->peer_ = kUnknownPeer;
+  found->lost_at_ = 0;
+  return found;
 }
 
 void Ledger::torn(uint64_t last, std::vector<ConnectionId> also) {

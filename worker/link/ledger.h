@@ -9,6 +9,7 @@
 
 #include "common/loop.h"
 #include "proto/handler/connection_id.h"
+#include "worker/link/peer_id.h"
 
 namespace m2 {
 
@@ -35,6 +36,8 @@ class Owed {
   // It has not been passed on yet (number 0); now it is, as the number-th message of the link.
   void handed_over(uint64_t number) { number_ = number; }
   bool was_handed_over() const { return number_ != 0; }
+  // It is with that handler now.
+  void is_with(PeerId peer) { peer_ = peer; }
 
  private:
   friend class Ledger;
@@ -47,6 +50,7 @@ class Owed {
   uint64_t number_ = 0;
   bool begun_ = false;
   bool gone_ = false;
+  PeerId peer_ = kUnknownPeer;
   double since_ = 0;
   double lost_at_ = 0;  // 0: its handler may be there
 };
@@ -62,6 +66,8 @@ class LedgerUser {
   virtual void overdue(ConnectionId id, Overdue cause) = 0;
   // An entry that was never handed over is settled: whoever remembers it must forget it.
   virtual void forget(Owed& owed) = 0;
+  // One that was with this peer is settled.
+  virtual void settled(PeerId) {}
 
  protected:
   ~LedgerUser() = default;
@@ -81,8 +87,17 @@ class Ledger {
   void set_limits(uint32_t timeout_ms, uint32_t grace_ms);
   // Messages number first to last were with handlers (or a relay) that are gone.
   void gone(uint64_t first, uint64_t last);
-  // Handlers are there again after there was none.
+  // A handler has come that was not there before.
   void returned() { returned_at_ = loop_.now(); }
+  // That handler is gone.
+  void peer_gone(PeerId peer);
+  // The handlers that these connections were with last are gone: as for messages up to last.
+  void gone(std::vector<ConnectionId> ids, uint64_t last);
+  // They never had what these connections asked for last.
+  void not_gone(std::vector<ConnectionId> ids);
+  // That handler is gone, and never had the message of this connection, which waits again. Null:
+  // nobody waits for its answer.
+  Owed* take_back(ConnectionId id, PeerId peer);
   // A part of the answers to messages up to last that have begun may be lost; also tells of these.
   void torn(uint64_t last, std::vector<ConnectionId> also);
   size_t size() const { return size_; }
@@ -97,6 +112,10 @@ class Ledger {
   void lost();
   void tell(const std::vector<ConnectionId>& ids, LedgerUser::Overdue cause);
   static void append(Owed& list, Owed& owed);
+  template <typename Visit>
+  void for_each(Visit visit);
+  template <typename HadIt>
+  void lose(HadIt had_it);
 
   Loop& loop_;
   LedgerUser& user_;

@@ -9,11 +9,6 @@
 namespace m2 {
 namespace {
 
-// What was passed on gets this long to leave when a place is closed: the last notices of a stop.
-constexpr int kPushLingerMs = 200;
-// Nobody has anything to say on the request socket; what somebody says there must not fill our
-// memory.
-constexpr int64_t kPushIncomingMax = 64 * 1024;
 // Nothing is owed, but handlers may say something by themselves: they are let go when the reply
 // socket has been silent for this long. The relay does the same, then ends its connections to us.
 constexpr double kQuietS = 0.25;
@@ -43,13 +38,12 @@ Status LinkPlace::open_sockets(ZmqContext& context, const HandlerLinkOptions& op
   const auto curve = [&options](const std::string& endpoint) {
     return endpoint.starts_with(kTcpScheme) ? options.curve_secret : std::string();
   };
-  auto requests = ZmqSocket::open(loop_, context, ZmqKind::kPush,
-                                  {.send_mark = static_cast<int>(options.send_mark),
-                                   .message_max = kPushIncomingMax,
-                                   .linger_ms = kPushLingerMs,
-                                   .guarded = !behind_relay,
-                                   .curve_secret = curve(options.requests_endpoint)},
-                                  *this);
+  auto requests = PushSocket::open(loop_, context,
+                                   {.endpoint = options.requests_endpoint,
+                                    .curve_secret = curve(options.requests_endpoint),
+                                    .send_mark = options.send_mark,
+                                    .guarded = !behind_relay},
+                                   *this);
   if (!requests.ok()) return std::move(requests).status();
   requests_ = std::move(requests).value();
 
@@ -90,7 +84,7 @@ Status LinkPlace::bind(HandlerLinkOptions& options, bool behind_relay) {
     options.requests_fd = std::move(requests).value();
     options.replies_fd = std::move(replies).value();
   }
-  const auto adopt = [](ZmqSocket& socket, const std::string& endpoint, OwnedFd fd, bool held) {
+  const auto adopt = [](auto& socket, const std::string& endpoint, OwnedFd fd, bool held) {
     return held ? socket.hold(endpoint, std::move(fd)) : socket.adopt(endpoint, std::move(fd));
   };
   Status status = adopt(*requests_, options.requests_endpoint, std::move(options.requests_fd),
@@ -101,10 +95,10 @@ Status LinkPlace::bind(HandlerLinkOptions& options, bool behind_relay) {
 }
 
 void LinkPlace::listen(const std::string& endpoint) {
-  for (ZmqSocket* socket : {requests_.get(), replies_.get()}) {
-    if (socket == nullptr) continue;
-    if (Status status = socket->listen_held(endpoint); !status.ok()) log_error(status.message());
-  }
+  if (!requests_) return;  // it has left
+  if (Status status = requests_->listen_held(endpoint); !status.ok()) log_error(status.message());
+  if (!replies_) return;
+  if (Status status = replies_->listen_held(endpoint); !status.ok()) log_error(status.message());
 }
 
 void LinkPlace::leave() {
@@ -168,7 +162,7 @@ void LinkPlace::retire() {
 void LinkPlace::settle(ConnectionId worker_id) {
   if (settled_ || !behind_relay()) return;
   ZmqMessage word(write_worker_settled(worker_id));
-  settled_ = requests_->send(word);
+  settled_ = requests_->say(word);
 }
 
 bool LinkPlace::spent(bool owed, double limit_s) const {

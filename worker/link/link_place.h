@@ -9,6 +9,7 @@
 #include "worker/link/handler_link.h"
 #include "worker/link/peer_gate.h"
 #include "worker/link/private_endpoint.h"
+#include "worker/link/push_socket.h"
 #include "worker/link/zmq_monitor.h"
 #include "worker/link/zmq_socket.h"
 
@@ -25,6 +26,8 @@ class LinkPlaceUser {
   virtual void place_changed(LinkPlace& place) = 0;
   // A relay has connected.
   virtual void relay_came(LinkPlace& place) = 0;
+  // A handler's request socket is gone, and never had unsent.
+  virtual void place_peer_gone(LinkPlace& place, PeerId peer, std::vector<PushMessage>& unsent) = 0;
   // The relay that was connected is no more. Its successor may be there already.
   virtual void relay_ended(LinkPlace& place) = 0;
 
@@ -32,12 +35,12 @@ class LinkPlaceUser {
   ~LinkPlaceUser() = default;
 };
 
-class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
+class LinkPlace final : PushSocketUser, ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
  public:
   static Result<std::unique_ptr<LinkPlace>> open(Loop& loop, ZmqContext& context,
                                                  HandlerLinkOptions options, LinkPlaceUser& user);
 
-  ZmqSocket& requests() { return *requests_; }
+  PushSocket& requests() { return *requests_; }
   bool behind_relay() const { return gate_ == nullptr; }
   bool may_pass() const { return gate_ ? gate_->open() : relay_open_; }
   bool relay_is_there() const { return relay_monitor_ && relay_monitor_->peers() > 0; }
@@ -70,7 +73,13 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   Status open_sockets(ZmqContext& context, const HandlerLinkOptions& options, bool behind_relay);
   Status bind(HandlerLinkOptions& options, bool behind_relay);
   void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool multipart) override;
-  void zmq_writable(ZmqSocket&) override { user_.place_changed(*this); }
+  void push_writable() override { user_.place_changed(*this); }
+  void push_peers_changed() override {
+    if (gate_) gate_->peers_changed();
+  }
+  void push_peer_gone(PeerId peer, std::vector<PushMessage>& unsent) override {
+    user_.place_peer_gone(*this, peer, unsent);
+  }
   void gate_changed() override { user_.place_changed(*this); }
   void peers_changed() override;
 
@@ -78,7 +87,7 @@ class LinkPlace final : ZmqSocketUser, PeerGateUser, ZmqMonitorUser {
   LinkPlaceUser& user_;
   PrivateEndpoint requests_path_;
   PrivateEndpoint replies_path_;
-  std::unique_ptr<ZmqSocket> requests_;
+  std::unique_ptr<PushSocket> requests_;
   std::unique_ptr<ZmqSocket> replies_;         // null: no handler replies here
   std::unique_ptr<PeerGate> gate_;             // when handlers connect here
   std::unique_ptr<ZmqMonitor> relay_monitor_;  // when the relay does

@@ -6,12 +6,9 @@
 namespace m2 {
 
 Result<std::unique_ptr<PeerGate>> PeerGate::open(Loop& loop, ZmqContext& context,
-                                                 ZmqSocket& requests, ZmqSocket* replies,
+                                                 PushSocket& requests, ZmqSocket* replies,
                                                  PeerGateUser& user) {
   std::unique_ptr<PeerGate> self(new PeerGate(loop, requests, replies, user));
-  auto request_monitor = ZmqMonitor::open(loop, context, requests, *self);
-  if (!request_monitor.ok()) return std::move(request_monitor).status();
-  self->request_monitor_ = std::move(request_monitor).value();
   if (replies == nullptr) return self;
   auto reply_monitor = ZmqMonitor::open(loop, context, *replies, *self);
   if (!reply_monitor.ok()) return std::move(reply_monitor).status();
@@ -23,7 +20,7 @@ void PeerGate::peers_changed() {
   // First of all: this is what sends our subscription to a new peer.
   if (replies_ != nullptr) replies_->service();
   requests_.service();
-  const size_t requests = request_monitor_->peers();
+  const size_t requests = requests_.peers();
   const size_t replies = reply_monitor_ ? reply_monitor_->peers() : 0;
   const bool joined = requests > requests_seen_ || replies > replies_seen_;
   const bool had_peers = has_peers();

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "common/loop.h"
+#include "worker/link/push_socket.h"
 #include "worker/link/zmq_monitor.h"
 
 namespace m2 {
@@ -22,11 +23,12 @@ class PeerGateUser {
 
 class PeerGate final : ZmqMonitorUser {
  public:
-  // To be opened before either socket is bound and destroyed before both. requests: PUSH. replies:
-  // SUB or PULL; null: there are none.
+  // To be opened before either socket is bound and destroyed before both. The user of requests
+  // passes push_peers_changed() on. replies: SUB or PULL; null: there are none.
   static Result<std::unique_ptr<PeerGate>> open(Loop& loop, ZmqContext& context,
-                                                ZmqSocket& requests, ZmqSocket* replies,
+                                                PushSocket& requests, ZmqSocket* replies,
                                                 PeerGateUser& user);
+  void peers_changed() override;
 
   bool open() const { return open_; }
   bool has_peers() const {
@@ -36,9 +38,8 @@ class PeerGate final : ZmqMonitorUser {
   size_t reply_peers() const { return replies_seen_; }
 
  private:
-  PeerGate(Loop& loop, ZmqSocket& requests, ZmqSocket* replies, PeerGateUser& user)
+  PeerGate(Loop& loop, PushSocket& requests, ZmqSocket* replies, PeerGateUser& user)
       : loop_(loop), requests_(requests), replies_(replies), user_(user) {}
-  void peers_changed() override;
   void hold();
   void settled();
   void update(bool peers_changed);
@@ -60,10 +61,9 @@ class PeerGate final : ZmqMonitorUser {
   static constexpr double kNoJoinS = 1.0;
 
   Loop& loop_;
-  ZmqSocket& requests_;
+  PushSocket& requests_;
   ZmqSocket* const replies_;
   PeerGateUser& user_;
-  std::unique_ptr<ZmqMonitor> request_monitor_;
   std::unique_ptr<ZmqMonitor> reply_monitor_;
   TimerWatcher settling_;
   size_t requests_seen_ = 0;

@@ -5,6 +5,8 @@
 //   @relay open            handlers are there: requests may come
 //   @relay closed          the last handler has gone: keep requests until one comes
 //   @relay refused ID WHY  a request that the relay could not pass on in time
+//   @relay gone ID ID      the handlers that had these requests, of those passed, are gone
+//   @relay back ID ID      behind "closed": these wait again, the handlers never had them
 //   @relay passed NUMBER   it has handed over, or given up, your messages up to this number
 //
 // What a worker says to the relay, in order with the requests. As soon as the relay has connected:
@@ -15,6 +17,7 @@
 // As soon as it hears "open":
 //
 //   @worker ID NUMBER      I am the one that gives out ID; what follows is message NUMBER + 1
+//   @worker parted ID ID   nobody needs to hear of the end of these connections
 //   @worker told ID ID     handlers know of these connections, perhaps through an earlier relay
 //
 // And after a reload that has moved the pair away from the relay:
@@ -24,6 +27,7 @@
 
 #include <charconv>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,9 +40,12 @@ inline constexpr std::string_view kRelayPrefix = "@relay ";
 inline constexpr std::string_view kRelayOpen = "@relay open";
 inline constexpr std::string_view kRelayClosed = "@relay closed";
 inline constexpr std::string_view kRelayRefused = "@relay refused ";
+inline constexpr std::string_view kRelayGone = "@relay gone";
+inline constexpr std::string_view kRelayBack = "@relay back";
 inline constexpr std::string_view kRelayPassed = "@relay passed ";
 inline constexpr std::string_view kWorkerWord = "@worker ";
 inline constexpr std::string_view kWorkerTold = "@worker told";
+inline constexpr std::string_view kWorkerParted = "@worker parted";
 inline constexpr std::string_view kWorkerSettled = "@worker settled ";
 inline constexpr std::string_view kWorkerHere = "@worker here ";
 
@@ -85,10 +92,47 @@ inline std::string write_worker_word(ConnectionId id, uint64_t number) {
   return std::string(kWorkerWord) + std::to_string(id) + ' ' + std::to_string(number);
 }
 
-inline std::string write_worker_told(const std::vector<ConnectionId>& ids) {
-  std::string out(kWorkerTold);
+inline std::string write_ids(std::string_view word, std::span<const ConnectionId> ids) {
+  std::string out(word);
   for (const ConnectionId id : ids) out.append(" ").append(std::to_string(id));
   return out;
+}
+// visit(ConnectionId) for each. False: it is another word.
+template <typename Visit>
+bool read_ids(std::string_view word, std::string_view text, Visit visit) {
+  if (!text.starts_with(word)) return false;
+  text.remove_prefix(word.size());
+  while (!text.empty()) {
+    text.remove_prefix(1);
+    const std::string_view digits = text.substr(0, text.find(' '));
+    if (const ConnectionId id = parse_connection_id(digits); id != 0) visit(id);
+    text.remove_prefix(digits.size());
+  }
+  return true;
+}
+
+inline std::string write_relay_gone(std::span<const ConnectionId> ids) {
+  return write_ids(kRelayGone, ids);
+}
+template <typename Visit>
+bool read_relay_gone(std::string_view word, Visit visit) {
+  return read_ids(kRelayGone, word, visit);
+}
+
+inline std::string write_relay_back(std::span<const ConnectionId> ids) {
+  return write_ids(kRelayBack, ids);
+}
+template <typename Visit>
+bool read_relay_back(std::string_view word, Visit visit) {
+  return read_ids(kRelayBack, word, visit);
+}
+
+inline std::string write_worker_told(std::span<const ConnectionId> ids) {
+  return write_ids(kWorkerTold, ids);
+}
+template <typename Visit>
+bool read_worker_told(std::string_view word, Visit visit) {
+  return read_ids(kWorkerTold, word, visit);
 }
 
 inline std::string write_worker_settled(ConnectionId id) {
@@ -111,18 +155,12 @@ inline ConnectionId read_worker_settled(std::string_view word) {
   return parse_connection_id(word.substr(kWorkerSettled.size()));
 }
 
-// visit(ConnectionId) for each. False: it is another word.
+inline std::string write_worker_parted(std::span<const ConnectionId> ids) {
+  return write_ids(kWorkerParted, ids);
+}
 template <typename Visit>
-bool read_worker_told(std::string_view word, Visit visit) {
-  if (!word.starts_with(kWorkerTold)) return false;
-  word.remove_prefix(kWorkerTold.size());
-  while (!word.empty()) {
-    word.remove_prefix(1);
-    const std::string_view digits = word.substr(0, word.find(' '));
-    if (const ConnectionId id = parse_connection_id(digits); id != 0) visit(id);
-    word.remove_prefix(digits.size());
-  }
-  return true;
+bool read_worker_parted(std::string_view word, Visit visit) {
+  return read_ids(kWorkerParted, word, visit);
 }
 
 struct WorkerWord {

@@ -26,16 +26,44 @@ bool RequestQueue::submit_following(ConnectionId id, ZmqMessage& message, Queued
   return send_or_keep(id, message, kind);
 }
 
+PushSocket::Sent RequestQueue::send(ConnectionId id, Kind kind, ZmqMessage& message) {
+  if (!user_.may_pass()) return {};
+  return push_->send(id, kind, message,
+                     is_about_client(kind) ? user_.likely_peer(id) : kUnknownPeer);
+}
+
 bool RequestQueue::send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind) {
-  if (waiting_.empty() && user_.may_pass() && push_->send(message)) {
-    user_.passed(id, kind, nullptr);
-    return true;
+  if (waiting_.empty()) {
+    const PushSocket::Sent sent = send(id, kind, message);
+    if (sent.taken) user_.passed({id, kind, nullptr, sent.peer, false});
+    if (sent.taken) return true;
   }
-  waiting_.push_back({id, kind, nullptr, Clock::now() + wait_, std::move(message)});
-  following_ += kind == Kind::kFollowing ? 1 : 0;
-  credits_ += kind == Kind::kCredits ? 1 : 0;
+  waiting_.push_back({id, kind, nullptr, false, Clock::now() + wait_, std::move(message)});
+  count(kind, 1);
   if (!timer_.active()) watch_the_oldest();
   return false;
+}
+
+// The oldest expires first, so what comes in front of it must not wait longer.
+void RequestQueue::put_back(PushMessage& message, Owed* owed) {
+  Clock::time_point until = Clock::now() + wait_;
+  if (!waiting_.empty()) until = std::min(until, waiting_.front().until);
+  waiting_.push_front({message.id, message.kind, owed, true, until, std::move(message.bytes)});
+  count(message.kind, 1);
+  if (!timer_.active()) watch_the_oldest();
+}
+
+std::vector<ConnectionId> RequestQueue::put_back_ids() const {
+  std::vector<ConnectionId> ids;
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.again && waiting.kind == Kind::kRequest) ids.push_back(waiting.id);
+  }
+  return ids;
+}
+
+void RequestQueue::count(Kind kind, int change) {
+  following_ += static_cast<size_t>(kind == Kind::kFollowing ? change : 0);
+  credits_ += static_cast<size_t>(kind == Kind::kCredits ? change : 0);
 }
 
 void RequestQueue::set_limits(uint32_t count_max, uint32_t wait_ms) {
@@ -86,20 +114,21 @@ void RequestQueue::drop_following(ConnectionId id) {
 
 void RequestQueue::drop_credits(ConnectionId id) {
   if (credits_ == 0) return;
-  const size_t count = std::erase_if(waiting_, [id](const Waiting& waiting) {
-    return waiting.id == id && waiting.kind == Kind::kCredits;
+  credits_ -= std::erase_if(waiting_, [this, id](const Waiting& waiting) {
+    const bool is_void = waiting.id == id && waiting.kind == Kind::kCredits;
+    if (is_void) user_.credits_void(id, waiting.again);
+    return is_void;
   });
-  credits_ -= count;
-  for (size_t each = 0; each < count; ++each) user_.credits_void(id);
 }
 
 void RequestQueue::flush() {
   if (waiting_.empty()) return;
-  while (!waiting_.empty() && user_.may_pass() && push_->send(waiting_.front().message)) {
-    const Waiting& sent = waiting_.front();
-    following_ -= sent.kind == Kind::kFollowing ? 1 : 0;
-    credits_ -= sent.kind == Kind::kCredits ? 1 : 0;
-    user_.passed(sent.id, sent.kind, sent.owed);
+  while (!waiting_.empty()) {
+    Waiting& first = waiting_.front();
+    const PushSocket::Sent sent = send(first.id, first.kind, first.message);
+    if (!sent.taken) break;
+    count(first.kind, -1);
+    user_.passed({first.id, first.kind, first.owed, sent.peer, first.again});
     waiting_.pop_front();
   }
   if (waiting_.empty()) user_.emptied();
@@ -117,10 +146,10 @@ void RequestQueue::expire() {
       waiting_.push_back(std::move(late));
       continue;
     }
-    following_ -= late.kind == Kind::kFollowing ? 1 : 0;
+    count(late.kind, -1);
     // A stream with a gap is worth nothing: what comes behind goes with it.
     if (late.kind != Kind::kNotice) drop_following(late.id);
-    user_.expired(late.id, late.kind == Kind::kNotice);
+    user_.expired(late.id, late.kind == Kind::kNotice, late.again);
     if (gone) return;
   }
   gone_ = nullptr;

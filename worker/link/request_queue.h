@@ -6,29 +6,35 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 #include "common/loop.h"
 #include "proto/handler/connection_id.h"
 #include "worker/link/ledger.h"
-#include "worker/link/zmq_socket.h"
+#include "worker/link/push_socket.h"
 
 namespace m2 {
-
-// Credits tell how much of an answer has left: they do not expire, since a handler that hung for a
-// while would wait for them for ever; the notice that their client has left makes them void.
-enum class QueuedKind : uint8_t { kRequest, kFollowing, kCredits, kNotice };
 
 class RequestQueueUser {
  public:
   virtual bool may_pass() const = 0;
-  // libzmq has taken it. owed: as told to owe().
-  virtual void passed(ConnectionId, QueuedKind, Owed* /*owed*/) {}
+  struct Passed {
+    ConnectionId id;
+    QueuedKind kind;
+    Owed* owed;   // as told to owe()
+    PeerId peer;  // who has it
+    bool again;   // it had passed before, to a peer that never got it
+  };
+  // The socket has taken it.
+  virtual void passed(const Passed&) {}
+  // Who knows this connection: its notice goes there.
+  virtual PeerId likely_peer(ConnectionId) const { return kUnknownPeer; }
   // Credits that waited are void: the notice of their client came.
-  virtual void credits_void(ConnectionId) {}
+  virtual void credits_void(ConnectionId, bool /*again*/) {}
   // Nothing waits any more.
   virtual void emptied() {}
   // It waited for too long and is dropped. The queue may be destroyed in the call.
-  virtual void expired(ConnectionId id, bool notice) = 0;
+  virtual void expired(ConnectionId id, bool notice, bool again) = 0;
 
  protected:
   ~RequestQueueUser() = default;
@@ -37,7 +43,7 @@ class RequestQueueUser {
 class RequestQueue {
  public:
   // All outlive the queue. count_max: requests and notices that may wait. wait_ms: for how long.
-  RequestQueue(Loop& loop, ZmqSocket& push, uint32_t count_max, uint32_t wait_ms,
+  RequestQueue(Loop& loop, PushSocket& push, uint32_t count_max, uint32_t wait_ms,
                RequestQueueUser& user)
       : loop_(loop), push_(&push), user_(user), count_max_(count_max), wait_(wait_ms) {}
   ~RequestQueue();
@@ -54,6 +60,10 @@ class RequestQueue {
   // not kept. Only while there is room (crowded()), so that it is never refused.
   bool submit_following(ConnectionId id, ZmqMessage& message,
                         QueuedKind kind = QueuedKind::kFollowing);
+  // It had passed, and comes back: to the front. A client that was told of again: owed.
+  void put_back(PushMessage& message, Owed* owed);
+  // The connections of requests that were put back and still wait.
+  std::vector<ConnectionId> put_back_ids() const;
   // A request of this connection waits here.
   bool holds(ConnectionId id) const;
   // Takes a waiting request back, with what follows it. False: there is none of this connection.
@@ -61,8 +71,8 @@ class RequestQueue {
   // A longer wait is for what is submitted from now on; a shorter one begins now for all.
   void set_limits(uint32_t count_max, uint32_t wait_ms);
   // Another socket takes its place from now on.
-  void use(ZmqSocket& push) { push_ = &push; }
-  // Sends what may go: call it when may_pass() has become true and from zmq_writable.
+  void use(PushSocket& push) { push_ = &push; }
+  // Sends what may go: call it when may_pass() has become true and from push_writable.
   void flush();
 
   size_t size() const { return waiting_.size(); }
@@ -78,17 +88,20 @@ class RequestQueue {
     ConnectionId id;
     Kind kind;
     Owed* owed;
+    bool again;
     Clock::time_point until;
     ZmqMessage message;
   };
+  PushSocket::Sent send(ConnectionId id, Kind kind, ZmqMessage& message);
   bool send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind);
+  void count(Kind kind, int change);
   void drop_following(ConnectionId id);
   void drop_credits(ConnectionId id);
   void expire();
   void watch_the_oldest();
 
   Loop& loop_;
-  ZmqSocket* push_;
+  PushSocket* push_;
   RequestQueueUser& user_;
   uint32_t count_max_;
   std::chrono::milliseconds wait_;

@@ -12,8 +12,8 @@
 namespace m2 {
 namespace {
 
-constexpr int kHandlerLingerMs = 200;               // the last notices of a stop
-constexpr int64_t kHandlerIncomingMax = 64 * 1024;  // nobody speaks on the request socket
+// Of those whose handler has gone, as many are named in one word.
+constexpr size_t kGonePerWord = 64 * 1024;
 // What one worker may have on its way to us. Small: it is out of the worker's sight.
 constexpr int kWorkerMark = 64;
 // How long a worker may not know that its request was passed on: what is in doubt if we die.
@@ -27,7 +27,7 @@ Result<std::unique_ptr<HandlerPair>> HandlerPair::open(Loop& loop, ZmqContext& c
   std::unique_ptr<HandlerPair> self(new HandlerPair(loop, std::move(options)));
   const std::string pair = "handler pair " + self->send_spec() + " with " + self->recv_spec();
   Status status = self->open_sockets(context);
-  const auto adopt = [](ZmqSocket& socket, const std::string& endpoint, OwnedFd fd, bool held) {
+  const auto adopt = [](auto& socket, const std::string& endpoint, OwnedFd fd, bool held) {
     return held ? socket.hold(endpoint, std::move(fd)) : socket.adopt(endpoint, std::move(fd));
   };
   const HandlerPairOptions& is = self->options_;
@@ -53,14 +53,15 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
   const auto curve = [this](const std::string& spec) {
     return spec.starts_with(kTcpScheme) ? options_.curve_secret : std::string();
   };
-  Status status = open(ZmqKind::kPush,
-                       {.send_mark = static_cast<int>(options_.send_mark),
-                        .message_max = kHandlerIncomingMax,
-                        .linger_ms = kHandlerLingerMs,
-                        .guarded = true,
-                        .curve_secret = curve(options_.send_spec)},
-                       to_handlers_);
-  if (!status.ok()) return status;
+  auto requests = PushSocket::open(loop_, context,
+                                   {.endpoint = options_.send_spec,
+                                    .curve_secret = curve(options_.send_spec),
+                                    .send_mark = options_.send_mark,
+                                    .guarded = true},
+                                   *this);
+  if (!requests.ok()) return std::move(requests).status();
+  to_handlers_ = std::move(requests).value();
+  Status status;
   const bool subscribes = options_.replies == Replies::kSub;
   if (options_.replies != Replies::kNone) {
     status = open(subscribes ? ZmqKind::kSub : ZmqKind::kPull,
@@ -93,10 +94,9 @@ Status HandlerPair::listen_again(OwnedFd send_fd, OwnedFd recv_fd) {
 }
 
 void HandlerPair::listen(const std::string& endpoint) {
-  for (ZmqSocket* socket : {to_handlers_.get(), from_handlers_.get()}) {
-    if (socket == nullptr) continue;
-    if (Status status = socket->listen_held(endpoint); !status.ok()) log_error(status.message());
-  }
+  Status status = to_handlers_->listen_held(endpoint);
+  if (status.ok() && from_handlers_) status = from_handlers_->listen_held(endpoint);
+  if (!status.ok()) log_error(status.message());
 }
 
 void HandlerPair::update(const HandlerPairOptions& options) {
@@ -205,14 +205,15 @@ void HandlerPair::request(ZmqMessage& message) {
   pace();
 }
 
-void HandlerPair::passed(ConnectionId id, QueuedKind kind, Owed*) {
+void HandlerPair::passed(const Passed& message) {
+  const ConnectionId id = message.id;
   WorkerHop* hop = owner_of(id);
   if (hop == nullptr) return;
-  consumed(id);
-  if (kind == QueuedKind::kCredits) return;
-  if (kind == QueuedKind::kNotice) {
+  if (!message.again) consumed(id);
+  if (message.kind == QueuedKind::kCredits) return;
+  if (message.kind == QueuedKind::kNotice) {
     hop->told().erase(id);
-  } else if (!hop->told().insert(id) && untracked_.add()) {
+  } else if (!hop->told().insert(id, message.peer) && untracked_.add()) {
     log_warn(
         "handler pair " + send_spec() + ": worker " + std::to_string(hop->worker().slot) +
         " has more connections than the relay can remember; handlers will not hear of all if it "
@@ -221,8 +222,32 @@ void HandlerPair::passed(ConnectionId id, QueuedKind kind, Owed*) {
   }
 }
 
-void HandlerPair::expired(ConnectionId id, bool notice) {
-  consumed(id);
+PeerId HandlerPair::likely_peer(ConnectionId id) const {
+  WorkerHop* hop = owner_of(id);
+  return hop == nullptr ? kUnknownPeer : hop->told().peer_place(id);
+}
+
+// What it never had whole waits for the next handler; whose requests it had, their workers hear.
+void HandlerPair::push_peer_gone(PeerId peer, std::vector<PushMessage>& unsent) {
+  for (auto message = unsent.rbegin(); message != unsent.rend(); ++message) {
+    WorkerHop* hop = owner_of(message->id);
+    if (hop != nullptr && !is_about_client(message->kind)) hop->told().insert(message->id);
+    queue_->put_back(*message, nullptr);
+  }
+  if (!had_handlers_) say_put_back();
+  for (const Hop& each : hops_) {
+    const std::vector<ConnectionId> ids = each.hop->told().known_at(place_of(peer));
+    if (ids.empty()) continue;
+    each.hop->say_consumed();  // first: those are meant that were passed on by now
+    for (size_t from = 0; from < ids.size(); from += kGonePerWord) {
+      const size_t count = std::min(kGonePerWord, ids.size() - from);
+      each.hop->say(write_relay_gone(std::span(ids).subspan(from, count)));
+    }
+  }
+}
+
+void HandlerPair::expired(ConnectionId id, bool notice, bool again) {
+  if (!again) consumed(id);
   const std::string why =
       (has_handlers() ? "all handlers busy for " : "no handler connected for ") +
       std::to_string(queue_->wait_ms()) + " ms";
@@ -298,7 +323,7 @@ void HandlerPair::bad_reply(std::string_view why) {
 // ---------------------------------------------------------------------------------------------
 
 // The worker that has given out this id; nullptr: one that is no more.
-WorkerHop* HandlerPair::owner_of(ConnectionId id) {
+WorkerHop* HandlerPair::owner_of(ConnectionId id) const {
   // Of two that share a slot for a while, short ids of old connections may fit both.
   if (is_short(id) && by_slot_[slot_of(id)].size() > 1) {
     for (WorkerHop* hop : by_slot_[slot_of(id)]) {
@@ -323,6 +348,17 @@ void HandlerPair::say_consumed() {
   for (const Hop& hop : hops_) hop.hop->say_consumed();
 }
 
+// "Closed" is about all that was passed on, so what has come back is named behind it.
+void HandlerPair::say_put_back() {
+  const std::vector<ConnectionId> all = queue_->put_back_ids();
+  if (all.empty()) return;
+  for (const Hop& each : hops_) {
+    std::vector<ConnectionId> ids = all;
+    std::erase_if(ids, [&](ConnectionId id) { return owner_of(id) != each.hop.get(); });
+    if (!ids.empty()) each.hop->say(write_relay_back(ids));
+  }
+}
+
 void HandlerPair::worker_word(std::string_view word) {
   const auto knows = [this](ConnectionId id) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
@@ -333,6 +369,10 @@ void HandlerPair::worker_word(std::string_view word) {
     if (hop != nullptr && has_handlers()) hop->say(kRelayOpen);
     return;
   }
+  const auto parted = [this](ConnectionId id) {
+    if (WorkerHop* hop = owner_of(id)) hop->told().erase(id);
+  };
+  if (read_worker_parted(word, parted)) return;
   if (const ConnectionId id = read_worker_settled(word); id != 0) {
     if (WorkerHop* hop = owner_of(id)) hop->settle();
     return;
@@ -355,6 +395,7 @@ void HandlerPair::gate_changed() {
   had_handlers_ = has_handlers();
   if (!had_handlers_) say_consumed();  // before "closed": that is what the handlers had
   for (const Hop& hop : hops_) hop.hop->say(had_handlers_ ? kRelayOpen : kRelayClosed);
+  if (!had_handlers_) say_put_back();
   log_info("handler pair " + send_spec() + (had_handlers_ ? ": handlers are" : ": no handler is") +
            " connected (" + std::to_string(gate_->request_peers()) + " for requests, " +
            std::to_string(gate_->reply_peers()) + " for replies)");

@@ -12,6 +12,7 @@
 #include "common/config/model.h"
 #include "worker/link/drop_counter.h"
 #include "worker/link/peer_gate.h"
+#include "worker/link/push_socket.h"
 #include "worker/link/recent_ids.h"
 #include "worker/link/request_queue.h"
 #include "worker/relay/worker_hop.h"
@@ -43,7 +44,11 @@ struct HandlerPairDrops {
   uint64_t notices = 0;
 };
 
-class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerHopUser {
+class HandlerPair final : PushSocketUser,
+                          ZmqSocketUser,
+                          PeerGateUser,
+                          RequestQueueUser,
+                          WorkerHopUser {
  public:
   // The descriptors listen at the two specs. The loop and the context outlive the pair.
   static Result<std::unique_ptr<HandlerPair>> open(Loop& loop, ZmqContext& context,
@@ -107,12 +112,19 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
 
   void zmq_message(ZmqSocket& socket, std::shared_ptr<ZmqMessage>& message,
                    bool multipart) override;
-  void zmq_writable(ZmqSocket&) override { flush(); }
+  void push_writable() override { flush(); }
+  void push_peers_changed() override {
+    if (gate_) gate_->peers_changed();
+  }
+  void push_peer_gone(PeerId peer, std::vector<PushMessage>& unsent) override;
   void gate_changed() override;
   bool may_pass() const override { return gate_->open(); }
-  void passed(ConnectionId id, QueuedKind kind, Owed*) override;
-  void expired(ConnectionId id, bool notice) override;
-  void credits_void(ConnectionId id) override { consumed(id); }
+  void passed(const Passed& message) override;
+  PeerId likely_peer(ConnectionId id) const override;
+  void expired(ConnectionId id, bool notice, bool again) override;
+  void credits_void(ConnectionId id, bool again) override {
+    if (!again) consumed(id);
+  }
   void hop_relieved() override { pace(); }
 
   void request(ZmqMessage& message);
@@ -124,9 +136,10 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   void departed_late();
   void flush();
   void pace();
-  WorkerHop* owner_of(ConnectionId id);
+  WorkerHop* owner_of(ConnectionId id) const;
   void consumed(ConnectionId id);
   void say_consumed();
+  void say_put_back();
   void worker_word(std::string_view word);
   void bad_reply(std::string_view why);
   void notice_dropped(ConnectionId id, std::string_view why);
@@ -134,7 +147,7 @@ class HandlerPair final : ZmqSocketUser, PeerGateUser, RequestQueueUser, WorkerH
   Loop& loop_;
   ZmqContext* context_ = nullptr;
   HandlerPairOptions options_;
-  std::unique_ptr<ZmqSocket> to_handlers_;
+  std::unique_ptr<PushSocket> to_handlers_;
   std::unique_ptr<ZmqSocket> from_handlers_;  // null: no handler replies here
   std::unique_ptr<ZmqSocket> from_workers_;
   std::unique_ptr<PeerGate> gate_;

@@ -3,11 +3,17 @@
 #include "proto/handler/request_writer.h"
 
 namespace m2 {
+
 void HandlerNotices::client_left(ConnectionId id, bool had_request) {
   unsaid_.erase(id);
   if (link_->withdraw(id) && !had_request) return;
   write_disconnect(row_.send_ident, id, row_.protocol, message_);
   link_->notify(id, message_);
+}
+
+void HandlerNotices::client_parted(ConnectionId id) {
+  unsaid_.erase(id);
+  link_->forget(id);
 }
 
 bool HandlerNotices::client_half_closed(ConnectionId id) {

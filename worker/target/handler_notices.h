@@ -29,6 +29,7 @@ class HandlerNotices final : public ToldHandler, private RoomWaiter {
 
   // The disconnect notice (manual 5.3). A request that no handler has seen yet needs none.
   void client_left(ConnectionId id, bool had_request) override;
+  void client_parted(ConnectionId id) override;
   bool client_half_closed(ConnectionId id) override;
   // A credits message of Mongrel2 1.10. What the queue has no room for is said later.
   void client_took(ConnectionId id, uint64_t bytes) override;

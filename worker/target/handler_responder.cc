@@ -209,6 +209,7 @@ void HandlerResponder::answer_complete(size_t bytes_behind) {
   // Mongrel2 1.x leaves closing to the handler; close_after_answer=0 does so too.
   if (exchange.generation().limits().close_after_answer) {
     if (close) exchange.set_keep_alive(false);
+    if (!exchange.keep_alive()) exchange.end_as_agreed();
   } else {
     exchange.set_keep_alive(true);
   }

@@ -108,6 +108,8 @@ class ToldHandler {
  public:
   // had_request: a request of it that came before its latest was handed to them.
   virtual void client_left(ConnectionId id, bool had_request) = 0;
+  // It has left as was agreed, with all that it was owed: nobody needs to be told.
+  virtual void client_parted(ConnectionId id) = 0;
   // It has shut down its sending side, which most that leave do first, but may still read. False:
   // this handler has not seen its request yet and shall hear of the end later.
   virtual bool client_half_closed(ConnectionId id) = 0;

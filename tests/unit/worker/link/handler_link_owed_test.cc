@@ -44,6 +44,41 @@ TEST_F(HandlerLinkOwedTest, RefusesWhatWasWithHandlersThatAreGone) {
   EXPECT_EQ(receive(handler.requests), "request 4");  // and it is that handler's now
 }
 
+// Of two handlers, one goes: what it had is lost, and nothing else; the next request goes to the
+// one that owes less.
+TEST_F(HandlerLinkOwedTest, RefusesWhatOneOfTwoHandlersHad) {
+  HandlerLinkOptions options = direct();
+  options.grace_ms = 50;
+  open(std::move(options));
+  auto first = std::make_unique<HandlerPeer>(link->send_spec(), link->recv_spec());
+  ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
+  Owed firsts, seconds, again;
+  submit(1, firsts);
+  EXPECT_EQ(receive(first->requests), "request 1");
+  HandlerPeer second(link->send_spec(), link->recv_spec());
+  // It joins some time: until then all goes to the first.
+  std::optional<std::string> text;
+  ASSERT_TRUE(turns.until([&] {
+    EXPECT_TRUE(link->submit(2, "probe"));
+    receive_text(first->requests);
+    return (text = receive_text(second.requests)).has_value();
+  }));
+  const auto next = [&] {
+    while ((text = receive(second.requests)) == "probe") {
+    }
+    return *text;
+  };
+  submit(3, seconds);
+  EXPECT_EQ(next(), "request 3");
+  first.reset();
+  ASSERT_TRUE(turns.until([&] { return refused.size() == 1; }));
+  EXPECT_EQ(refused[0].first, 1u);
+  EXPECT_EQ(statuses, std::vector<int>{502});
+  EXPECT_TRUE(link->has_handlers());
+  submit(4, again);
+  EXPECT_EQ(next(), "request 4");
+}
+
 TEST_F(HandlerLinkOwedTest, RefusesWhatIsNotAnsweredInTime) {
   HandlerLinkOptions options = direct();
   options.timeout_ms = 50;
@@ -113,6 +148,32 @@ TEST_F(HandlerLinkOwedTest, BelievesTheRelayAboutWhatHandlersHad) {
   ASSERT_TRUE(turns.until([&] { return refused.size() == 3; }));
   EXPECT_EQ(refused[2].first, 4u);
   EXPECT_EQ(statuses, (std::vector<int>{502, 502, 502}));
+}
+
+// One of several handlers at the relay goes: it names what that one had, of what it has passed on.
+TEST_F(HandlerLinkOwedTest, BelievesTheRelayAboutOneOfItsHandlers) {
+  HandlerLinkOptions options = behind_relay();
+  const std::string requests_at = options.requests_endpoint;
+  const std::string replies_at = options.replies_endpoint;
+  options.worker_id = 77;
+  options.grace_ms = 50;
+  open(std::move(options));
+  zmq::context_t context{1};
+  zmq::socket_t requests(context, ZMQ_PULL), words(context, ZMQ_PUSH);
+  requests.connect(requests_at);
+  words.connect(replies_at);
+  send_text(words, kRelayOpen);
+  EXPECT_EQ(receive(requests), "@worker 77 0");
+  std::array<Owed, 4> owed;
+  for (unsigned at = 0; at < 4; ++at) submit(at + 1, owed[at]);
+  send_text(words, write_relay_passed(3));
+  const std::array<ConnectionId, 3> gone = {2, 3, 4}, back = {3, 9, 1};
+  send_text(words, write_relay_gone(gone));
+  send_text(words, write_relay_back(back));
+  ASSERT_TRUE(turns.until([&] { return !refused.empty(); }));
+  EXPECT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].first, 2u);
+  EXPECT_EQ(statuses, std::vector<int>{502});
 }
 
 // The relay's word may come before its socket for requests is connected.

@@ -37,6 +37,27 @@ TEST(IdSetTest, DoesWhatASetDoes) {
   EXPECT_TRUE(ids.insert(base));  // usable again
 }
 
+// Which peer knows an id stands beside it, through growth and in the widest ids.
+TEST(IdSetTest, RemembersThePlaceOfAPeer) {
+  IdSet ids(1000);
+  const ConnectionId widest = (ConnectionId{1} << 53) - 1;
+  EXPECT_TRUE(ids.insert(widest, kPeerPlacesMax));
+  for (ConnectionId id = 1; id <= 300; ++id) EXPECT_TRUE(ids.insert(id, id % 3 + 1));
+  EXPECT_EQ(ids.size(), 301u);
+  EXPECT_EQ(ids.peer_place(widest), kPeerPlacesMax);
+  EXPECT_EQ(ids.peer_place(301), kUnknownPeer);
+  EXPECT_EQ(ids.known_at(2).size(), 100u);
+  // Of a peer only its place is kept; a later one takes over.
+  EXPECT_TRUE(ids.insert(1, (5u << kPeerPlaceBits) | 9));
+  EXPECT_EQ(ids.known_at(9), std::vector<ConnectionId>{1});
+  EXPECT_EQ(ids.known_at(2).size(), 99u);
+  EXPECT_TRUE(ids.insert(2));
+  EXPECT_TRUE(ids.contains(2));
+  EXPECT_EQ(ids.peer_place(2), kUnknownPeer);
+  ids.erase(widest);
+  EXPECT_FALSE(ids.contains(widest));
+}
+
 TEST(IdSetTest, StopsAtItsBound) {
   IdSet ids(100);
   for (ConnectionId id = 1; id <= 100; ++id) EXPECT_TRUE(ids.insert(id));

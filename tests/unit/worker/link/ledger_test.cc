@@ -22,6 +22,7 @@ class LedgerTest : public testing::Test, protected LedgerUser {
     if (on_overdue) on_overdue();
   }
   void forget(Owed& owed) override { forgotten.push_back(&owed); }
+  void settled(PeerId peer) override { settled_peers.push_back(peer); }
 
   std::unique_ptr<Ledger> make() {
     LedgerUser& user = *this;
@@ -32,6 +33,7 @@ class LedgerTest : public testing::Test, protected LedgerUser {
   std::unique_ptr<Ledger> ledger = make();
   std::vector<std::pair<ConnectionId, Overdue>> told;
   std::vector<Owed*> forgotten;
+  std::vector<PeerId> settled_peers;
   std::function<void()> on_overdue;
   static constexpr auto kLate = Overdue::kLate;
   static constexpr auto kGone = Overdue::kGone;
@@ -68,6 +70,40 @@ TEST_F(LedgerTest, TellsOfWhatWasNotAnsweredInTime) {
   ledger->add(owed[0], 1, 5);
   ASSERT_TRUE(turns.until([&] { return told.size() == 3; }));
   EXPECT_EQ(told.back(), (std::pair<ConnectionId, Overdue>{1, kLate}));
+}
+
+// Only what that one handler had is lost with it, and what it never had is taken back.
+TEST_F(LedgerTest, KnowsWhoHasWhat) {
+  ledger->set_limits(0, 20);
+  std::array<Owed, 4> owed;
+  for (unsigned at = 0; at < 4; ++at) {
+    ledger->add(owed[at], at + 1, at + 1);
+    owed[at].is_with(at < 3 ? 7 : 8);
+  }
+  EXPECT_EQ(ledger->take_back(3, 8), nullptr);
+  EXPECT_EQ(ledger->take_back(3, 7), &owed[2]);
+  owed[1].settle();
+  EXPECT_EQ(settled_peers, std::vector<PeerId>{7});
+  ledger->peer_gone(7);
+  ASSERT_TRUE(turns.until([&] { return told.size() == 1; }));
+  EXPECT_EQ(told[0], (std::pair<ConnectionId, Overdue>{1, kGone}));
+  owed[2].settle();  // it waits again
+  EXPECT_EQ(forgotten, std::vector<Owed*>{&owed[2]});
+  EXPECT_EQ(settled_peers.size(), 1u);
+  ledger->peer_gone(8);
+  ASSERT_TRUE(turns.until([&] { return told.size() == 2; }));
+  EXPECT_EQ(told[1].first, 4u);
+}
+
+// By connection, for those that do not see the handlers: what was sent since is not meant.
+TEST_F(LedgerTest, LosesWhatItIsToldByName) {
+  ledger->set_limits(0, 20);
+  std::array<Owed, 4> owed;
+  for (unsigned at = 0; at < 4; ++at) ledger->add(owed[at], at + 1, at + 1);
+  ledger->gone({4, 2, 1}, 3);
+  ledger->not_gone({1, 9});
+  ASSERT_TRUE(turns.until([&] { return !told.empty(); }));
+  EXPECT_EQ(told, (std::vector<std::pair<ConnectionId, Overdue>>{{2, kGone}}));
 }
 
 TEST_F(LedgerTest, WaitsForEverWithoutALimit) {

@@ -12,17 +12,28 @@
 namespace m2 {
 namespace {
 
-class PeerGateTest : public testing::Test, protected ZmqSocketUser, protected PeerGateUser {
+class PeerGateTest : public testing::Test,
+                     protected PushSocketUser,
+                     protected ZmqSocketUser,
+                     protected PeerGateUser {
  protected:
   void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>& message, bool) override {
     heard.emplace_back(bytes_of(*message));
+  }
+  void push_writable() override {}
+  void push_peers_changed() override {
+    if (gate) gate->peers_changed();
   }
   void gate_changed() override { ++changes; }
 
   void SetUp() override { begin(test::listen_tcp(), test::listen_tcp()); }
   void begin(test::Listener send, test::Listener recv) {
     gate.reset();
-    requests = open(ZmqKind::kPush);
+    auto push =
+        PushSocket::open(turns.loop, turns.context,
+                         {.endpoint = send.endpoint, .send_mark = 0, .guarded = true}, *this);
+    ASSERT_TRUE(push.ok()) << push.message();
+    requests = std::move(push).value();
     replies = open(ZmqKind::kSub);
     replies->subscribe("");
     auto opened = PeerGate::open(turns.loop, turns.context, *requests, replies.get(), *this);
@@ -42,7 +53,8 @@ class PeerGateTest : public testing::Test, protected ZmqSocketUser, protected Pe
 
   test::Turns turns;
   std::string send_spec, recv_spec;
-  std::unique_ptr<ZmqSocket> requests, replies;
+  std::unique_ptr<PushSocket> requests;
+  std::unique_ptr<ZmqSocket> replies;
   std::unique_ptr<PeerGate> gate;
   std::vector<std::string> heard;
   int changes = 0;
@@ -169,7 +181,7 @@ TEST_F(PeerGateTest, HearsTheFirstAnswerOfEveryStart) {
     bool sent = false;
     const bool answered = turns.until([&] {
       ZmqMessage message(text.data(), text.size());
-      if (!sent && gate->open()) sent = requests->send(message);
+      if (!sent && gate->open()) sent = requests->say(message);
       return !heard.empty() && heard.back() == text;
     });
     handler.join();
@@ -210,7 +222,7 @@ TEST_F(PeerGateTest, HearsAllAnswersOfHandlersThatStartTogether) {
       const bool all_busy = busy == kHandlers;
       for (; gate->open() && !all_busy && sent < heard.size() + 20; ++sent) {
         ZmqMessage message("request", 7);
-        if (!requests->send(message)) break;
+        if (!requests->say(message)) break;
       }
       return all_busy && heard.size() == sent;
     });

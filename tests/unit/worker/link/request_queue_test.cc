@@ -11,28 +11,34 @@
 namespace m2 {
 namespace {
 
-class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protected RequestQueueUser {
+class RequestQueueTest : public testing::Test,
+                         protected PushSocketUser,
+                         protected RequestQueueUser {
  protected:
-  void zmq_message(ZmqSocket&, std::shared_ptr<ZmqMessage>&, bool) override {}
-  void zmq_writable(ZmqSocket&) override { queue->flush(); }
+  void push_writable() override { queue->flush(); }
+  void push_peers_changed() override { queue->flush(); }
+  void push_peer_gone(PeerId, std::vector<PushMessage>& unsent) override {
+    for (auto each = unsent.rbegin(); each != unsent.rend(); ++each)
+      queue->put_back(*each, nullptr);
+  }
   bool may_pass() const override { return may; }
   void emptied() override { ++emptied_count; }
-  void passed(ConnectionId id, QueuedKind kind, Owed*) override {
-    passed_ids.emplace_back(id, kind == QueuedKind::kNotice);
+  void passed(const Passed& message) override {
+    passed_ids.emplace_back(message.id, message.kind == QueuedKind::kNotice);
   }
-  void credits_void(ConnectionId id) override { void_ids.push_back(id); }
-  void expired(ConnectionId id, bool notice) override {
+  void credits_void(ConnectionId id, bool) override { void_ids.push_back(id); }
+  void expired(ConnectionId id, bool notice, bool) override {
     expired_ids.emplace_back(id, notice);
     if (on_expired) on_expired();
   }
 
   void SetUp() override {
-    auto opened =
-        ZmqSocket::open(turns.loop, turns.context, ZmqKind::kPush, {.send_mark = 0}, *this);
-    ASSERT_TRUE(opened.ok()) << opened.message();
-    push = std::move(opened).value();
     test::Listener listener = test::listen_tcp();
     endpoint = listener.endpoint;
+    auto opened = PushSocket::open(turns.loop, turns.context,
+                                   {.endpoint = endpoint, .send_mark = 0, .guarded = true}, *this);
+    ASSERT_TRUE(opened.ok()) << opened.message();
+    push = std::move(opened).value();
     ASSERT_TRUE(push->adopt(endpoint, std::move(listener.fd)).ok());
     make(100, 60'000);
   }
@@ -66,7 +72,7 @@ class RequestQueueTest : public testing::Test, protected ZmqSocketUser, protecte
 
   test::Turns turns;
   std::string endpoint;
-  std::unique_ptr<ZmqSocket> push;
+  std::unique_ptr<PushSocket> push;
   std::unique_ptr<RequestQueue> queue;
   zmq::context_t peer_context{1};
   zmq::socket_t peer{peer_context, ZMQ_PULL};
@@ -151,6 +157,24 @@ TEST_F(RequestQueueTest, NothingOvertakesWhatWaits) {
   EXPECT_EQ(queue->size(), 2u);
   queue->flush();
   EXPECT_EQ(receive(2), (std::vector<std::string>{"1", "2"}));
+}
+
+// What a handler that has gone never had comes before all that waits, in its order, for no longer
+// than the oldest may wait.
+TEST_F(RequestQueueTest, WhatComesBackIsFirst) {
+  may = false;
+  EXPECT_TRUE(submit(3));
+  for (const ConnectionId id : {2, 1}) {
+    const std::string text = std::to_string(id);
+    PushMessage message{id, QueuedKind::kRequest, ZmqMessage(text.data(), text.size())};
+    queue->put_back(message, nullptr);
+  }
+  EXPECT_EQ(queue->put_back_ids(), (std::vector<ConnectionId>{1, 2}));
+  EXPECT_TRUE(queue->withdraw(2));
+  may = true;
+  peer.connect(endpoint);
+  EXPECT_EQ(receive(2), (std::vector<std::string>{"1", "3"}));
+  EXPECT_TRUE(queue->put_back_ids().empty());
 }
 
 TEST_F(RequestQueueTest, RefusesBeyondItsBoundAndKeepsNothingOfIt) {

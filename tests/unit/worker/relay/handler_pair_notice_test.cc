@@ -82,6 +82,29 @@ TEST_F(HandlerPairNoticeTest, AReplyThatCrossesTheDeathOfItsWorkerBringsNoSecond
   EXPECT_EQ(receive(*handler), zero.request(6));  // nothing else was in between
 }
 
+// Of connections that ended as was agreed nobody is told, also when their worker dies.
+TEST_F(HandlerPairNoticeTest, NobodyIsToldOfThoseThatParted) {
+  constexpr uint64_t kParted = 256;  // as many as one word has
+  open();
+  Worker one(turns, directory, 1, 1001);
+  add(one);
+  auto handler = start_handler();
+  warm_up(one, *handler);
+  for (uint64_t number = 1; number <= kParted + 1; ++number) ASSERT_TRUE(one.submit(number));
+  receive(*handler, kParted + 1);
+  for (uint64_t number = 1; number <= kParted; ++number) one.link->forget(one.id(number));
+  ASSERT_TRUE(one.submit(300));  // behind that word
+  EXPECT_EQ(receive(*handler), one.request(300));
+  one.link.reset();
+  pair->remove_worker(one.name);
+  std::vector<std::string> notices = {one.notice(kParted + 1), one.notice(300)};
+  EXPECT_EQ(receive(*handler, 2), notices);
+  Worker other(turns, directory, 0, 1002);
+  add(other);
+  ASSERT_TRUE(other.submit(6));
+  EXPECT_EQ(receive(*handler), other.request(6));
+}
+
 // The worker's own notice, of which the dead worker's list must not make a second one.
 TEST_F(HandlerPairNoticeTest, ANoticeThatWaitedWhenItsWorkerDiedIsTheOnlyOne) {
   open();

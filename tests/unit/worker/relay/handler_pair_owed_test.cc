@@ -43,7 +43,8 @@ TEST_F(HandlerPairOwedTest, RefusesWhatTheGoneHandlerHadAndKeepsTheRest) {
   ASSERT_TRUE(turns.until([&] {
     while (auto text = receive_text(handler->requests)) received.push_back(*text);
     return received.size() + zero.refused.size() == kCount;
-  }));
+  })) << received.size()
+      << " received, " << zero.refused.size() << " refused";
   EXPECT_GE(zero.refused.size(), 5u);
   EXPECT_GT(received.size(), 0u);
   for (const auto& [id, why] : zero.refused) {
