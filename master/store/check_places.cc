@@ -110,7 +110,7 @@ class Places {
     }
     for (const ListenerRow& row : config_.listeners) {
       const std::string path = unix_path(row.address);
-      if (path.empty() || climbs(path)) continue;
+      if (path.empty() || path.back() == '/' || climbs(path)) continue;
       check_socket(at_cell("listener", row.id, "address", row.address), path, true);
     }
     // Last: of a folder whose name has been told already nothing is left to say.

@@ -180,6 +180,7 @@ def status_of(place):
 # 1024 can be listened on.
 def test_privileged(deployment, root, workers):
     low = low_port()
+    deployment.give_database_to_root()
     deployment.configure({"/": dir_()}, listeners=[listener("unix:/run/web"),
                                                    listener("127.0.0.1", low)])
     deployment.give_away()

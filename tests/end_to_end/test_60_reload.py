@@ -272,9 +272,11 @@ def test_hup_at_odd_moments(deployment):
 
 
 # Goal: what cannot change while running is refused with a line that names it; all else goes on.
-@pytest.mark.parametrize("column, value", [("chroot", "/tmp"), ("pid_file", "/run/other.pid")])
+@pytest.mark.parametrize("column, value", [("chroot", "other"), ("pid_file", "/run/other.pid")])
 def test_unchangeable(deployment, column, value):
     deployment.configure()
+    for name in ("logs", "run", "www"):
+        os.makedirs(deployment.path(f"other/{name}"))
     with Server(deployment, workers=1) as server:
         deployment.sql(f"UPDATE server SET {column} = '{value}'")
         before = server.log()

@@ -131,9 +131,10 @@ def test_bad_configurations(deployment, workers):
         deployment.sql("UPDATE route SET target_type = 'hander' WHERE path = '/h'")
         assert "hander" in refused(server)
         unchanged(server, client, before)
+        os.mkdir(deployment.path("closed"), 0o555)
         deployment.sql("UPDATE route SET target_type = 'handler' WHERE path = '/h'",
-                       "UPDATE handler SET send_spec = 'ipc://nowhere/x'")
-        assert "cannot listen on ipc://nowhere/x" in refused(server)
+                       "UPDATE handler SET send_spec = 'ipc://closed/x'")
+        assert "cannot listen on ipc://closed/x" in refused(server)
         unchanged(server, client, before)
         deployment.sql("UPDATE handler SET send_spec = 'ipc://run/h-q'",
                        "UPDATE server SET pid_file = '/run/other.pid'")
