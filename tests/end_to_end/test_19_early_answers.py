@@ -1,5 +1,5 @@
-"""Answers that are given before the request is read whole, and bytes behind a request that are none:
-whoever is to be closed is told so, whoever is not is served."""
+"""Answers that are given before the request is read whole, and bytes behind a request that are none
+of the next: whoever is to be closed is told so, whoever is not is served."""
 
 import shutil
 import socket
@@ -59,8 +59,8 @@ CASES = [("/none", 404, SIZE), ("/files/index.html", 405, SIZE), ("/refused", 50
 PARTS = ["half of the body", "all at once", "head and body", "head alone"]
 
 
-# Goal: an answer says that it is the last exactly if the connection ends behind it (RFC 9112 9.6):
-# otherwise the client's next request, which may be on its way, is answered. Method: answers of
+# Goal: an answer says that it is the last if and only if the connection ends behind it (RFC 9112
+# 9.6): otherwise the client's next request, which may be on its way, is answered. Method: answers of
 # every target, before, within and behind bodies of both framings.
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
