@@ -1,5 +1,5 @@
-"""Answers that are given before the request is read whole, and bytes behind a request that are none:
-whoever is to be closed is told so, whoever is not is served."""
+"""Answers that are given before the request is read whole, and bytes behind a request that are none
+of the next: whoever is to be closed is told so, whoever is not is served."""
 
 import shutil
 import socket
@@ -59,17 +59,17 @@ CASES = [("/none", 404, SIZE), ("/files/index.html", 405, SIZE), ("/refused", 50
 PARTS = ["half of the body", "all at once", "head and body", "head alone"]
 
 
-# Goal: an answer says that it is the last exactly if the connection ends behind it (RFC 9112 9.6):
-# otherwise the client's next request, which may be on its way, is answered. Method: answers of
-# every target, before, within and behind bodies of both framings.
+# Goal: an answer says that it is the last if and only if the connection ends behind it (RFC 9112
+# 9.6): otherwise the client's next request, which may be on its way, is answered. Method: answers
+# of every target, before, within and behind bodies of both framings.
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("path, status, size", CASES,
-                         ids=[f"{path[1:].replace('/', '-')}-{status}" for path, status, _ in CASES])
+                         ids=[f"{case[0][1:].replace('/', '-')}-{case[1]}" for case in CASES])
 def test_last_or_not(site, path, status, size, chunked, parts):
     deployment, _ = site
-    needs_all = path in ("/h", "/p/hello", "/p/silent", "/queue") and (status != 500 or chunked)
-    if needs_all and parts in ("half of the body", "head alone"):
+    whole = path in ("/h", "/p/hello", "/p/silent", "/queue") and (status != 500 or chunked)
+    if whole and parts in ("half of the body", "head alone"):
         pytest.skip("is answered behind the whole body")
     field = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{field}\r\n\r\n".encode()

@@ -71,7 +71,8 @@ def script(exchange, head):
 @pytest.fixture(scope="module")
 def site():
     with Deployment() as deployment, Backend(script) as backend:
-        deployment.configure({"/": proxy(backend.port), "/dir/": dir_()})
+        deployment.configure({"/": proxy(backend.port), "/dir/": dir_()},
+                             settings={"proxy.idle_ms": 15000})
         server = Server(deployment, workers=1)
         server.backend = backend
         yield server

@@ -1,5 +1,5 @@
-"""What handlers say of a connection, in whatever state it is: it does what the pages say or nothing,
-the worker lives, and others are served."""
+"""What handlers say of a connection, in whatever state it is: it does what the pages say or else
+nothing, the worker lives, and others are served."""
 
 import base64
 import contextlib
@@ -96,7 +96,7 @@ def unread(site, client):
 
 
 # Each state: a function that brings a client there, and one that goes on from there and looks at
-# all that it gets. After the latter the client is between two requests, or its connection has ended.
+# all that it gets. After the latter the client is between two requests, or its connection ends.
 
 def idle(site):
     return site.known()

@@ -63,7 +63,9 @@ class Clients {
   // nullptr: no client of this worker has this id.
   Connection* find(ConnectionId id) const { return ids_.find(id); }
   // An id that this worker can have given out.
-  bool may_be_ours(ConnectionId id) const { return id_source_.may_have_given(id, loop_.since_epoch()); }
+  bool may_be_ours(ConnectionId id) const {
+    return id_source_.may_have_given(id, loop_.since_epoch());
+  }
   size_t count() const { return count_; }
   // visit(Connection&) must not close it.
   template <typename Visit>

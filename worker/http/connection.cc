@@ -162,7 +162,8 @@ std::string_view Connection::take_head(std::string_view bytes) {
   }
   switch (exchange.parser.parse(all, exchange.head_)) {
     case ParseState::kIncomplete:
-      if (are_blank_lines(all) && all.back() == '\n' && exchange.output.empty()) {
+      // It is as idle as it was behind its last request.
+      if (served_ && are_blank_lines(all) && all.back() == '\n' && exchange.output.empty()) {
         clients_.release_exchange(std::move(exchange_));
         state_ = State::kIdle;
         return {};

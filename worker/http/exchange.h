@@ -62,8 +62,8 @@ class ClientStream {
   virtual void note(int status, std::string_view line) = 0;
   // It will be.
   virtual bool is_told(const void* pair) const = 0;
-  // It has not taken handler.output_bytes of earlier messages. Whether one more of this size may wait
-  // all the same: handlers may send much at once, and only time tells who is slow.
+  // It has not taken handler.output_bytes of earlier messages. Whether one more of this size may
+  // wait all the same: handlers may send much at once, and only time tells who is slow.
   virtual bool takes_burst(uint64_t message_bytes) = 0;
   // Messages of this handler were dropped because the client does not take what it is owed.
   virtual void note_dropped(const HandlerRow& handler, OutputQueue::Dropped dropped) = 0;
@@ -219,7 +219,7 @@ class Exchange {
   std::string_view host_name_;
   std::string host_copy_;  // host_name_, once the generation may go before the exchange
   uint64_t answer_body_bytes_ = 0;
-  uint64_t lost_bytes_ = 0;  // were to be sent when the client was gone
+  uint64_t lost_bytes_ = 0;   // were to be sent when the client was gone
   uint64_t burst_bytes_ = 0;  // above handler.output_bytes, as Clients counts them
   double burst_since_ = 0;    // 0: there are none
   std::shared_ptr<ToldHandler> credits_to_;

@@ -87,10 +87,11 @@ void BackendPool::note_long_wait() {
   const double now = loop().now();
   if (now - long_wait_at_s_ < kLongWaitPauseS) return;
   long_wait_at_s_ = now;
-  log_warn(name() + ": no answer on a new connection for " + std::to_string(kLongWaitMs) +
-           " ms: it is slow, or serves few connections at a time and others hold it (idle ones of a "
-           "worker are closed after proxy.idle_ms=" +
-           std::to_string(limits_.idle_ms) + ")");
+  log_warn(
+      name() + ": no answer on a new connection for " + std::to_string(kLongWaitMs) +
+      " ms: it is slow, or serves few connections at a time and others hold it (idle ones of a "
+      "worker are closed after proxy.idle_ms=" +
+      std::to_string(limits_.idle_ms) + ")");
 }
 
 void BackendPool::link_idle(BackendConnection& connection) {

@@ -303,6 +303,27 @@ TEST_F(ConnectionTest, DeadlinesEndWhatDoesNotMove) {
   }
 }
 
+// Method: a client goes on sending behind a request that waits; at last its socket takes no more.
+TEST_F(ConnectionTest, WhatNobodyReadsIsReadForSoLongOnly) {
+  source.whole->hold = true;
+  connect();
+  say("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string more(64 * 1024, 'x');
+  size_t sent = 0;
+  while (sent < 64 << 20) {
+    const ssize_t count = ::send(client.get(), more.data(), more.size(), MSG_NOSIGNAL);
+    if (count < 0) break;
+    sent += static_cast<size_t>(count);
+    turns();
+  }
+  EXPECT_GT(sent, 8u << 20);
+  EXPECT_LT(sent, 16u << 20);
+  source.whole->answer();
+  turns();
+  EXPECT_TRUE(has(heard(), "HTTP/1.1 200 OK"));
+  EXPECT_EQ(source.whole->started, 1);
+}
+
 TEST_F(ConnectionTest, TooManyClientsAreToldSo) {
   use({{"limits.connections", "1"}});
   connect();
