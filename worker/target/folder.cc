@@ -18,7 +18,7 @@ namespace m2 {
 namespace {
 
 // Up to here one send() of memory costs less than a head and a sendfile(), however little memory
-// bandwidth there is; the copy of a larger one costs more where neighbours use it up (docs/files.md).
+// bandwidth there is; a larger copy costs more where neighbours use that up (docs/files.md).
 constexpr off_t kInlineBytes = 32 * 1024;
 // Up to here the content is part of the tag.
 constexpr off_t kTaggedBytes = 256 * 1024;
