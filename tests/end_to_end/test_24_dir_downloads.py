@@ -48,6 +48,34 @@ def replace(path):
     os.rename(path + ".new", path)
 
 
+# Goal: around the size up to which files are sent from memory, and far above it, each answer is the
+# same: whole, HEAD, a range, several, one that ends the connection, and the next on the connection.
+@pytest.mark.parametrize("size", [16 << 10, (32 << 10) - 1, 32 << 10, (32 << 10) + 1, 100 << 10,
+                                  (256 << 10) + 1, 1 << 20])
+def test_sizes(deployment, size):
+    content = os.urandom(size)
+    path = deployment.write("www/f", content)
+    os.utime(path, (1e9, 1e9))
+    deployment.configure({"/": dir_()})
+    with Server(deployment, workers=1) as server, server.client() as client:
+        for _ in range(2):
+            whole = client.request(path="/f")
+            assert whole.body == content
+            head = client.request("HEAD", "/f")
+            assert head.body == b"" and head.headers == {**whole.headers,
+                                                         "date": head.headers["date"]}
+            part = client.request(path="/f", headers={"Range": f"bytes=5-{size - 7}"})
+            assert (part.status, part.body) == (206, content[5:size - 6])
+            parts = client.request(path="/f", headers={"Range": f"bytes=0-0,{size - 1}-"})
+            assert parts.status == 206 and parts.body.count(b"Content-Range: bytes ") == 2
+            assert client.request(path="/f", headers={
+                "If-None-Match": whole.headers["etag"]}).status == 304
+        last = client.request(path="/f", headers={"Connection": "close"})
+        assert last.body == content and last.headers["connection"] == "close"
+        assert client.is_closed()
+        assert {line[8] for line in server.wait_access(11)[:1]} == {size}
+
+
 # Goal: a download shows one state of the file: the one it began with, whole, or it ends early.
 # Method: a client that reads slowly; the file is changed in every way once the head is out.
 @pytest.mark.parametrize("change, whole", [

@@ -128,6 +128,7 @@ class Connection final : private ClientStream, private Deadline {
   void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) override;
   void enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
                     uint64_t length) override;
+  void hold_output() override { exchange_->output_held = true; }
   void answer_complete() override;
   void answer_broken(std::string_view why) override;
   void abandon(std::string_view why) override;

@@ -44,7 +44,7 @@ size_t Connection::send_now(std::string_view bytes) {
 void Connection::enqueue(std::string_view bytes, std::shared_ptr<const void> owner) {
   if (doomed_ || state_ == State::kClosed) return;
   exchange_->output.add(bytes, std::move(owner));
-  output_waits();
+  if (!exchange_->output_held) output_waits();
 }
 
 void Connection::enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
@@ -55,7 +55,7 @@ void Connection::enqueue_file(std::shared_ptr<const SentFile> file, uint64_t off
     return;
   }
   exchange_->output.add_file(std::move(file), offset, length);
-  output_waits();
+  if (!exchange_->output_held) output_waits();
 }
 
 // A target may be in the middle of using the exchange: the end comes when the turn is over.

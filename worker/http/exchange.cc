@@ -107,7 +107,7 @@ void Exchange::reset() {
   clear_buffer(input);
   clear_buffer(later);
   wakes_at = write_until = body_until = 0;
-  write_watched = owes_continue = false;
+  write_watched = owes_continue = output_held = false;
   head_.clear();
   base_ = nullptr;
   body_ = {};

@@ -34,6 +34,9 @@ class ClientStream {
   virtual void enqueue(std::string_view bytes, std::shared_ptr<const void> owner) = 0;
   virtual void enqueue_file(std::shared_ptr<const SentFile> file, uint64_t offset,
                             uint64_t length) = 0;
+  // What is enqueued from now on leaves with answer_complete(), which comes within this call: head
+  // and file in one go, and nobody waits for a socket that most of the time takes both.
+  virtual void hold_output() = 0;
   virtual void answer_complete() = 0;
   virtual void answer_broken(std::string_view why) = 0;
   // Ends it at once; what has not left is lost. Not within Target::start(), and by a responder only
@@ -194,6 +197,7 @@ class Exchange {
   int64_t write_flushed = 0;
   int64_t write_in_kernel = 0;
   bool write_watched = false;
+  bool output_held = false;
   bool owes_continue = false;  // the client waits for 100 Continue
   double body_until = 0;       // Deadlines::seconds() until which a pause may last; 0: not begun
 

@@ -35,7 +35,7 @@ void answer_whole(Exchange& exchange, const std::shared_ptr<CachedFile>& file, b
   const std::string_view fields = exchange.connection_field();
   exchange.set_status(200);
   if (exchange.is_head() || in_future || !fields.empty() || !file->body_inline) [[unlikely]] {
-    // Queued, not sent: head and file leave together.
+    exchange.client().hold_output();
     exchange.client().enqueue(head_of_whole(*file, date, in_future, fields), nullptr);
     if (!exchange.is_head()) enqueue_body(exchange, file, 0, file->size());
     return exchange.complete();
@@ -92,6 +92,7 @@ void answer_parts(Exchange& exchange, const std::shared_ptr<CachedFile>& file,
 void answer_ranges(Exchange& exchange, const std::shared_ptr<CachedFile>& file,
                    const std::vector<ByteRange>& ranges, bool in_future) {
   exchange.set_status(206);
+  exchange.client().hold_output();
   if (ranges.size() > 1) {
     answer_parts(exchange, file, ranges, in_future);
     return exchange.complete();

@@ -17,8 +17,11 @@
 namespace m2 {
 namespace {
 
-// Up to here one send() of memory costs less than a head and a sendfile().
-constexpr off_t kInlineBytes = 256 * 1024;
+// Up to here one send() of memory costs less than a head and a sendfile(), however little memory
+// bandwidth there is; a larger copy costs more where neighbours use that up (docs/files.md).
+constexpr off_t kInlineBytes = 32 * 1024;
+// Up to here the content is part of the tag.
+constexpr off_t kTaggedBytes = 256 * 1024;
 constexpr size_t kHeadBytes = 512;  // about what a head takes in the cache
 // File times move in steps of the kernel's tick: a change right after our read may not show.
 constexpr int64_t kRacyNs = 50'000'000;
@@ -191,10 +194,12 @@ Folder::Look Folder::describe(std::string path, OwnedFd fd, ContentCoding coding
   file->checked_turn = loop_.turn();
   file->checked_at = loop_.now();
   std::string body;
-  file->body_inline = file->seen.st_size <= kInlineBytes &&
+  const bool tagged = file->seen.st_size <= kTaggedBytes &&
                       cache_->has_room_for(static_cast<size_t>(file->size()) + kHeadBytes) &&
                       file->read_body(body);
-  file->etag = make_etag(*file, body);
+  // Whose next change may not show is not sent from the file: it would have the tag of this one.
+  file->body_inline = tagged && (file->seen.st_size <= kInlineBytes || file->racy);
+  file->etag = make_etag(*file, tagged ? &body : nullptr);
   prepare_head({settings_.cache_ttl_s, settings_.precompressed}, *file);
   if (file->body_inline) {
     file->answer.append(body);
@@ -220,15 +225,15 @@ std::string Folder::type_of(std::string_view path) const {
 // nanoseconds, which file it is, the time of the last change of any kind, which nobody can set, and
 // the content of a small one. A large one whose times may not show its next change has another tag
 // at each look.
-std::string Folder::make_etag(const CachedFile& file, std::string_view body) {
+std::string Folder::make_etag(const CachedFile& file, const std::string* body) {
   const struct stat& seen = file.seen;
   uint64_t state = mixed(0, static_cast<uint64_t>(seen.st_mtim.tv_nsec));
   state = mixed(state, static_cast<uint64_t>(nanoseconds(seen.st_ctim)));
   state = mixed(state, seen.st_ino);
   state = mixed(state, seen.st_dev);
   state = mixed(state, static_cast<uint64_t>(file.coding));
-  if (file.body_inline) {
-    state = mixed(state, body);
+  if (body != nullptr) {
+    state = mixed(state, std::string_view(*body));
   } else if (file.racy) {
     state = mixed(state, ++racy_number_);
   }

@@ -67,7 +67,7 @@ class Folder {
   bool still_true(CachedFile& file) const;
   void look_for_siblings(CachedFile& plain) const;
   std::string type_of(std::string_view path) const;
-  std::string make_etag(const CachedFile& file, std::string_view body);
+  std::string make_etag(const CachedFile& file, const std::string* body);  // nullptr: too large
 
   Loop& loop_;
   const FolderSettings settings_;
