@@ -200,6 +200,7 @@ std::vector<RouteTarget> load_routes(ReadContext& context, Config& config) {
     RouteRow& route = routes.emplace_back();
     route.id = row.id();
     route.path = row.text("path");
+    route.timeout_ms = row.time_ms("timeout_ms");
     const std::optional<TargetKind> kind = target_kind(row.text("target_type"));
     const std::optional<int64_t> target = row.reference("target_id");
     if (!kind) {
