@@ -39,8 +39,9 @@ def test_routes(deployment, workers):
     def configure(long):
         source = deployment.source({path: handler(timeout_ms=600)
                                     for path in ("/", "/long", "/short")})
-        source = source.replace("'/long': target0", f"'/long': Route('/long', target0, timeout_ms={long})")
-        source = source.replace("'/short': target0", "'/short': Route('/short', target0, timeout_ms=100)")
+        for path, timeout_ms in (("/long", long), ("/short", 100)):
+            route = f"Route({path!r}, target0, timeout_ms={timeout_ms})"
+            source = source.replace(f"{path!r}: target0", f"{path!r}: {route}")
         deployment.write("config.py", source)
         m2sh("config", "-db", deployment.database, "-config", deployment.path("config.py"))
         deployment.give_away()

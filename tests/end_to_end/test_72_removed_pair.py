@@ -35,8 +35,8 @@ def test_port(deployment, workers):
 
 
 # Goal: a pair that comes back while an answer is due goes on with the handlers that are connected,
-# at once, and takes new ones; the answer arrives; so in each worker, whether the answer is due there
-# or not. Method: a held poll, removed and back, several times.
+# at once, and takes new ones; the answer arrives; so in each worker, whether the answer is due
+# there or not. Method: a held poll, removed and back, several times.
 def test_back_while_due(deployment, workers):
     with_pair = {"/": dir_(), "/h": handler()}
     deployment.configure(with_pair)
