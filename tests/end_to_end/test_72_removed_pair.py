@@ -54,8 +54,10 @@ def test_back_while_due(deployment, workers):
                 for worker in server.workers():
                     [client] = server.clients_of(worker, 1)
                     assert client.request(path=f"/h/{round}").body == b"first"
-            with Answering(deployment, lambda request: http("second")) as second:
-                wait_until(lambda: server.get("/h").body == b"second", "a handler that is new")
+            with Answering(deployment, lambda request: http("second")) as second, \
+                    server.client() as asks:  # one that stays: no notices
+                wait_until(lambda: asks.request(path="/h").body == b"second",
+                           "a handler that is new")
                 assert second.seen
             first.send(first.seen[0].id, http("late but whole"))
             assert poll.answer().body == b"late but whole"
