@@ -116,8 +116,8 @@ Result<std::shared_ptr<const Generation>> Generation::build(uint64_t number, con
     for (const RouteRow& route : row.routes) {
       Status added = host->map.add(route.path, static_cast<uint32_t>(host->routes.size()));
       if (!added.ok()) return std::move(added).in("route row " + std::to_string(route.id));
-      host->routes.push_back(
-          {targets[static_cast<size_t>(route.kind)].at(route.target), route.path, host.get()});
+      host->routes.push_back({targets[static_cast<size_t>(route.kind)].at(route.target), route.path,
+                              host.get(), route.timeout_ms});
     }
     Status added =
         generation->host_map_.add(row.matching, static_cast<uint32_t>(generation->hosts_.size()));

@@ -28,6 +28,7 @@ struct Route {
   std::shared_ptr<Target> target;
   std::string pattern;  // as configured
   const Host* host = nullptr;
+  uint32_t timeout_ms = kAsSetting;  // of its handlers' answers; else the pair's
 };
 
 struct Host {

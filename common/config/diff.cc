@@ -93,7 +93,8 @@ void compare_routes(const Config& before, const Config& after, Words& words) {
     const auto found = old_routes.find(key);
     if (found == old_routes.end()) {
       ++added;
-    } else if (content_of(before, *found->second) != content_of(after, *route)) {
+    } else if (found->second->timeout_ms != route->timeout_ms ||
+               content_of(before, *found->second) != content_of(after, *route)) {
       ++changed;
     }
   }

@@ -80,6 +80,7 @@ void write_route(JsonWriter& json, const RouteRow& row) {
   put(json, "path", row.path);
   put(json, "kind", kKinds[static_cast<size_t>(row.kind)]);
   put(json, "target", row.target);
+  put(json, "timeout_ms", row.timeout_ms);
 }
 
 void write_host(JsonWriter& json, const HostRow& row) {
@@ -127,6 +128,8 @@ void write_handler(JsonWriter& json, const HandlerRow& row) {
   put(json, "slow_clients", kSlowClients[static_cast<size_t>(row.slow_clients)]);
   put(json, "replies", kReplies[static_cast<size_t>(row.replies)]);
   put(json, "websocket", kContracts[static_cast<size_t>(row.websocket)]);
+  put(json, "timeout_ms", row.timeout_ms);
+  put(json, "grace_ms", row.grace_ms);
 }
 
 void write_mimetype(JsonWriter& json, const MimeRow& row) {
@@ -191,6 +194,7 @@ RouteRow read_route(element from, Status& status) {
   row.path = members.text("path");
   row.kind = static_cast<TargetKind>(members.choice("kind", kKinds));
   row.target = members.number<uint32_t>("target");
+  row.timeout_ms = members.number<uint32_t>("timeout_ms");
   return row;
 }
 
@@ -256,6 +260,8 @@ HandlerRow read_handler(element from, Status& status) {
   row.slow_clients = static_cast<SlowClients>(members.choice("slow_clients", kSlowClients));
   row.replies = static_cast<Replies>(members.choice("replies", kReplies));
   row.websocket = static_cast<WebSocketContract>(members.choice("websocket", kContracts));
+  row.timeout_ms = members.number<uint32_t>("timeout_ms");
+  row.grace_ms = members.number<uint32_t>("grace_ms");
   return row;
 }
 

@@ -52,6 +52,9 @@ struct ProxyRow {
   bool operator==(const ProxyRow&) const = default;
 };
 
+// A time of a handler or route that is that of the setting.
+inline constexpr uint32_t kAsSetting = UINT32_MAX;
+
 struct HandlerRow {
   int64_t id = 0;
   std::string send_spec;
@@ -63,6 +66,8 @@ struct HandlerRow {
   SlowClients slow_clients = SlowClients::kClose;
   Replies replies = Replies::kSub;
   WebSocketContract websocket = WebSocketContract::kFrames;
+  uint32_t timeout_ms = kAsSetting;  // handler.timeout
+  uint32_t grace_ms = kAsSetting;    // handler.grace_ms
   bool operator==(const HandlerRow&) const = default;
 };
 
@@ -70,7 +75,8 @@ struct RouteRow {
   int64_t id = 0;
   std::string path;  // literal prefix, then an optional pattern from the first '(' on
   TargetKind kind = TargetKind::kDir;
-  uint32_t target = 0;  // index into Config::dirs, proxies or handlers
+  uint32_t target = 0;               // index into Config::dirs, proxies or handlers
+  uint32_t timeout_ms = kAsSetting;  // of handlers: before that of the pair
 };
 
 struct HostRow {

@@ -210,6 +210,7 @@ std::vector<RouteTarget> load_routes(ReadContext& context, Config& config) {
     route.id = row.id();
     route.path = row.text("path");
     warn_of_no_effect(context, row, "reversed");
+    route.timeout_ms = row.time_ms("timeout_ms");
     const std::optional<TargetKind> kind = target_kind(row.text("target_type"));
     const std::optional<int64_t> target = row.reference("target_id");
     if (!kind) {

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "common/check.h"
+#include "common/config/model.h"
 #include "common/utf8.h"
 
 namespace m2 {
@@ -170,6 +171,12 @@ int64_t RowReader::number(std::string_view column, int64_t least, int64_t most) 
   }
   context_.findings.error(place(column), expected);
   return least;
+}
+
+uint32_t RowReader::time_ms(std::string_view column) {
+  constexpr int64_t kDayMs = 24 * 3600 * 1000;
+  const int64_t value = number(column, -1, kDayMs);
+  return value < 0 ? kAsSetting : static_cast<uint32_t>(value);
 }
 
 std::string RowReader::place(std::string_view column) const {

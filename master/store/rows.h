@@ -49,6 +49,8 @@ class RowReader {
   std::string text(std::string_view column);
   // A finding, and least: not a whole number from least to most; NULL without a default.
   int64_t number(std::string_view column, int64_t least, int64_t most);
+  // Milliseconds; NULL, or -1: kAsSetting.
+  uint32_t time_ms(std::string_view column);
 
   // Where a cell of this row is, for findings about its meaning.
   std::string place(std::string_view column) const;

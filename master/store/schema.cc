@@ -20,6 +20,8 @@ constexpr Column later(Column column) {
 
 // "": a number that has no default must be set.
 constexpr std::string_view kNone;
+// A time that a setting has for all.
+constexpr std::string_view kOfSetting = "-1";
 
 constexpr Column kServer[] = {
     number("id", kNone),
@@ -51,6 +53,7 @@ constexpr Column kHost[] = {
 constexpr Column kRoute[] = {
     number("id", kNone),        text("path"),        number("host_id", kNone),
     number("target_id", kNone), text("target_type"), later(number("reversed", "0")),
+    later(number("timeout_ms", kOfSetting)),
 };
 
 constexpr Column kDirectory[] = {
@@ -81,6 +84,8 @@ constexpr Column kHandler[] = {
     later(text("slow_clients", "close")),
     later(text("replies", "sub")),
     later(text("websocket", "frames")),
+    later(number("timeout_ms", kOfSetting)),
+    later(number("grace_ms", kOfSetting)),
 };
 
 constexpr Column kSetting[] = {number("id", kNone), text("key"), text("value")};

@@ -124,6 +124,8 @@ HandlerRow read_handler(RowReader& row, Findings& findings) {
   } else if (websocket != "frames" && !websocket.empty()) {
     findings.error(row.place("websocket"), "must be \"frames\" or \"messages\"");
   }
+  handler.timeout_ms = row.time_ms("timeout_ms");
+  handler.grace_ms = row.time_ms("grace_ms");
   return handler;
 }
 
@@ -135,6 +137,9 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
   };
   const auto contract = [](const HandlerRow& row) {
     return row.websocket == WebSocketContract::kFrames ? "frames" : "messages";
+  };
+  const auto time = [](uint32_t ms) {
+    return ms == kAsSetting ? std::string("-1") : std::to_string(ms);
   };
   const auto raw = [](const HandlerRow& row) { return row.raw_payload ? "1" : "0"; };
   const auto compare = [&](std::string_view column, std::string_view a, std::string_view b) {
@@ -152,7 +157,9 @@ void check_same_pair(const HandlerRow& first, const HandlerRow& second, Findings
          compare("protocol", format(first), format(second)) &&
          compare("slow_clients", name_of(first.slow_clients), name_of(second.slow_clients)) &&
          compare("replies", name_of(first.replies), name_of(second.replies)) &&
-         compare("websocket", contract(first), contract(second)));
+         compare("websocket", contract(first), contract(second)) &&
+         compare("timeout_ms", time(first.timeout_ms), time(second.timeout_ms)) &&
+         compare("grace_ms", time(first.grace_ms), time(second.grace_ms)));
 }
 
 void load_handlers(ReadContext& context, Index& index, std::vector<HandlerRow>& handlers) {

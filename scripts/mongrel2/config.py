@@ -47,7 +47,8 @@ class _Row:
                 raise ConfigError(f"{self}: {spec.name}= is missing")
             if str(spec.type) == "str" and not isinstance(value, str):
                 raise ConfigError(f"{self}: {spec.name}={value!r} must be text, in quotes")
-            if str(spec.type) == "int":
+            optional = str(spec.type) == "Optional[int]" and value is not None
+            if str(spec.type) == "int" or optional:
                 self._check_integer(spec.name, value)
 
     def _check_integer(self, name: str, value: Any) -> None:
@@ -123,6 +124,8 @@ class Handler(_Row):
     slow_clients: str = "close"
     replies: str = "sub"
     websocket: str = "frames"
+    timeout_ms: Optional[int] = None  # None: the settings handler.timeout and handler.grace_ms
+    grace_ms: Optional[int] = None
     _title = "send_spec"
 
 
@@ -152,12 +155,14 @@ Target = Union[Dir, Proxy, Handler]
 
 @dataclass(eq=False)
 class Route(_Row):
-    """A path, perhaps with a pattern in parentheses, and what answers there."""
+    """A path, perhaps with a pattern in parentheses, and what answers there; within timeout_ms, if
+    it is a Handler: before its own and the setting's."""
 
     path: str
     target: Target
     reversed: int = 0
     host: Optional[Host] = field(default=None, repr=False)
+    timeout_ms: Optional[int] = None
     _title = "path"
 
     def check(self) -> None:
@@ -187,7 +192,7 @@ class Host(_Row):
         self.matching = self.matching or self.name
         routes = self.routes
         if isinstance(routes, Mapping):
-            routes = [Route(path, target) for path, target in routes.items()]
+            routes = [self._route(path, target) for path, target in routes.items()]
         elif not isinstance(routes, (list, tuple)):
             raise ConfigError(f"{self}: routes={routes!r} must be a dict of path to target")
         self.routes = Children(self, "host", Route, routes)
@@ -196,6 +201,13 @@ class Host(_Row):
         object.__setattr__(self, name, value)
         if name == "server" and value is not None:
             value.hosts.add(self)
+
+    def _route(self, path: str, target: Any) -> Route:
+        if not isinstance(target, Route):
+            return Route(path, target)
+        if target.path != path:
+            raise ConfigError(f"{self}: the route at {path!r} has the path {target.path!r}")
+        return target
 
 
 @dataclass(eq=False)

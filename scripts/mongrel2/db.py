@@ -28,13 +28,14 @@ DEFAULTS: Dict[str, Row] = {
                    error_log_level=2, proxy_protocol=0),
     "listener": dict(server_id=0, address="", port=0, proxy_protocol=0, mode="0660"),
     "host": dict(server_id=0, maintenance=0, name="", matching=""),
-    "route": dict(path="", reversed=0, host_id=0, target_id=0, target_type=""),
+    "route": dict(path="", reversed=0, host_id=0, target_id=0, target_type="",
+                  timeout_ms=None),
     "directory": dict(base="", index_file="", default_ctype="", cache_ttl=0,
                       listing=0, precompressed=0),
     "proxy": dict(addr="", port=0, balance="round_robin"),
     "handler": dict(send_spec="", send_ident="", recv_spec="", recv_ident="", raw_payload=0,
                     protocol="json", replies="sub", slow_clients="close",
-                    websocket="frames"),
+                    websocket="frames", timeout_ms=None, grace_ms=None),
     "setting": dict(key="", value=""),
     "log": dict(who="", what="", location="", happened_at="", how="", why=""),
 }
@@ -219,11 +220,12 @@ class _Writer:
             config.Dir: ("dir", "base index_file default_ctype cache_ttl listing precompressed"),
             config.Proxy: ("proxy", "addr port balance"),
             config.Handler: ("handler", "send_spec send_ident recv_spec recv_ident raw_payload "
-                             "protocol replies slow_clients websocket"),
+                             "protocol replies slow_clients websocket timeout_ms "
+                             "grace_ms"),
         }[type(target)]
         if id(target) not in self._targets:
             self._targets[id(target)] = self._insert(TARGET_TABLES[kind], target, columns)
-        self._insert("route", route, "path reversed", host_id=host_id, target_type=kind,
+        self._insert("route", route, "path reversed timeout_ms", host_id=host_id, target_type=kind,
                      target_id=self._targets[id(target)])
 
     def _insert(self, table: str, item: Any, columns: str, **more: Any) -> int:

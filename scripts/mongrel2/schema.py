@@ -47,7 +47,9 @@ TABLES = {
         protocol TEXT DEFAULT 'json',
         replies TEXT DEFAULT 'sub',
         slow_clients TEXT DEFAULT 'close',
-        websocket TEXT DEFAULT 'frames'""",
+        websocket TEXT DEFAULT 'frames',
+        timeout_ms INTEGER,
+        grace_ms INTEGER""",
     "proxy": """
         id INTEGER PRIMARY KEY,
         addr TEXT,
@@ -67,7 +69,8 @@ TABLES = {
         reversed BOOLEAN DEFAULT 0,
         host_id INTEGER,
         target_id INTEGER,
-        target_type TEXT""",
+        target_type TEXT,
+        timeout_ms INTEGER""",
     "setting": """
         id INTEGER PRIMARY KEY,
         key TEXT,

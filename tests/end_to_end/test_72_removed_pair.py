@@ -35,8 +35,8 @@ def test_port(deployment, workers):
 
 
 # Goal: a pair that comes back while an answer is due goes on with the handlers that are connected,
-# at once, and takes new ones; the answer arrives; so in each worker, whether the answer is due there
-# or not. Method: a held poll, removed and back, several times.
+# at once, and takes new ones; the answer arrives; so in each worker, whether the answer is due
+# there or not. Method: a held poll, removed and back, several times.
 def test_back_while_due(deployment, workers):
     with_pair = {"/": dir_(), "/h": handler()}
     deployment.configure(with_pair)
@@ -54,8 +54,10 @@ def test_back_while_due(deployment, workers):
                 for worker in server.workers():
                     [client] = server.clients_of(worker, 1)
                     assert client.request(path=f"/h/{round}").body == b"first"
-            with Answering(deployment, lambda request: http("second")) as second:
-                wait_until(lambda: server.get("/h").body == b"second", "a handler that is new")
+            with Answering(deployment, lambda request: http("second")) as second, \
+                    server.client() as asks:  # one that stays: no notices
+                wait_until(lambda: asks.request(path="/h").body == b"second",
+                           "a handler that is new")
                 assert second.seen
             first.send(first.seen[0].id, http("late but whole"))
             assert poll.answer().body == b"late but whole"

@@ -466,7 +466,7 @@ void Link::did_they_return() {
 
 void Link::overdue(ConnectionId id, Overdue cause) {
   if (cause == Overdue::kLate) {
-    const std::string_view why = "no answer within handler.timeout";
+    const std::string_view why = "no answer within handler.timeout, or its timeout_ms";
     queue_->withdraw(id);
     drops_.timeout(id, why);
     return user_.request_refused(*this, id, why, kTooLate);

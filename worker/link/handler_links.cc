@@ -82,7 +82,7 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings, const Curve
   marks_.grace_ms = number("handler.grace_ms");
   marks_.handlers_ms = number("upgrade.handlers_ms");
   socket_settings_.take(settings);
-  idents_.clear();
+  changes_.clear();
   returning_.clear();
   for (auto& [key, entry] : entries_) {
     entry.wanted = false;
@@ -121,7 +121,7 @@ Result<std::shared_ptr<HandlerLink>> HandlerLinks::link(const HandlerRow& row) {
     if (!taken_up.ok()) return taken_up;
   }
   // Rows that share both specs are one pair, with the ident of the first.
-  if (!entry.wanted) idents_.emplace_back(link, row.recv_ident);
+  if (!entry.wanted) changes_.push_back({link, row.recv_ident, limits_for(row)});
   entry.wanted = true;
   return link;
 }
@@ -152,20 +152,25 @@ std::string HandlerLinks::key_of(const HandlerRow& row) const {
   return row.send_spec + ' ' + row.recv_spec;
 }
 
+HandlerLinkOptions HandlerLinks::limits_for(const HandlerRow& row) const {
+  HandlerLinkOptions limits;
+  limits.send_mark = marks_.send_mark;
+  limits.recv_mark = marks_.recv_mark;
+  limits.queue_max = marks_.queue_max;
+  limits.wait_ms = marks_.wait_ms;
+  limits.timeout_ms = row.timeout_ms == kAsSetting ? marks_.timeout_ms : row.timeout_ms;
+  limits.grace_ms = row.grace_ms == kAsSetting ? marks_.grace_ms : row.grace_ms;
+  limits.handlers_ms = marks_.handlers_ms;
+  return limits;
+}
+
 HandlerLinkOptions HandlerLinks::options_for(const HandlerRow& row) {
-  HandlerLinkOptions options;
+  HandlerLinkOptions options = limits_for(row);
   options.send_spec = row.send_spec;
   options.recv_spec = row.recv_spec;
   options.replies = row.replies;
   options.recv_ident = row.recv_ident;
-  options.send_mark = marks_.send_mark;
-  options.recv_mark = marks_.recv_mark;
-  options.queue_max = marks_.queue_max;
-  options.wait_ms = marks_.wait_ms;
-  options.timeout_ms = marks_.timeout_ms;
   options.curve_secret = marks_.curve_secret;
-  options.grace_ms = marks_.grace_ms;
-  options.handlers_ms = marks_.handlers_ms;
   options.told = &told_;
   options.told_as = tag_of(key_of(row));
   options.worker_id = first_connection_id(place_.slot, place_.incarnation);
@@ -215,13 +220,13 @@ void HandlerLinks::commit() {
     Status listens = link->listen_again(std::move(options));
     if (!listens.ok()) log_error(std::move(listens).in("handler pair").message());
   }
-  for (const auto& [link, ident] : idents_) {
-    link->commit_move();
-    link->set_recv_ident(ident);
-    link->set_limits(marks_);
+  for (const Change& change : changes_) {
+    change.link->commit_move();
+    change.link->set_recv_ident(change.recv_ident);
+    change.link->set_limits(change.limits);
   }
   tell_left();
-  idents_.clear();
+  changes_.clear();
   offers_.clear();
   for (auto it = entries_.begin(); it != entries_.end();) {
     // Whoever still waits for an answer keeps it alive.
@@ -232,7 +237,7 @@ void HandlerLinks::commit() {
 
 void HandlerLinks::abort() {
   if (zap_) zap_->allow(allowed_);
-  idents_.clear();
+  changes_.clear();
   returning_.clear();
   offers_.clear();
   std::erase_if(entries_, [](const auto& item) { return item.second.link.expired(); });

@@ -69,6 +69,7 @@ class HandlerLinks {
   std::string key_of(const HandlerRow& row) const;
   HandlerLinkOptions options_for(const HandlerRow& row);
   void tell_left();
+  HandlerLinkOptions limits_for(const HandlerRow& row) const;
   OwnedFd take_offer(const std::string& endpoint);
 
   Loop& loop_;
@@ -84,8 +85,13 @@ class HandlerLinks {
   std::map<std::string, Entry> entries_;
   bool behind_relay_ = false;
   SocketSettings socket_settings_;
-  HandlerLinkOptions marks_;                                                  // the settings part
-  std::vector<std::pair<std::shared_ptr<HandlerLink>, std::string>> idents_;  // to set at commit
+  HandlerLinkOptions marks_;  // the settings part
+  struct Change {             // of a pair that goes on, at the commit
+    std::shared_ptr<HandlerLink> link;
+    std::string recv_ident;
+    HandlerLinkOptions limits;
+  };
+  std::vector<Change> changes_;
   // Removed pairs that come back with the commit.
   std::vector<std::pair<std::shared_ptr<HandlerLink>, HandlerLinkOptions>> returning_;
 };

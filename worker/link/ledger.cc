@@ -34,12 +34,12 @@ void Owed::begin_anew() {
   if (ledger_ == nullptr || begun_) return;
   since_ = ledger_->loop_.now();
   unlink();
-  Ledger::append(ledger_->waiting_, *this);
+  Ledger::append(ledger_->waiting_list(*this), *this);
 }
 
 Ledger::~Ledger() {
   if (destroyed_ != nullptr) *destroyed_ = true;
-  for (Owed* list : {&waiting_, &begun_}) {
+  for (Owed* list : lists()) {
     while (list->next_ != nullptr && list->next_ != list) {
       Owed& owed = *list->next_;
       owed.unlink();
@@ -65,9 +65,31 @@ void Ledger::add(Owed& owed, ConnectionId id, uint64_t number) {
   owed.since_ = loop_.now();
   owed.lost_at_ = 0;
   owed.begun_ = owed.gone_ = false;
-  append(waiting_, owed);
+  append(waiting_list(owed), owed);
   ++size_;
-  if (timeout_s_ > 0 && !late_timer_.active()) watch_late();
+  const double timeout_s = owed.timeout_ms_ == kAsSetting ? timeout_s_ : owed.timeout_ms_ / 1000.0;
+  if (timeout_s == 0) return;
+  if (!late_timer_.active() || owed.since_ + timeout_s < late_at_) watch_late();
+}
+
+Owed& Ledger::waiting_list(const Owed& owed) {
+  return owed.timeout_ms_ == kAsSetting ? waiting_ : timed_[owed.timeout_ms_];
+}
+
+std::vector<Owed*> Ledger::lists() {
+  std::vector<Owed*> all{&waiting_, &begun_};
+  for (auto& [timeout_ms, list] : timed_) all.push_back(&list);
+  return all;
+}
+
+// visit(list, seconds) for each list whose entries can be late.
+template <typename Visit>
+void Ledger::each_late(Visit visit) {
+  const auto look = [&visit](Owed& list, double timeout_s) {
+    if (timeout_s != 0 && list.next_ != nullptr && list.next_ != &list) visit(list, timeout_s);
+  };
+  look(waiting_, timeout_s_);
+  for (auto& [timeout_ms, list] : timed_) look(list, timeout_ms / 1000.0);
 }
 
 void Ledger::set_limits(uint32_t timeout_ms, uint32_t grace_ms) {
@@ -76,30 +98,40 @@ void Ledger::set_limits(uint32_t timeout_ms, uint32_t grace_ms) {
   watch_late();
 }
 
-// The oldest is the first to be late. A timer that finds nothing to do costs less than moving it
-// with every request.
+// The oldest of a list is the first of it to be late. A timer that finds nothing to do costs less
+// than moving it with every request.
 void Ledger::watch_late() {
   late_timer_.stop();
-  if (timeout_s_ == 0 || waiting_.next_ == nullptr || waiting_.next_ == &waiting_) return;
-  const double left = waiting_.next_->since_ + timeout_s_ - loop_.now();
-  late_timer_.start<&Ledger::late>(loop_, std::max(left, 0.0), 0.0, this);
+  late_at_ = 0;
+  each_late([this](const Owed& list, double timeout_s) {
+    const double at = list.next_->since_ + timeout_s;
+    if (late_at_ == 0 || at < late_at_) late_at_ = at;
+  });
+  if (late_at_ == 0) return;
+  late_timer_.start<&Ledger::late>(loop_, std::max(late_at_ - loop_.now(), 0.0), 0.0, this);
 }
 
 void Ledger::late() {
   std::vector<ConnectionId> ids;
-  while (waiting_.next_ != &waiting_ && waiting_.next_->since_ + timeout_s_ <= loop_.now()) {
-    Owed& owed = *waiting_.next_;
-    ids.push_back(owed.id_);
-    owed.unlink();
-    append(begun_, owed);  // not to be told twice
-  }
+  each_late([&](Owed& list, double timeout_s) {
+    while (list.next_ != &list && list.next_->since_ + timeout_s <= loop_.now()) {
+      Owed& owed = *list.next_;
+      ids.push_back(owed.id_);
+      owed.unlink();
+      append(begun_, owed);  // not to be told twice
+    }
+  });
+  // Times of routes that are no more.
+  std::erase_if(timed_, [](const auto& item) {
+    return item.second.next_ == nullptr || item.second.next_ == &item.second;
+  });
   watch_late();
   tell(ids, LedgerUser::Overdue::kLate);
 }
 
 template <typename Visit>
 void Ledger::for_each(Visit visit) {
-  for (Owed* list : {&waiting_, &begun_}) {
+  for (Owed* list : lists()) {
     if (list->next_ == nullptr) continue;
     for (Owed* owed = list->next_; owed != list; owed = owed->next_) visit(*owed);
   }
@@ -160,8 +192,8 @@ void Ledger::torn(uint64_t last, std::vector<ConnectionId> also) {
   tell(also, LedgerUser::Overdue::kTorn);
 }
 
-bool Ledger::owes(uint64_t last) const {
-  for (const Owed* list : {&waiting_, &begun_}) {
+bool Ledger::owes(uint64_t last) {
+  for (const Owed* list : lists()) {
     if (list->next_ == nullptr) continue;
     for (const Owed* owed = list->next_; owed != list; owed = owed->next_) {
       if (owed->number_ != 0 && owed->number_ <= last) return true;
@@ -173,7 +205,7 @@ bool Ledger::owes(uint64_t last) const {
 void Ledger::watch_lost() {
   lost_timer_.stop();
   double first = 0;
-  for (Owed* list : {&waiting_, &begun_}) {
+  for (Owed* list : lists()) {
     if (list->next_ == nullptr) continue;
     for (Owed* owed = list->next_; owed != list; owed = owed->next_) {
       if (owed->lost_at_ != 0 && (first == 0 || owed->lost_at_ < first)) first = owed->lost_at_;
@@ -185,7 +217,7 @@ void Ledger::watch_lost() {
 
 void Ledger::lost() {
   std::vector<ConnectionId> ids;
-  for (Owed* list : {&waiting_, &begun_}) {
+  for (Owed* list : lists()) {
     if (list->next_ == nullptr) continue;
     for (Owed* owed = list->next_; owed != list; owed = owed->next_) {
       if (owed->lost_at_ == 0 || owed->lost_at_ > loop_.now()) continue;

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
+#include "common/config/model.h"
 #include "common/loop.h"
 #include "proto/handler/connection_id.h"
 #include "worker/link/peer_id.h"
@@ -23,6 +25,8 @@ class Owed {
   Owed(const Owed&) = delete;
   Owed& operator=(const Owed&) = delete;
 
+  // Its own time for the first of the answer, before it is added; kAsSetting: the ledger's.
+  void set_timeout(uint32_t timeout_ms) { timeout_ms_ = timeout_ms; }
   // Answered, refused or cancelled. Possible at any time.
   void settle();
   // Some of the answer is here: handler.timeout means nothing to it any more. If its handlers were
@@ -51,6 +55,7 @@ class Owed {
   bool begun_ = false;
   bool gone_ = false;
   PeerId peer_ = kUnknownPeer;
+  uint32_t timeout_ms_ = kAsSetting;
   double since_ = 0;
   double lost_at_ = 0;  // 0: its handler may be there
 };
@@ -102,7 +107,7 @@ class Ledger {
   void torn(uint64_t last, std::vector<ConnectionId> also);
   size_t size() const { return size_; }
   // Whether the answer to any of the messages up to last is still due.
-  bool owes(uint64_t last) const;
+  bool owes(uint64_t last);
 
  private:
   friend class Owed;
@@ -116,6 +121,10 @@ class Ledger {
   void for_each(Visit visit);
   template <typename HadIt>
   void lose(HadIt had_it);
+  Owed& waiting_list(const Owed& owed);
+  std::vector<Owed*> lists();
+  template <typename Visit>
+  void each_late(Visit visit);
 
   Loop& loop_;
   LedgerUser& user_;
@@ -123,8 +132,12 @@ class Ledger {
   double grace_s_ = 0;
   double returned_at_ = 0;
   size_t size_ = 0;
-  Owed waiting_;  // heads of two lists: nothing came yet, some of the answer came
+  // Heads of lists in order of time. Nothing came yet: with the time of the ledger, or with one of
+  // their own, which are few. Some of the answer came.
+  Owed waiting_;
+  std::map<uint32_t, Owed> timed_;
   Owed begun_;
+  double late_at_ = 0;  // when the timer comes
   TimerWatcher late_timer_;
   TimerWatcher lost_timer_;
   bool* destroyed_ = nullptr;

@@ -1,3 +1,5 @@
+// One class: which pairs, workers and control port there are at any moment follows from the
+// messages of the master, and is decided in one place.
 #include "worker/relay/relay.h"
 
 #include <algorithm>

@@ -48,6 +48,7 @@ void HandlerResponder::attach(Exchange& exchange, std::shared_ptr<HandlerTarget>
   exchange_ = &exchange;
   target_ = std::move(target);
   id_ = exchange.client().id();
+  owed_.set_timeout(exchange.route().timeout_ms);
   handed_over_ = stream_ = false;
   reader_.start(exchange.is_head(), kAnswerHeadMax);
   exchange.set_responder(this);

@@ -156,6 +156,8 @@ bool WebSocketSession::generation_changed(const Generation& generation) {
   const HandlerRow* now = generation.handler(mine.send_spec, mine.recv_spec);
   if (now != nullptr) {
     HandlerRow same = *now;
+    same.timeout_ms = mine.timeout_ms;  // it has its answer
+    same.grace_ms = mine.grace_ms;
     same.id = mine.id;  // rows are counted anew whenever a configuration is loaded
     row_stays_ = same == mine;
   } else {

@@ -106,6 +106,21 @@ TEST_F(LedgerTest, LosesWhatItIsToldByName) {
   EXPECT_EQ(told, (std::vector<std::pair<ConnectionId, Overdue>>{{2, kGone}}));
 }
 
+TEST_F(LedgerTest, KeepsTheOwnTimesOfEntries) {
+  ledger->set_limits(40, 0);
+  std::array<Owed, 5> owed;
+  owed[0].set_timeout(0);
+  owed[1].set_timeout(80);
+  owed[3].set_timeout(10);  // sooner than all that wait already
+  owed[4].set_timeout(10);
+  for (unsigned at = 0; at < 5; ++at) ledger->add(owed[at], at + 1, at + 1);
+  owed[4].answer_came();
+  ASSERT_TRUE(turns.until([&] { return told.size() == 3; }));
+  EXPECT_EQ(told,
+            (std::vector<std::pair<ConnectionId, Overdue>>{{4, kLate}, {3, kLate}, {2, kLate}}));
+  EXPECT_TRUE(ledger->owes(1));  // for ever
+}
+
 TEST_F(LedgerTest, WaitsForEverWithoutALimit) {
   std::array<Owed, 2> owed;
   ledger->set_limits(0, 0);
