@@ -18,6 +18,12 @@ class IdSet {
   bool insert(ConnectionId id);
   void erase(ConnectionId id);
   bool contains(ConnectionId id) const { return !places_.empty() && places_[find(id)] == id; }
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (const ConnectionId id : places_) {
+      if (id != 0) visit(id);
+    }
+  }
   // Both have the same ids_max.
   void swap(IdSet& other);
   size_t size() const { return size_; }

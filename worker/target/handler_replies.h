@@ -43,12 +43,14 @@ class HandlerReplies final : public HandlerLinkUser {
   void do_as_told(HandlerLink& link, const Reply& reply);
   bool is_ours(const HandlerLink& link, ConnectionId id) const;
   void count_bad(HandlerLink& link, std::string_view why);
+  void look_for_cut(HandlerLink& link, std::string_view text);
   void count_late(HandlerLink& link, std::string_view id, size_t bytes);
 
   Clients& clients_;
   Pairs* pairs_ = nullptr;
   DropCounter bad_;
   DropCounter late_;
+  int64_t looked_for_cut_s_ = 0;
 };
 
 }  // namespace m2
