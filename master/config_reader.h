@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/descriptor_kinds.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
 #include "common/status.h"
@@ -31,6 +32,7 @@ struct Reading {
   std::optional<Plan> plan;    // none: refused
   OwnedFd image;               // sealed; the master never looks into it
   std::string jail;            // what the reader said it had (JailBook::judge)
+  DescriptorCounts given{};    // what it was born with
 
   // The first error, for a verdict of one line.
   std::string first_error() const;
