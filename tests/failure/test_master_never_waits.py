@@ -146,8 +146,8 @@ def test_log_process_is_replaced(deployment):
         assert server.stop() == 0
 
 
-# Goal: a start that is refused ends, too. Method: stderr is full before it begins; one has errors in
-# its configuration, the other one finds its port taken.
+# Goal: a start that is refused ends, too. Method: stderr is full before it begins; one has errors
+# in its configuration, the other one finds its port taken.
 @pytest.mark.parametrize("fault", ["configuration", "port"])
 def test_refused_start_ends(deployment, fault):
     deployment.configure({"/": dir_()}, settings={"server.daemonize": 0})
