@@ -124,6 +124,7 @@ void Supervisor::look_after_log() {
   if (setup_.log_process == nullptr) return;
   const std::optional<unsigned> delay_ms = setup_.log_process->died(setup_.jails);
   if (!delay_ms) return;
+  if (*delay_ms == 0) return start_log();  // before anybody has more to say
   log_restart_.start<&Supervisor::start_log>(loop_, *delay_ms / 1000.0, 0, this);
 }
 
