@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <span>
 
 #include "common/owned_fd.h"
 #include "common/seccomp_filter.h"
@@ -27,8 +28,8 @@ template <typename Visitor, typename Report>
 void visit_fields(Visitor& visitor, Report& report) {
   visitor.one("role", report.role);
   visitor.one("pid", report.pid);
-  visitor.three("uid", report.uids);
-  visitor.three("gid", report.gids);
+  visitor.several("uid", report.uids);
+  visitor.several("gid", report.gids);
   visitor.one("groups", report.groups);
   visitor.one("root_device", report.root_device);
   visitor.one("root_inode", report.root_inode);
@@ -42,6 +43,7 @@ void visit_fields(Visitor& visitor, Report& report) {
   visitor.one("landlock", report.landlock);
   visitor.one("dumpable", report.dumpable);
   visitor.one("core_bytes", report.core_bytes);
+  visitor.several("descriptors", report.descriptors);
 }
 
 struct Writer {
@@ -53,9 +55,9 @@ struct Writer {
     word(name);
     text += '=' + std::to_string(value);
   }
-  void three(std::string_view name, const std::array<uint64_t, 3>& values) {
-    one(name, values[0]);
-    text += ',' + std::to_string(values[1]) + ',' + std::to_string(values[2]);
+  void several(std::string_view name, std::span<const uint64_t> values) {
+    one(name, values.front());
+    for (const uint64_t value : values.subspan(1)) text += ',' + std::to_string(value);
   }
   std::string text;
 };
@@ -78,11 +80,11 @@ struct Reader {
     expect("=");
     number(value);
   }
-  void three(std::string_view name, std::array<uint64_t, 3>& values) {
-    one(name, values[0]);
-    for (const size_t at : {1, 2}) {
+  void several(std::string_view name, std::span<uint64_t> values) {
+    one(name, values.front());
+    for (uint64_t& value : values.subspan(1)) {
       expect(",");
-      number(values[at]);
+      number(value);
     }
   }
   std::string_view rest;
@@ -117,7 +119,8 @@ Status look_at_capabilities(JailReport& report) {
   }
   for (unsigned number = 0; number < kCapabilities; ++number) {
     const int bounding = ::prctl(PR_CAPBSET_READ, number, 0, 0, 0);
-    if (bounding < 0) break;  // the kernel knows no more of them
+    if (bounding < 0 && errno == EINVAL) break;  // the kernel knows no more of them
+    if (bounding < 0) return Status::from_errno("jail: PR_CAPBSET_READ", errno);
     report.bounding |= uint64_t{bounding == 1} << number;
     const int ambient = ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, number, 0, 0);
     report.ambient |= uint64_t{ambient == 1} << number;
@@ -144,6 +147,9 @@ Result<JailReport> look_at_jail(JailRole role, unsigned landlock) {
   report.dumpable = ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0;
   report.seccomp = our_filter_answers();
   report.landlock = landlock;
+  const Result<DescriptorCounts> open = count_own_descriptors();
+  if (!open.ok()) return Status::error("jail: " + open.message());
+  report.descriptors = open.value();
   return report;
 }
 
@@ -157,7 +163,7 @@ Result<JailReport> read_jail_report(std::string_view text) {
   JailReport report;
   Reader reader{.rest = text};
   visit_fields(reader, report);
-  const bool known = report.role <= static_cast<uint64_t>(JailRole::kResolver);
+  const bool known = report.role <= static_cast<uint64_t>(JailRole::kLog);
   if (!reader.good || !reader.rest.empty() || !known) {
     return Status::error("the report of a jail is not well formed");
   }
@@ -180,6 +186,13 @@ struct Differences {
   }
   void capabilities(uint64_t asked, uint64_t has, const std::string& set) {
     add((has & ~asked) != 0, set + " capabilities " + hex(has & ~asked) + " remain");
+  }
+  void descriptors(const DescriptorCounts& asked, const DescriptorCounts& has) {
+    for (size_t kind = 0; kind < kDescriptorKinds; ++kind) {
+      add(has[kind] > asked[kind], std::to_string(has[kind]) + " descriptors of kind \"" +
+                                       kDescriptorKindNames[kind] + "\" are open, " +
+                                       std::to_string(asked[kind]) + " were given");
+    }
   }
   std::string text;
 };
@@ -205,6 +218,7 @@ std::string weaker_than_asked(const JailReport& asked, const JailReport& has) {
                                                " instead of " + std::to_string(asked.landlock));
   found.add(has.dumpable > asked.dumpable, "others of its user may trace it");
   found.add(has.core_bytes > asked.core_bytes, "it may leave core files");
+  found.descriptors(asked.descriptors, has.descriptors);
   return found.text;
 }
 

@@ -8,11 +8,12 @@
 #include <string>
 #include <string_view>
 
+#include "common/descriptor_kinds.h"
 #include "common/status.h"
 
 namespace m2 {
 
-enum class JailRole : uint8_t { kWorker, kRelay, kConfigReader, kResolver };
+enum class JailRole : uint8_t { kWorker, kRelay, kConfigReader, kResolver, kLog };
 
 struct JailReport {
   uint64_t role = 0;  // a JailRole
@@ -34,6 +35,7 @@ struct JailReport {
   uint64_t landlock = 0;  // ABI version in force; 0: none
   uint64_t dumpable = 0;
   uint64_t core_bytes = 0;  // RLIMIT_CORE, hard
+  DescriptorCounts descriptors{};
   bool operator==(const JailReport&) const = default;
 };
 

@@ -89,6 +89,8 @@ constexpr int kSendFiles[] = {SCMP_SYS(sendfile)};
 constexpr int kUploads[] = {SCMP_SYS(flock),     SCMP_SYS(fchmod),    SCMP_SYS(unlink),
                             SCMP_SYS(unlinkat),  SCMP_SYS(pwrite64),  SCMP_SYS(ftruncate),
                             SCMP_SYS(fallocate), SCMP_SYS(fdatasync), SCMP_SYS(fsync)};
+// The end of a line that broke off is taken back.
+constexpr int kLogFiles[] = {SCMP_SYS(ftruncate)};
 // The private endpoints between workers and the relay.
 constexpr int kListen[] = {SCMP_SYS(bind), SCMP_SYS(listen)};
 constexpr int kNames[] = {SCMP_SYS(bind), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(statfs),
@@ -129,8 +131,9 @@ constexpr int kFatal[] = {
 
 using Calls = std::span<const int>;
 constexpr Calls kWorkerCalls[] = {kTraffic, kSendFiles, kProcess, kReadFiles, kUploads, kListen};
-constexpr Calls kRelayCalls[] = {kTraffic, kProcess, kReadFiles};
+constexpr Calls kRelayCalls[] = {kTraffic, kProcess, kReadFiles, kLogFiles};
 constexpr Calls kReaderCalls[] = {kTraffic, kProcess, kReadFiles, kDatabase, kNames};
+constexpr Calls kLogCalls[] = {kTraffic, kProcess, kReadFiles, kLogFiles};
 constexpr Calls kResolverCalls[] = {kTraffic, kProcess, kReadFiles, kSealed, kNames};
 
 // ---- the table
@@ -166,6 +169,10 @@ constexpr JailRules kResolverRules = {
               .sockets = kUnixStreams | kTcpStreams | kNameService,
               .executable_memory = true}};
 
+// Its file is handed to it, and so is each new one.
+constexpr JailRules kLogRules = {.name = "log",
+                                 .calls = {.allowed = kLogCalls, .fatal = kFatal, .sockets = 0}};
+
 }  // namespace
 
 const JailRules& jail_rules(JailRole role) {
@@ -178,6 +185,8 @@ const JailRules& jail_rules(JailRole role) {
       return kReaderRules;
     case JailRole::kResolver:
       return kResolverRules;
+    case JailRole::kLog:
+      return kLogRules;
   }
   CHECK(false);
   return kWorkerRules;

@@ -26,7 +26,7 @@ struct JailRules {
 
 const JailRules& jail_rules(JailRole role);
 
-// "worker", "relay", "config reader", "resolver".
+// "worker", "relay", "config reader", "resolver", "log".
 inline const char* name_of(JailRole role) { return jail_rules(role).name; }
 
 }  // namespace m2

@@ -54,10 +54,19 @@ constexpr unsigned kAskVersion = 1;
 
 Status failed(const std::string& what) { return Status::from_errno("Landlock: " + what, errno); }
 
+// Then a rule for it would allow nothing either. Any other answer (no descriptors, no memory, a
+// disk that fails) is no answer, and without its rule the process would find its files locked for
+// ever.
+bool nobody_gets_there(int error) {
+  return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
+}
+
 Status allow(int ruleset, const LandlockFolder& folder, uint64_t handled) {
   const OwnedFd place(::open(folder.path.c_str(), O_PATH | O_CLOEXEC));
   struct stat facts;
-  if (!place.valid() || ::fstat(place.get(), &facts) != 0) return {};
+  if (!place.valid() || ::fstat(place.get(), &facts) != 0) {
+    return nobody_gets_there(errno) ? Status() : failed(folder.path);
+  }
   BeneathAttributes rule{0, place.get()};
   if ((folder.rights & kMayRead) != 0) rule.allowed |= kReadFile | kReadDir;
   if ((folder.rights & kMayWrite) != 0) {
@@ -75,7 +84,10 @@ Status allow(int ruleset, const LandlockFolder& folder, uint64_t handled) {
 // No process of ours may bind TCP, and port 0 of the loopback is nobody's.
 Status try_out() {
   const OwnedFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!probe.valid()) return {};  // a world without IPv4
+  if (!probe.valid()) {
+    const bool without_ipv4 = errno == EAFNOSUPPORT || errno == EPERM || errno == EACCES;
+    return without_ipv4 ? Status() : failed("try it out");
+  }
   sockaddr_in anywhere{};
   anywhere.sin_family = AF_INET;
   anywhere.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

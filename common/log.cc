@@ -7,10 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <string>
 
+#include "common/in_quotes.h"
+#include "common/log_handover.h"
+#include "common/log_limit.h"
 #include "common/log_writer.h"
 
 namespace m2 {
@@ -112,15 +116,21 @@ void log_in_background() {
   if (const Status started = sink->writer.start(); !started.ok()) log_warn(started.message());
 }
 
+void log_hand_to(OwnedFd channel) {
+  if (sink) sink->writer.hand_to(std::move(channel));
+}
+
 void log_close() {
+  LogLimit::say_left_out(true);
   logger.reset();
   sink.reset();
 }
 
 void log_redirect_all(int fd) {
   log_redirect(fd);
-  ::dup2(fd, STDOUT_FILENO);
-  ::dup2(fd, STDERR_FILENO);
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (::dup2(fd, stream) < 0) log_error(Status::from_errno("redirect a stream", errno).message());
+  }
 }
 
 void log_set_level(LogLevel level) {
@@ -129,9 +139,15 @@ void log_set_level(LogLevel level) {
 
 bool log_enabled(LogLevel level) { return logger && logger->should_log(to_spdlog(level)); }
 
+// Whoever may have chosen a part of the text, no other line is made of it.
 void log_line(LogLevel level, std::string_view text) {
-  if (!logger) return;
-  logger->log(to_spdlog(level), "{}", text);
+  if (!log_enabled(level)) return;
+  LogLimit::say_left_out();
+  if (is_one_line(text)) {
+    logger->log(to_spdlog(level), "{}", text);
+  } else {
+    logger->log(to_spdlog(level), "{}", in_one_line(text));
+  }
   if (const std::string news = sink->writer.news(); !news.empty()) {
     logger->log(spdlog::level::warn, "error log: {}", news);
   }

@@ -1,8 +1,6 @@
 #include "common/log_writer.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -13,7 +11,7 @@
 #include <mutex>
 #include <string>
 
-#include "common/owned_fd.h"
+#include "common/log_file.h"
 
 namespace m2 {
 namespace {
@@ -22,50 +20,12 @@ constexpr std::chrono::seconds kEndLimit(2);
 // Memory that is kept for the next lines.
 constexpr size_t kKeptBytes = 256 * 1024;
 
-// One file, and what became of the lines for it. Used by one thread at a time.
-class LogFile {
- public:
-  explicit LogFile(int fd) : fd_(fd) {}
-
-  // Later it may be closed outside.
-  void keep() {
-    if (fd_ < 0) return;
-    kept_.reset(::fcntl(fd_, F_DUPFD_CLOEXEC, 3));
-    fd_ = kept_.get();
-  }
-  // 0, or the errno.
-  int write(std::string_view text) {
-    if (fd_ < 0) return 0;
-    // The line before it broke off: its rest is lost, the next one shall not hang on to it.
-    const bool torn = torn_;
-    std::string mended;
-    if (torn) text = mended.append("\n").append(text);
-    ssize_t written;
-    do {
-      written = ::write(fd_, text.data(), text.size());
-    } while (written < 0 && errno == EINTR);
-    if (written == static_cast<ssize_t>(text.size())) {
-      torn_ = false;
-      return 0;
-    }
-    const int reason = written < 0 ? errno : ENOSPC;
-    if (written > 0) torn_ = text[static_cast<size_t>(written) - 1] != '\n';
-    return reason;
-  }
-
- private:
-  int fd_;
-  OwnedFd kept_;
-  bool torn_ = false;
-};
-
 }  // namespace
 
 struct LogWriter::Shared {
   struct Batch {
     std::shared_ptr<LogFile> file;
     std::string text;
-    uint64_t lines = 0;
   };
 
   std::mutex mutex;
@@ -83,10 +43,10 @@ struct LogWriter::Shared {
   bool loss_said = false;
   std::atomic<bool> has_news = false;
 
-  void note(int why, uint64_t lines) {
-    if (why != 0) lost += lines;
-    reason = why;
-    const bool news = why != 0 ? !loss_said : lost != 0;
+  void note(LogLoss loss) {
+    lost += loss.lines;
+    reason = loss.reason;
+    const bool news = reason != 0 ? !loss_said : lost != 0;
     if (news) has_news.store(true, std::memory_order_relaxed);
   }
 };
@@ -126,18 +86,22 @@ Status LogWriter::start() {
   return {};
 }
 
+void LogWriter::hand_to(OwnedFd channel) {
+  channel_ = std::make_unique<LogChannel>(std::move(channel));
+}
+
 void LogWriter::write(std::string_view text, uint64_t lines) {
   Shared& shared = *shared_;
-  if (!started_) return shared.note(shared.file->write(text), lines);
+  if (channel_) return shared.note(channel_->write(text));
+  if (!started_) return shared.note(shared.file->write(text));
   {
     const std::lock_guard lock(shared.mutex);
-    if (shared.waiting_bytes + text.size() > kWaitingBytesMax) return shared.note(EAGAIN, lines);
+    if (shared.waiting_bytes + text.size() > kWaitingBytesMax) return shared.note({EAGAIN, lines});
     if (shared.waiting.empty() || shared.waiting.back().file != shared.file) {
-      shared.waiting.push_back({shared.file, std::exchange(shared.spare, {}), 0});
+      shared.waiting.push_back({shared.file, std::exchange(shared.spare, {})});
     }
     Shared::Batch& last = shared.waiting.back();
     last.text += text;
-    last.lines += lines;
     shared.waiting_bytes += text.size();
     if (shared.writing) return;  // it looks again before it sleeps
   }
@@ -145,6 +109,7 @@ void LogWriter::write(std::string_view text, uint64_t lines) {
 }
 
 void LogWriter::redirect(int fd) {
+  if (channel_) return channel_->redirect(fd);
   const auto file = std::make_shared<LogFile>(fd);
   if (keeps_) file->keep();
   const std::lock_guard lock(shared_->mutex);
@@ -177,12 +142,12 @@ void* LogWriter::serve(void* argument) {
     shared.waiting_bytes -= batch.text.size();
     shared.writing = true;
     lock.unlock();
-    const int reason = batch.file->write(batch.text);
+    const LogLoss loss = batch.file->write(batch.text);
     batch.file.reset();
     batch.text.clear();
     lock.lock();
     shared.writing = false;
-    shared.note(reason, batch.lines);
+    shared.note(loss);
     if (batch.text.capacity() <= kKeptBytes) shared.spare = std::move(batch.text);
     if (shared.waiting.empty()) shared.written.notify_one();
   }

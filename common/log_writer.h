@@ -1,6 +1,6 @@
-// Lines for one log file, written by a thread of its own, so that neither a slow disk, a full one
-// nor a reader of stderr that has stopped ever holds up an event loop. What does not fit into the
-// queue, or is not taken by the file, is counted and said.
+// Lines for one log file, written by a thread of its own, or another process, so that neither a
+// slow disk, a full one nor a reader of stderr that has stopped ever holds up an event loop. What
+// does not fit into the queue, or is not taken by the file, is counted and said.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/log_channel.h"
 #include "common/status.h"
 
 namespace m2 {
@@ -26,11 +27,12 @@ class LogWriter {
   LogWriter& operator=(const LogWriter&) = delete;
 
   // From here on write() never waits, and a duplicate of the descriptor is written to. Before it,
-  // and without it, write() writes at once: what the master needs, which forks and so must not have
-  // threads.
+  // and without it, write() writes at once.
   Status start();
-  // text: whole lines, each with its end. One call of write(2) for them, so that lines of several
-  // processes in one file stay whole.
+  // The way of a process that forks, and so must not have threads: from here on another process
+  // writes (log_channel.h). channel: the end for us.
+  void hand_to(OwnedFd channel);
+  // text: whole lines, each with its end, and their number. They stay whole (log_file.h).
   void write(std::string_view text, uint64_t lines);
   // Later lines go to another file, as in the constructor; those before it still to the old one.
   void redirect(int fd);
@@ -43,6 +45,7 @@ class LogWriter {
   struct Shared;
   static void* serve(void* shared);
 
+  std::unique_ptr<LogChannel> channel_;
   std::shared_ptr<Shared> shared_;  // with the thread, which may outlive the writer
   bool keeps_ = false;              // duplicates, from start() on, whatever came of it
   bool started_ = false;

@@ -1,12 +1,12 @@
 #include "master/children.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 #include <utility>
 
 #include "common/log.h"
 #include "common/sealed_memory.h"
+#include "master/endings.h"
 #include "master/spawn.h"
 
 namespace m2 {
@@ -53,7 +53,7 @@ void Child::leave(MessageType how, uint64_t limit_ms) {
 }
 
 void Child::kill() {
-  if (!exit_status_) ::kill(pid_, SIGKILL);
+  if (!exit_status_) kill_child(pid_);
 }
 
 void Child::mark_served(uint64_t generation, double now_s) {
@@ -155,6 +155,7 @@ Status Children::start(Seat& seat) {
                        .keep = {begin.channel.get(), begin.error_log.get(), begin.access_log.get(),
                                 begin.told.get()},
                        .output = begin.error_log.get()};
+  const DescriptorCounts given = given_to(plan);
   Result<pid_t> pid = spawn(plan, [&] {
     return seat.role == Role::kRelay ? kit_.relay_main(std::move(begin))
                                      : kit_.worker_main(std::move(begin));
@@ -162,6 +163,7 @@ Status Children::start(Seat& seat) {
   if (!pid.ok()) return std::move(pid).status();
   seat.child =
       std::make_unique<Child>(*this, loop_, begin, pid.value(), std::move(channel.value().first));
+  seat.child->given = given;
   log_debug(seat.child->name() + " starts as process " + std::to_string(pid.value()));
   user_.child_born(*seat.child);
   return {};
@@ -182,10 +184,9 @@ void Children::Seat::restart_due() {
 void Children::reap() {
   for (const auto& seat : seats_) {
     Child* child = seat->child.get();
-    int status = 0;
     if (child == nullptr || child->exit_status_) continue;
-    if (::waitpid(child->pid_, &status, WNOHANG) != child->pid_) continue;
-    child->exit_status_ = status;
+    child->exit_status_ = take_end(child->pid_);
+    if (!child->exit_status_) continue;
     look_whether_gone(*child);
   }
 }

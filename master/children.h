@@ -45,10 +45,11 @@ class Child final : public ChannelUser {
 
   void mark_served(uint64_t generation, double now_s);
 
-  bool leaving = false;    // told to drain or killed by us: no reason to start another in its place
-  uint64_t serves = 0;     // generation; 0: none yet
-  bool jailed = false;     // has proved that it gave up what it should
-  bool announced = false;  // the relay knows this worker
+  bool leaving = false;  // told to drain or killed by us: no reason to start another in its place
+  uint64_t serves = 0;   // generation; 0: none yet
+  bool jailed = false;   // has proved that it gave up what it should
+  DescriptorCounts given{};  // descriptors
+  bool announced = false;    // the relay knows this worker
   uint64_t connections = 0;  // as it last said
   double served_since_s = 0;
   unsigned silent_looks = 0;  // of the heartbeat watch, since it last said anything

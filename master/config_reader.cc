@@ -1,11 +1,9 @@
 #include "master/config_reader.h"
 
-#include <signal.h>
-#include <sys/wait.h>
-
 #include <utility>
 
 #include "common/sealed_memory.h"
+#include "master/endings.h"
 #include "master/reap.h"
 #include "master/spawn.h"
 
@@ -39,8 +37,8 @@ ConfigReader::ConfigReader(Loop& loop, Body body, std::vector<int> keep, Reading
 
 ConfigReader::~ConfigReader() {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, WNOHANG);
+  kill_child(pid_);
+  forget_end(pid_);
 }
 
 void ConfigReader::start(unsigned limit_ms) {
@@ -58,6 +56,7 @@ Status ConfigReader::fork_child() {
   const OwnedFd child_end = std::move(ends.value().second);
   SpawnPlan plan{.name = "m2-config", .keep = keep_};
   plan.keep.push_back(child_end.get());
+  reading_.given = given_to(plan);
   Result<pid_t> pid = spawn(plan, [&] { return body_(child_end.get()); });
   if (!pid.ok()) return std::move(pid).status();
   pid_ = pid.value();
@@ -143,16 +142,15 @@ void ConfigReader::channel_closed(const std::string& why) {
 }
 
 void ConfigReader::look_whether_ended() {
-  int status = 0;
-  const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
-  if (ended == 0 && ++polls_ < kPollsMax) {
-    ::kill(pid_, SIGKILL);  // without its channel it has nothing left to do
+  const std::optional<int> status = take_end(pid_);
+  if (!status && ++polls_ < kPollsMax) {
+    kill_child(pid_);  // without its channel it has nothing left to do
     return;
   }
-  pid_ = -1;
+  forget_end(std::exchange(pid_, -1));
   if (!verdict_) {
     refuse("the configuration reader gave no verdict: it was " +
-           (ended > 0 ? exit_reason(status) : std::string("still there and was killed")));
+           (status ? exit_reason(*status) : std::string("still there and was killed")));
   }
   finish();
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/descriptor_kinds.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
 #include "common/status.h"
@@ -33,6 +34,7 @@ struct Reading {
   Author author;               // who decides what is in plan; the plan is within his rights
   OwnedFd image;               // sealed; the master never looks into it
   std::string jail;            // what the reader said it had (JailBook::judge)
+  DescriptorCounts given{};    // what it was born with
 
   // All errors, for a verdict of one line; of very many the first.
   std::string errors() const;

@@ -67,12 +67,13 @@ JailReport JailBook::asked_of(JailRole role, const JailReport& has) const {
 }
 
 std::string JailBook::judge(const std::string& name, JailRole role, pid_t pid,
-                            std::string_view report) {
+                            std::string_view report, const DescriptorCounts& given) {
   if (report.empty()) return "it has not said what it has";
   const Result<JailReport> read = read_jail_report(report);
   if (!read.ok()) return read.message();
   const JailReport& has = read.value();
-  const JailReport asked = asked_of(role, has);
+  JailReport asked = asked_of(role, has);
+  asked.descriptors = given;
   put_down({name, static_cast<pid_t>(has.pid),
             name + '\t' + write_jail_report(asked) + '\t' + write_jail_report(has) + '\n'});
   if (pid != 0 && has.pid != static_cast<uint64_t>(pid)) return "it speaks of another process";
@@ -117,6 +118,7 @@ std::string JailBook::shortcomings() const {
 }
 
 void JailBook::remove() {
+  if (quiet_) return;
   const AsJailUser rights(jail_);
   ::unlink(path_.c_str());
 }

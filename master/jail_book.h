@@ -21,12 +21,14 @@ class JailBook {
   static Result<JailBook> open(const Jail& jail, const Origin& origin, std::string path);
 
   // In what the process is weaker than asked; "": in nothing. pid 0: one that may have ended.
-  std::string judge(const std::string& name, JailRole role, pid_t pid, std::string_view report);
+  // given: the descriptors that it was born with.
+  std::string judge(const std::string& name, JailRole role, pid_t pid, std::string_view report,
+                    const DescriptorCounts& given);
   void forget(pid_t pid);
   // Which of the kernel's means are not used, for the log; "": all are.
   std::string shortcomings() const;
   void remove();
-  // An upgrade: the file is another master's, or not yet ours.
+  // An upgrade: the file is another master's, or not yet ours; it is left alone.
   void keep_quiet(bool quiet);
 
  private:

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/config/settings_page.h"
+#include "common/in_quotes.h"
 #include "common/log.h"
 #include "master/arguments.h"
 #include "master/config_child.h"
@@ -29,15 +30,23 @@ namespace {
 constexpr unsigned kReadingMs = 30'000;
 // What a starter grants a daemon beyond the limit of the first generation.
 constexpr unsigned kLauncherGraceMs = 15'000;
+constexpr unsigned kLastWordsS = 2;
+
+// Whoever reads stderr may have stopped: the last words are not worth an end that never comes.
+void limit_last_words() {
+  ::signal(SIGALRM, [](int) { ::_exit(1); });
+  ::alarm(kLastWordsS);
+}
 
 int fail(const std::string& why) {
-  std::fprintf(stderr, "mongrel2: %s\n", why.c_str());
+  limit_last_words();
+  std::fprintf(stderr, "mongrel2: %s\n", in_one_line(why).c_str());
   return 1;
 }
 
 void print_findings(std::FILE* out, const Reading& reading) {
   for (const Reading::Line& line : reading.findings) {
-    std::fprintf(out, "%s: %s\n", line.error ? "error" : "warning", line.text.c_str());
+    std::fprintf(out, "%s: %s\n", line.error ? "error" : "warning", in_one_line(line.text).c_str());
   }
 }
 
@@ -60,17 +69,17 @@ int print_check(const Reading& reading) {
 
 // Descriptors 0, 1 and 2 exist, so that no socket ever takes one of their numbers, and no others: a
 // starter that reads a pipe to its end must not wait for a daemon. (Those below first_to_close are
-// meant for us.) No signal is ignored by habit.
+// meant for us.) One of the three that was closed is /dev/null. No signal is ignored by habit.
 Status tidy_inheritance(unsigned first_to_close) {
   if (::close_range(first_to_close, ~0u, 0) != 0)
     return Status::from_errno("close inherited files", errno);
-  const OwnedFd null(::open("/dev/null", O_RDWR));
-  if (!null.valid()) return Status::from_errno("open /dev/null", errno);
-  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(fd, F_GETFD) < 0 && ::dup2(null.get(), fd) < 0) {
-      return Status::from_errno("open stdout and stderr", errno);
-    }
-  }
+  // The lowest free number is taken each time: those of the three that were closed come first.
+  OwnedFd null;
+  do {
+    (void)null.release();
+    null.reset(::open("/dev/null", O_RDWR));
+    if (!null.valid()) return Status::from_errno("open /dev/null", errno);
+  } while (null.get() <= STDERR_FILENO);
   if (::dup2(null.get(), STDIN_FILENO) < 0) return Status::from_errno("open stdin", errno);
   ::signal(SIGCHLD, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN);
@@ -154,19 +163,19 @@ Status serve_inside(Beginning& begun, Reading first, Post post) {
   }
 
   Result<Logs> logs = open_logs(plan, place, post.foreground);
-  if (!logs.ok()) {
-    if (pid_file) pid_file->remove();
-    return std::move(logs).status();
-  }
+  if (!logs.ok()) return std::move(logs).status();
   log_open("master", logs.value().error.get(), static_cast<LogLevel>(plan.error_log_level));
-  log_beginning(plan, place, pid_file);
 
-  // What is asked of every child from here on.
+  // What is asked of every child from here on; the first one writes our lines.
   Result<JailBook> jails = JailBook::open(place.jail, origin, jail_book_path(pid_path));
-  if (!jails.ok()) {
-    if (pid_file) pid_file->remove();
-    return std::move(jails).status();
+  if (!jails.ok()) return std::move(jails).status();
+  jails.value().keep_quiet(begun.predecessor != nullptr);
+  LogProcess log_process(place.jail);
+  if (Status started = log_process.start(logs.value().error.get(), jails.value()); !started.ok()) {
+    jails.value().remove();
+    return started;
   }
+  log_beginning(plan, place, pid_file);
   if (const std::string without = jails.value().shortcomings(); !without.empty()) log_warn(without);
 
   return supervise(begun, std::move(first),
@@ -182,6 +191,7 @@ Status serve_inside(Beginning& begun, Reading first, Post post) {
                     .notify = std::move(post.notify),
                     .verdict_path = verdict_path(pid_path),
                     .jails = std::move(jails).value(),
+                    .log_process = &log_process,
                     .inherited = std::move(begun.inherited),
                     .pid_file = std::move(pid_file),
                     .take_pid_file = take_pid_file,
@@ -246,6 +256,7 @@ int run(const Arguments& arguments, Program program) {
   Reading first = read_once(read_first, keep, kReadingMs);
   if (arguments.command == Arguments::Command::kCheck) return print_check(first);
   if (!first.plan) {
+    limit_last_words();
     print_findings(stderr, first);
     if (begun.predecessor != nullptr) begun.predecessor->refuse(first.errors());
     return fail("server " + arguments.server + " is not started, because of these errors in " +

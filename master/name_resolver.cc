@@ -1,11 +1,9 @@
 #include "master/name_resolver.h"
 
-#include <signal.h>
-#include <sys/wait.h>
-
 #include <utility>
 
 #include "common/log.h"
+#include "master/endings.h"
 #include "master/spawn.h"
 
 namespace m2 {
@@ -25,8 +23,8 @@ NameResolver::NameResolver(Loop& loop, Body body, std::vector<int> keep, NameRes
 
 NameResolver::~NameResolver() {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, WNOHANG);
+  kill_child(pid_);
+  forget_end(pid_);
 }
 
 void NameResolver::start(int image) {
@@ -38,6 +36,7 @@ void NameResolver::start(int image) {
   SpawnPlan plan{.name = "m2-resolver", .keep = keep_};
   plan.keep.push_back(child_end.get());
   plan.keep.push_back(image);
+  given_ = given_to(plan);
   const Result<pid_t> pid = spawn(plan, [&] { return body_(image, child_end.get()); });
   if (!pid.ok()) return log_error("names are not looked up again: " + pid.message());
   pid_ = pid.value();
@@ -50,7 +49,7 @@ void NameResolver::start(int image) {
 
 void NameResolver::channel_message(Message message) {
   if (message.type == MessageType::kJailed) {
-    jailed_ = user_.resolver_jailed(message.text);
+    jailed_ = user_.resolver_jailed(message.text, given_);
     return;
   }
   const bool found =
@@ -75,12 +74,12 @@ void NameResolver::end() {
   limit_.stop();
   channel_.reset();
   if (polls_++ == 0) {
-    ::kill(pid_, SIGKILL);
+    kill_child(pid_);
     ended_.start<&NameResolver::end>(loop_, 0, kPollS, this);
   }
-  if (::waitpid(pid_, nullptr, WNOHANG) == 0 && polls_ < kPollsMax) return;
+  if (!take_end(pid_) && polls_ < kPollsMax) return;
   ended_.stop();
-  pid_ = -1;
+  forget_end(std::exchange(pid_, -1));
 }
 
 }  // namespace m2

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/descriptor_kinds.h"
 #include "common/loop.h"
 #include "common/owned_fd.h"
 #include "common/treaty/channel.h"
@@ -20,8 +21,8 @@ class NameResolverUser {
  public:
   // Sealed addresses for the workers (common/treaty/addresses.h). Not within start().
   virtual void names_looked_up(OwnedFd addresses) = 0;
-  // Whether it may go on with what it says it has (JailBook::judge).
-  virtual bool resolver_jailed(const std::string& report) = 0;
+  // Whether it may go on with what it says it has, given what it was born with (JailBook::judge).
+  virtual bool resolver_jailed(const std::string& report, const DescriptorCounts& given) = 0;
 
  protected:
   ~NameResolverUser() = default;
@@ -52,6 +53,7 @@ class NameResolver final : private ChannelUser {
   const std::vector<int> keep_;
   NameResolverUser& user_;
   pid_t pid_ = -1;  // -1: none
+  DescriptorCounts given_{};
   bool jailed_ = false;
   unsigned polls_ = 0;  // for its end
   double started_at_s_ = 0;

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "common/in_quotes.h"
+
 namespace m2 {
 namespace {
 
@@ -52,7 +54,10 @@ Notify Notify::from_environment() {
   return notify;
 }
 
-void Notify::ready(const std::string& status) const { send("READY=1\nSTATUS=" + status); }
+// A status is one line: what follows a line end would be a message of its own.
+void Notify::ready(const std::string& status) const {
+  send("READY=1\nSTATUS=" + in_one_line(status));
+}
 
 void Notify::reloading() const {
   timespec now{};
@@ -62,7 +67,7 @@ void Notify::reloading() const {
 }
 
 void Notify::alive(const std::string& status) const {
-  send((watchdog_ms_ != 0 ? "WATCHDOG=1\nSTATUS=" : "STATUS=") + status);
+  send((watchdog_ms_ != 0 ? "WATCHDOG=1\nSTATUS=" : "STATUS=") + in_one_line(status));
 }
 
 void Notify::stopping() const { send("STOPPING=1"); }

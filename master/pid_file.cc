@@ -1,8 +1,10 @@
 #include "master/pid_file.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -62,45 +64,98 @@ bool same_file(const struct stat& a, const struct stat& b) {
 
 Status open_refused(const std::string& shown, int error, const std::string& path) {
   std::string way_out;
-  if (error == ENOENT)
-    way_out = " (make its folder: mkdir -p " + shown.substr(0, shown.find_last_of('/')) + ")";
   if (error == ELOOP) way_out = " (it is a symbolic link; remove it)";
   if (path.empty()) way_out = " (server.pid_file is empty)";
   return Status::error("pid file " + shown + ": " + std::strerror(error) + way_out);
 }
 
+// Root follows no link, since others may put them there. A kernel before 5.6 and a container that
+// does not know the call look at the last name only.
+OwnedFd open_folder_at(const std::string& path) {
+  constexpr int kFlags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  if (::geteuid() != 0) return OwnedFd(::open(path.c_str(), kFlags));
+  open_how how{};
+  how.flags = kFlags;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  OwnedFd folder(
+      static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+  if (folder.valid() || (errno != ENOSYS && errno != EPERM)) return folder;
+  return OwnedFd(::open(path.c_str(), kFlags | O_NOFOLLOW));
+}
+
+Result<OwnedFd> open_folder(const std::string& path, const std::string& shown) {
+  OwnedFd folder = open_folder_at(path);
+  if (folder.valid()) return folder;
+  const int error = errno;
+  std::string way_out;
+  if (error == ENOENT)
+    way_out = " (make its folder: mkdir -p " + shown.substr(0, shown.find_last_of('/')) + ")";
+  if (error == ELOOP || error == ENOTDIR)
+    way_out = " (its folder is a symbolic link, which root does not follow, or a file)";
+  return Status::error("pid file " + shown + ": " + std::strerror(error) + way_out);
+}
+
+Status check_own_file(int fd, const std::string& shown) {
+  struct stat opened {};
+  if (::fstat(fd, &opened) != 0 || !S_ISREG(opened.st_mode) || opened.st_nlink > 1) {
+    return Status::error("pid file " + shown + ": is not a file of its own (remove it)");
+  }
+  if (everybody_may_write(opened)) {
+    return Status::error("pid file " + shown + ": everybody may write to it (remove it)");
+  }
+  return {};
+}
+
 }  // namespace
+
+Status PidFile::open(const std::string& path, const std::string& shown) {
+  const size_t slash = path.find_last_of('/');
+  Result<OwnedFd> folder =
+      open_folder(slash == std::string::npos ? "." : path.substr(0, slash), shown);
+  if (!folder.ok()) return std::move(folder).status();
+  folder_ = std::move(folder).value();
+  name_ = slash == std::string::npos ? path : path.substr(slash + 1);
+  return {};
+}
+
+bool PidFile::is_named() const {
+  struct stat opened {
+  }, named{};
+  return fd_.valid() && ::fstat(fd_.get(), &opened) == 0 &&
+         ::fstatat(folder_.get(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         same_file(opened, named);
+}
 
 Result<PidFile> PidFile::take(const std::string& path, const std::string& shown, int original_root,
                               pid_t predecessor) {
   PidFile file;
-  file.path_ = path;
-  struct stat opened {
-  }, named{};
+  if (Status there = file.open(path, shown); !there.ok()) return there;
+  struct stat opened {};
   // The previous owner may unlink the file between our open and our lock: then once more.
-  for (int attempt = 0; attempt < 5 && !file.fd_.valid(); ++attempt) {
-    OwnedFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
-    if (!fd.valid()) return open_refused(shown, errno, path);
-    if (::fstat(fd.get(), &opened) != 0 || !S_ISREG(opened.st_mode) || opened.st_nlink > 1) {
-      return Status::error("pid file " + shown + ": is not a file of its own (remove it)");
-    }
-    if (everybody_may_write(opened)) {
-      return Status::error("pid file " + shown + ": everybody may write to it (remove it)");
-    }
+  for (int attempt = 0; attempt < 5 && !file.is_named(); ++attempt) {
+    file.fd_.reset(::openat(file.folder_.get(), file.name_.c_str(),
+                            O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
+    const int fd = file.fd_.get();
+    if (fd < 0) return open_refused(shown, errno, path);
+    Status refused = check_own_file(fd, shown);
     struct flock lock = whole_file(F_WRLCK);
-    if (::fcntl(fd.get(), F_SETLK, &lock) != 0) {
-      ::fcntl(fd.get(), F_GETLK, &lock);
-      return still_running(
-          lock.l_type != F_UNLCK && lock.l_pid > 0 ? lock.l_pid : read_pid(fd.get()), shown);
+    if (refused.ok() && ::fcntl(fd, F_SETLK, &lock) != 0) {
+      ::fcntl(fd, F_GETLK, &lock);
+      refused = still_running(lock.l_type != F_UNLCK && lock.l_pid > 0 ? lock.l_pid : read_pid(fd),
+                              shown);
     }
-    if (::stat(path.c_str(), &named) == 0 && same_file(opened, named)) file.fd_ = std::move(fd);
+    if (refused.ok()) continue;
+    file.let_go();  // it is somebody else's
+    return refused;
   }
-  if (!file.fd_.valid())
-    return Status::error("pid file " + shown + ": is being replaced by others");
+  if (!file.is_named()) return Status::error("pid file " + shown + ": is being replaced by others");
 
   long before = read_pid(file.fd_.get());
   if (before == predecessor) before = ::getpid();
-  if (runs_without_lock(before, original_root)) return still_running(before, shown);
+  if (runs_without_lock(before, original_root)) {
+    file.let_go();
+    return still_running(before, shown);
+  }
   if (before != ::getpid()) file.stale_pid_ = before;
   // At once unless the old number is the longer one: whoever reads meanwhile finds one of them, and
   // not an empty file.
@@ -115,11 +170,7 @@ Result<PidFile> PidFile::take(const std::string& path, const std::string& shown,
 }
 
 void PidFile::remove() {
-  struct stat opened {
-  }, named{};
-  const bool ours = fd_.valid() && ::fstat(fd_.get(), &opened) == 0 &&
-                    ::lstat(path_.c_str(), &named) == 0 && same_file(opened, named);
-  if (ours) ::unlink(path_.c_str());
+  if (is_named()) ::unlinkat(folder_.get(), name_.c_str(), 0);
   fd_.reset();
 }
 

@@ -16,13 +16,16 @@ class PidFile {
   // path: inside the folder of the server, shown: the same for people. original_root: a descriptor
   // of the real "/", for /proc. Refused while another server holds it ("Process N is still
   // running, ..."), also one without a lock (Mongrel2 1.x). What a dead one left is replaced.
-  // predecessor: one that has let go of it, whose number does not count; 0: none.
+  // predecessor: one that has let go of it, whose number does not count; 0: none. Root, who makes
+  // the file as himself in a folder of somebody else, follows no link on the way there.
   static Result<PidFile> take(const std::string& path, const std::string& shown, int original_root,
                               pid_t predecessor = 0);
   PidFile(PidFile&&) = default;
   PidFile& operator=(PidFile&&) = default;
+  // Whoever holds it at his end, whatever that is, removes it.
+  ~PidFile() { remove(); }
 
-  // At a clean end. Leaves a file alone that is not ours any more.
+  // Leaves a file alone that is not ours any more.
   void remove();
   // Another process may take it now. It stays as it is until then.
   void let_go() { fd_.reset(); }
@@ -33,7 +36,11 @@ class PidFile {
  private:
   PidFile() = default;
 
-  std::string path_;
+  Status open(const std::string& path, const std::string& shown);
+  bool is_named() const;
+
+  OwnedFd folder_;  // wherever its name leads later
+  std::string name_;
   OwnedFd fd_;
   long stale_pid_ = 0;
 };

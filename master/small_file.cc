@@ -20,7 +20,9 @@ Status replace_file(const std::string& path, std::string_view text, const Jail& 
   const bool written = fd.valid() && ::write(fd.get(), text.data(), text.size()) ==
                                          static_cast<ssize_t>(text.size());
   if (written && ::rename(fresh.c_str(), path.c_str()) == 0) return {};
-  return Status::from_errno(path, errno);
+  Status failed = Status::from_errno(path, errno);
+  if (fd.valid()) ::unlink(fresh.c_str());  // a full disk leaves no half of it
+  return failed;
 }
 
 std::string beside_pid_file(std::string pid_path, std::string_view ending) {

@@ -12,6 +12,8 @@
 #include <cstdio>
 
 #include "common/check.h"
+#include "common/log.h"
+#include "master/endings.h"
 #include "master/reap.h"
 
 namespace m2 {
@@ -44,16 +46,30 @@ void close_all_but(std::vector<int> keep) {
 
 }  // namespace
 
+DescriptorCounts given_to(const SpawnPlan& plan) {
+  std::vector<int> numbers = plan.keep;
+  const bool own = plan.output >= 0;
+  numbers.insert(numbers.end(), {STDIN_FILENO, own ? plan.output : STDOUT_FILENO,
+                                 own ? plan.output : STDERR_FILENO});
+  const Result<DescriptorCounts> counts = count_descriptors(numbers);
+  CHECK(counts.ok());  // they are ours, and open
+  return counts.value();
+}
+
 Result<pid_t> spawn(const SpawnPlan& plan, const std::function<int()>& body) {
   std::fflush(nullptr);
   const pid_t pid = ::fork();
   if (pid < 0) return Status::from_errno("fork " + plan.name, errno);
-  if (pid > 0) return pid;
+  if (pid > 0) {
+    expect_end(pid);
+    return pid;
+  }
+  log_close();  // its descriptor is the master's
   restore_signals();
   ::prctl(PR_SET_NAME, plan.name.c_str(), 0, 0, 0);
   if (plan.output >= 0) {
-    ::dup2(plan.output, STDOUT_FILENO);
-    ::dup2(plan.output, STDERR_FILENO);
+    CHECK(::dup2(plan.output, STDOUT_FILENO) >= 0);
+    CHECK(::dup2(plan.output, STDERR_FILENO) >= 0);
   }
   close_all_but(plan.keep);
   const int status = body();

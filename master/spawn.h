@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/descriptor_kinds.h"
 #include "common/owned_fd.h"
 #include "common/status.h"
 
@@ -18,6 +19,9 @@ struct SpawnPlan {
   std::vector<int> keep;  // descriptors that stay open beside 0, 1 and 2
   int output = -1;        // becomes stdout and stderr of the child; -1: they stay
 };
+
+// What the child of such a plan has open when its body begins.
+DescriptorCounts given_to(const SpawnPlan& plan);
 
 // In the child: default signal handlers, but INT, TERM, HUP, USR1, USR2 and PIPE ignored (a Ctrl-C
 // or a stop of the whole group reaches the master, which decides); all descriptors but keep closed;

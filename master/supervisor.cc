@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "common/log.h"
+#include "master/endings.h"
 #include "master/endpoint.h"
 
 namespace m2 {
@@ -22,6 +24,7 @@ constexpr double kLastLookS = 0.02;
 constexpr auto kSameStop = std::chrono::milliseconds(500);
 // What ps and m2sh see of a master that stops gracefully; m2sh does not tell it twice.
 constexpr const char* kDrainingName = "mongrel2-drains";
+constexpr double kLogRetryS = 1;
 
 double in_seconds(uint64_t ms) { return static_cast<double>(ms) / 1000; }
 
@@ -62,6 +65,8 @@ Status Supervisor::run(Reading first) {
 void Supervisor::signal_arrived(int number) {
   switch (number) {
     case SIGCHLD:
+      collect_ends();
+      look_after_log();
       upgrade_.reap();
       return children_.reap();
     case SIGHUP:
@@ -99,10 +104,7 @@ void Supervisor::reopen_logs() {
 void Supervisor::use_logs(Logs logs) {
   setup_.logs = std::move(logs);
   log_redirect(setup_.logs.error.get());
-  if (!setup_.foreground && !setup_.launcher.waiting()) {
-    ::dup2(setup_.logs.error.get(), STDOUT_FILENO);
-    ::dup2(setup_.logs.error.get(), STDERR_FILENO);
-  }
+  if (!setup_.foreground && !setup_.launcher.waiting()) streams_to_log();
   children_.each([this](Child& child) {
     Message message;
     message.type = MessageType::kLogs;
@@ -115,6 +117,28 @@ void Supervisor::use_logs(Logs logs) {
     }
     child.send(std::move(message));
   });
+}
+
+void Supervisor::streams_to_log() {
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (::dup2(setup_.logs.error.get(), stream) >= 0) continue;
+    log_error(Status::from_errno("lead a standard stream to the error log", errno).message());
+  }
+}
+
+void Supervisor::look_after_log() {
+  if (setup_.log_process == nullptr) return;
+  const std::optional<unsigned> delay_ms = setup_.log_process->died(setup_.jails);
+  if (!delay_ms) return;
+  if (*delay_ms == 0) return start_log();  // before anybody has more to say
+  log_restart_.start<&Supervisor::start_log>(loop_, *delay_ms / 1000.0, 0, this);
+}
+
+void Supervisor::start_log() {
+  const Status started = setup_.log_process->start(setup_.logs.error.get(), setup_.jails);
+  if (started.ok()) return;
+  log_error(started.message());
+  log_restart_.start<&Supervisor::start_log>(loop_, kLogRetryS, 0, this);
 }
 
 // ---- children
@@ -175,7 +199,8 @@ void Supervisor::child_message(Child& child, Message message) {
 // is started in its place.
 void Supervisor::child_jailed(Child& child, const std::string& report) {
   const JailRole role = child.role() == Role::kRelay ? JailRole::kRelay : JailRole::kWorker;
-  const std::string weaker = setup_.jails.judge(child.name(), role, child.pid(), report);
+  const std::string weaker =
+      setup_.jails.judge(child.name(), role, child.pid(), report, child.given);
   child.jailed = weaker.empty();
   if (child.jailed) return;
   const std::string why = "is not in the jail that was asked for: " + weaker;
@@ -185,8 +210,8 @@ void Supervisor::child_jailed(Child& child, const std::string& report) {
   carry_out(reload_.child_gone(child.id(), why));
 }
 
-bool Supervisor::resolver_jailed(const std::string& report) {
-  const std::string weaker = setup_.jails.judge("resolver", JailRole::kResolver, 0, report);
+bool Supervisor::resolver_jailed(const std::string& report, const DescriptorCounts& given) {
+  const std::string weaker = setup_.jails.judge("resolver", JailRole::kResolver, 0, report, given);
   if (weaker.empty()) return true;
   log_error("names are not looked up again: the resolver is not in the jail that was asked for: " +
             weaker);

@@ -22,6 +22,7 @@
 #include "master/jail_book.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
+#include "master/log_process.h"
 #include "master/name_resolver.h"
 #include "master/notify.h"
 #include "master/pid_file.h"
@@ -59,6 +60,7 @@ class Supervisor final : public SignalUser,
     Notify notify;
     std::string verdict_path;
     JailBook jails;
+    LogProcess* log_process = nullptr;  // none: lines are written at once
     InheritedSockets inherited = {};
     // Taken now, or when a predecessor lets go of it: its pid (0: none).
     std::optional<PidFile> pid_file = {};
@@ -86,7 +88,7 @@ class Supervisor final : public SignalUser,
   void close_all_but(const Plan& plan);
   void child_jailed(Child& child, const std::string& report);
   void names_looked_up(OwnedFd addresses) override;
-  bool resolver_jailed(const std::string& report) override;
+  bool resolver_jailed(const std::string& report, const DescriptorCounts& given) override;
   void child_silent(Child& child) override;
   void child_gone(Child& child, const std::string& why) override;
   void reading_done(Reading reading) override;
@@ -94,6 +96,9 @@ class Supervisor final : public SignalUser,
   void reopen_logs();
   void use_logs(Logs logs);
   void stop_requested();
+  void streams_to_log();
+  void look_after_log();
+  void start_log();
   void stop_gracefully();
   void stop_now();
   void end_undertakings();
@@ -174,6 +179,7 @@ class Supervisor final : public SignalUser,
   size_t clients_passed_on_ = 0;  // messages, for taking turns
   TimerWatcher end_limit_;
   TimerWatcher last_look_;
+  TimerWatcher log_restart_;
   std::string failure_;  // why it never served
 };
 

@@ -104,7 +104,7 @@ void Supervisor::reading_done(Reading reading) {
   }
   if (!reading.plan) return carry_out(reload_.plan_refused(reading.errors()));
   const std::string weaker =
-      setup_.jails.judge("config reader", JailRole::kConfigReader, 0, reading.jail);
+      setup_.jails.judge("config reader", JailRole::kConfigReader, 0, reading.jail, reading.given);
   if (!weaker.empty()) {
     return carry_out(
         reload_.plan_refused("the config reader is not in the jail that was asked for: " + weaker));
@@ -307,8 +307,7 @@ void Supervisor::say_serves(double ms) {
   say_verdict(text);
   if (!setup_.launcher.waiting()) return;
   // From here on nobody waits at the terminal: what still goes to stderr belongs into the log.
-  ::dup2(setup_.logs.error.get(), STDOUT_FILENO);
-  ::dup2(setup_.logs.error.get(), STDERR_FILENO);
+  streams_to_log();
   setup_.launcher.ready();
 }
 

@@ -1,9 +1,9 @@
 #include "master/upgrade.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 
 #include "common/log.h"
+#include "master/endings.h"
 #include "master/reap.h"
 #include "master/spawn.h"
 
@@ -100,13 +100,18 @@ void Upgrade::offer() {
 // adopts only the child of nobody.
 void Upgrade::served() {
   wait_for(State::kHandingOver, kTakeOverMs);
-  if (launcher_ > 0 && !launcher_status_) {
-    ::kill(launcher_, SIGKILL);
-    ::waitpid(launcher_, nullptr, 0);
-    launcher_ = -1;
-  }
+  end_launcher();
   user_.successor_serves();
   channel_->send(upgrade_message(UpgradeWord::kYours));
+}
+
+void Upgrade::end_launcher() {
+  if (launcher_ <= 0) return;
+  if (!take_end(launcher_)) {
+    kill_child(launcher_);
+    ::waitpid(launcher_, nullptr, 0);
+  }
+  forget_end(std::exchange(launcher_, -1));
 }
 
 void Upgrade::taken() {
@@ -130,8 +135,8 @@ void Upgrade::endpoints_left(std::string keys) {
 }
 
 void Upgrade::reap() {
-  int status = 0;
-  if (launcher_ <= 0 || ::waitpid(launcher_, &status, WNOHANG) != launcher_) return;
+  const std::optional<int> status = launcher_ > 0 ? take_end(launcher_) : std::nullopt;
+  if (!status) return;
   launcher_ = -1;
   launcher_status_ = status;
   if (under_way()) why_.start<&Upgrade::look_why>(loop_, kLastWordsS, 0, this);
@@ -175,11 +180,7 @@ void Upgrade::forget() {
   limit_.stop();
   why_.stop();
   channel_.reset();
-  if (launcher_ > 0) {
-    ::kill(launcher_, SIGKILL);
-    ::waitpid(launcher_, nullptr, 0);
-  }
-  launcher_ = -1;
+  end_launcher();
   start_ = {};
   state_ = State::kNone;
 }

@@ -79,6 +79,7 @@ class Upgrade final : ChannelUser {
   void limit_passed();
   void look_why();
   void wait_for(State state, uint64_t limit_ms);
+  void end_launcher();
   void forget();
 
   Loop& loop_;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "common/in_quotes.h"
 #include "common/log.h"
 #include "master/privileges.h"
 #include "master/small_file.h"
@@ -9,7 +10,8 @@
 namespace m2 {
 
 void VerdictFile::write(bool ok, const std::string& text) {
-  const std::string line = std::to_string(++count_) + (ok ? " ok " : " refused ") + text + "\n";
+  const std::string line =
+      std::to_string(++count_) + (ok ? " ok " : " refused ") + in_one_line(text) + "\n";
   if (Status written = replace_file(path_, line, jail_); !written.ok()) {
     log_warn("the verdict for m2sh reload is not written: " + written.message());
   }

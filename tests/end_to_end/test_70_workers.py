@@ -80,7 +80,7 @@ def test_names(deployment):
     with Server(deployment, workers=2) as server:
         assert len(server.workers()) == 2
         assert len(server.relay()) == 1
-        wait_until(lambda: len(server.children()) == 3, "nothing else")
+        wait_until(lambda: len(server.children()) == 4, "nothing else")
 
 
 # Goal: large bodies pass the relay both ways.

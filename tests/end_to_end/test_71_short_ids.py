@@ -75,3 +75,27 @@ def test_reload(deployment, workers):
                 server.reload()
                 assert short.request(path="/h").body == second and int(second) <= MOST
                 assert int(server.get("/h").body) > MOST
+
+
+# Goal: a handler that reads ids of 53 bits into an int of 32 is told from one that answers late:
+# the log names the setting. Method: the ways in which such an int is written, and numbers that are
+# nobody's.
+@pytest.mark.parametrize("cut", [lambda number: number & 0xFFFFFFFF,
+                                 lambda number: ((number & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000,
+                                 lambda number: MOST], ids=["unsigned", "signed", "largest"])
+def test_cut_ids_are_named(deployment, workers, cut):
+    deployment.configure({"/h": handler()})
+    with Server(deployment, workers=workers) as server, Handler(deployment) as on:
+        with server.client() as client:
+            client.send_request(path="/h")
+            number = int(on.recv().id)
+            for other in (7, (number & 0xFFFFFFFF) ^ 1, number ^ 1, number >> 32):
+                on.send(str(other), http("nobody's"))
+
+            def said():
+                on.send(str(cut(number)), http("cut"))
+                return "set ids.bits to 31" in server.log()
+            assert "ids.bits" not in server.log()
+            wait_until(said, "the advice")
+            on.send(str(number), http("whole"))
+            assert client.answer().body == b"whole"

@@ -107,7 +107,7 @@ def test_all_children(deployment):
             victims = server.children()
             for victim in victims:
                 os.kill(victim, signal.SIGKILL)
-            wait_until(lambda victims=victims: len(server.children()) == 3 and
+            wait_until(lambda victims=victims: len(server.children()) == 4 and
                        not set(victims) & set(server.children()), "new children")
             assert server.get().status == 200
             wait_until(lambda: server.answers("/h"), "an answer through new processes")

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 
 namespace m2 {
 
@@ -93,7 +94,8 @@ void UploadFile::done() {
   if (work == Work::kRemove) {
     there_ = false;
     if (error != 0) {
-      log_error(file_.path() + ": cannot be removed: " + std::strerror(error) + "; remove it");
+      static LogLimit limit("uploads that cannot be removed", LogLevel::kError);
+      limit.write(file_.path() + ": cannot be removed: " + std::strerror(error) + "; remove it");
     }
   }
   writing_.clear();

@@ -5,6 +5,7 @@
 
 #include "common/config/model.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker/http/clients.h"
 #include "worker/http/connection.h"
 #include "worker/target/target.h"
@@ -97,8 +98,8 @@ void Connection::request_refused(const void* pair, std::string_view why, int sta
     if (exchange_->responder_->asked(pair)) exchange_->responder_->refused(why, status);
   } else if (message_socket_) {
     // It cannot be told in any other way that its message is lost.
-    log_info("closing " + std::string(peer_address()) +
-             ": its message is lost: " + std::string(why));
+    clients_.faults().write("closing " + std::string(peer_address()) +
+                            ": its message is lost: " + std::string(why));
     close("its message is lost");
   }
 }
@@ -170,8 +171,9 @@ void Connection::note_dropped(const HandlerRow& handler, OutputQueue::Dropped dr
   clients_.count_dropped(dropped.messages);
   if (sum.messages == 0) {
     exchange_->dropped_by_ = handler.send_spec;
-    log_warn("handler pair " + handler.send_spec + ": connection " + std::to_string(id_) +
-             " does not take what it is owed, messages for it are dropped from now on");
+    static LogLimit limit("connections that do not take what they are owed", LogLevel::kWarn);
+    limit.write("handler pair " + handler.send_spec + ": connection " + std::to_string(id_) +
+                " does not take what it is owed, messages for it are dropped from now on");
   }
   sum.messages += dropped.messages;
   sum.bytes += dropped.bytes;
@@ -180,10 +182,11 @@ void Connection::note_dropped(const HandlerRow& handler, OutputQueue::Dropped dr
 void Connection::report_dropped() {
   const OutputQueue::Dropped sum = std::exchange(exchange_->dropped_, {});
   if (sum.messages == 0) return;
-  log_warn("handler pair " + exchange_->dropped_by_ + ": connection " + std::to_string(id_) +
-           " did not get " + std::to_string(sum.messages) + " messages (" +
-           std::to_string(sum.bytes) + " bytes), it was too slow (of all connections so far: " +
-           std::to_string(clients_.count_dropped(0)) + ")");
+  static LogLimit limit("messages that slow connections did not get", LogLevel::kWarn);
+  limit.write("handler pair " + exchange_->dropped_by_ + ": connection " + std::to_string(id_) +
+              " did not get " + std::to_string(sum.messages) + " messages (" +
+              std::to_string(sum.bytes) + " bytes), it was too slow (of all connections so far: " +
+              std::to_string(clients_.count_dropped(0)) + ")");
 }
 
 }  // namespace m2

@@ -62,8 +62,9 @@ void Connection::dispatch_message(std::string_view text) {
       return refuse(404, "message socket: route " + exchange.route_->pattern +
                              " leads to no handler; only handlers take messages");
     case MessageTaken::kFull:
-      log_info("closing " + std::string(peer_address()) + ": the queue of the handler of route " +
-               exchange.route_->pattern + " is full, its message is lost");
+      clients_.notes().write("closing " + std::string(peer_address()) +
+                             ": the queue of the handler of route " + exchange.route_->pattern +
+                             " is full, its message is lost");
       return close("the handler's queue is full");
     case MessageTaken::kRaw:
       raw_answers_ = true;

@@ -119,7 +119,7 @@ void Connection::answer_complete() {
 }
 
 void Connection::abandon(std::string_view why) {
-  log_info("closing " + std::string(peer_address()) + ": " + std::string(why));
+  clients_.notes().write("closing " + std::string(peer_address()) + ": " + std::string(why));
   close("");
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker/link/id_set.h"
 #include "worker/link/in_doubt.h"
 #include "worker/link/link_drops.h"
@@ -388,8 +389,9 @@ void Link::place_changed(LinkPlace& place) {
       "handler pair " + send_spec_ + (had_handlers_ ? ": handlers are" : ": no handler is");
   if (place.behind_relay())
     return log_debug(text + " connected to the relay");  // which says it too
-  log_info(text + " connected (" + std::to_string(place.request_peers()) + " for requests, " +
-           std::to_string(place.reply_peers()) + " for replies)");
+  static LogLimit limit("handlers that come and go");
+  limit.write(text + " connected (" + std::to_string(place.request_peers()) + " for requests, " +
+              std::to_string(place.reply_peers()) + " for replies)");
 }
 
 void Link::expired(ConnectionId id, bool notice, bool) {

@@ -19,6 +19,12 @@ class IdSet {
   bool insert(ConnectionId id, PeerId peer = kUnknownPeer);
   void erase(ConnectionId id);
   bool contains(ConnectionId id) const { return find_entry(id) != 0; }
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (const uint64_t entry : places_) {
+      if (entry != 0) visit(id_of(entry));
+    }
+  }
   // The place of the peer that was named last for this id; another peer may have it by now.
   PeerId peer_place(ConnectionId id) const {
     return static_cast<PeerId>(find_entry(id) >> kIdBits);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker/link/private_endpoint.h"
 
 namespace m2 {
@@ -74,13 +75,15 @@ void ControlPort::ask(ControlCommand command) {
                      kill](const QueryAnswers& answers) mutable {
     if (alive.expired()) return;
     if (answers.silent > 0) {
-      log_warn("control port: " + std::to_string(answers.silent) + " workers did not answer");
+      static LogLimit limit("workers that do not answer the control port", LogLevel::kWarn);
+      limit.write("control port: " + std::to_string(answers.silent) + " workers did not answer");
     }
     if (!kill) return reply(answer_net(command.tnetstring, answers.texts, answers.silent));
     bool found = false;
     for (const std::string& text : answers.texts) found = found || text == kQueryDone;
     command.text = id;
-    if (found) log_info("control port: connection " + id + " was killed");
+    static LogLimit limit("connections killed through the control port");
+    if (found) limit.write("control port: connection " + id + " was killed");
     reply(answer_kill(command, found, answers.silent));
   };
   user_.ask_workers(question, kill ? command.id : 0, done);
@@ -90,8 +93,9 @@ std::string ControlPort::signal(const ControlCommand& command) {
   const int number = command.verb == ControlVerb::kStop     ? SIGINT
                      : command.verb == ControlVerb::kReload ? SIGHUP
                                                             : SIGTERM;
-  log_warn("control port: the server is told to " +
-           std::string(command.verb == ControlVerb::kReload ? "reload" : "stop"));
+  static LogLimit limit("what the control port was told", LogLevel::kWarn);
+  limit.write("control port: the server is told to " +
+              std::string(command.verb == ControlVerb::kReload ? "reload" : "stop"));
   user_.signal_server(number);
   return answer_message(command.tnetstring, "signal sent to server");
 }

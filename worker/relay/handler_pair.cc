@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/log_limit.h"
+#include "proto/handler/cut_id.h"
 #include "proto/handler/reply_parser.h"
 #include "worker/link/private_endpoint.h"
 #include "worker/link/relay_words.h"
@@ -288,6 +290,7 @@ void HandlerPair::reply(ZmqMessage& message) {
   std::string_view ids = reply.ids;
   for (std::string_view text = next_id(ids); !text.empty(); text = next_id(ids)) {
     const ConnectionId id = parse_connection_id(text);
+    if (fits_an_int(text) && !reply.body.empty()) look_for_cut(text);
     if (id == 0) continue;
     WorkerHop* hop = owner_of(id);
     if (hop == nullptr) {
@@ -396,9 +399,11 @@ void HandlerPair::gate_changed() {
   if (!had_handlers_) say_consumed();  // before "closed": that is what the handlers had
   for (const Hop& hop : hops_) hop.hop->say(had_handlers_ ? kRelayOpen : kRelayClosed);
   if (!had_handlers_) say_put_back();
-  log_info("handler pair " + send_spec() + (had_handlers_ ? ": handlers are" : ": no handler is") +
-           " connected (" + std::to_string(gate_->request_peers()) + " for requests, " +
-           std::to_string(gate_->reply_peers()) + " for replies)");
+  static LogLimit limit("handlers that come and go");
+  limit.write("handler pair " + send_spec() +
+              (had_handlers_ ? ": handlers are" : ": no handler is") + " connected (" +
+              std::to_string(gate_->request_peers()) + " for requests, " +
+              std::to_string(gate_->reply_peers()) + " for replies)");
 }
 
 void HandlerPair::notice_dropped(ConnectionId id, std::string_view why) {

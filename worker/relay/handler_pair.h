@@ -130,6 +130,7 @@ class HandlerPair final : PushSocketUser,
   void request(ZmqMessage& message);
   void reply(ZmqMessage& message);
   void unknown_connection(ConnectionId id);
+  void look_for_cut(std::string_view text);
   void refuse(ConnectionId id, std::string_view why);
   bool tell_departed(ConnectionId id);
   void feed_departed();
@@ -165,6 +166,7 @@ class HandlerPair final : PushSocketUser,
   KindCounter invalid_;
   DropCounter notices_;
   DropCounter untracked_;
+  int64_t looked_for_cut_s_ = 0;
 };
 
 }  // namespace m2

@@ -1,8 +1,11 @@
 // Connections that ended with their worker: the handlers that knew of them are told.
+#include <time.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "common/log.h"
+#include "proto/handler/cut_id.h"
 #include "proto/handler/request_writer.h"
 #include "worker/relay/handler_pair.h"
 
@@ -70,6 +73,21 @@ void HandlerPair::departed_late() {
 void HandlerPair::unknown_connection(ConnectionId id) {
   if (!told_ended_.insert(id, loop_.now())) return;
   if (!tell_departed(id)) notice_dropped(id, "the queue is full");
+}
+
+// A look at all ids, so once a second at most.
+void HandlerPair::look_for_cut(std::string_view text) {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  if (now.tv_sec == looked_for_cut_s_) return;
+  looked_for_cut_s_ = now.tv_sec;
+  bool cut = false;
+  for (const Hop& hop : hops_) {
+    hop.hop->told().each([&](ConnectionId id) { cut = cut || is_cut(text, id); });
+  }
+  if (!cut) return;
+  log_warn("handler pair " + send_spec() + ": a reply to connection " + std::string(text) +
+           ", which is another one's id cut short: " + std::string(kCutIdAdvice));
 }
 
 }  // namespace m2

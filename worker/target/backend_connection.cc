@@ -16,6 +16,7 @@
 #include "common/check.h"
 #include "common/descriptor_budget.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker/target/backend_pool.h"
 
 namespace m2 {
@@ -25,6 +26,11 @@ using Cause = BackendEnd::Cause;
 
 constexpr size_t kPiecesMax = 4;
 constexpr size_t kKeptBytes = 16 * 1024;  // memory that an unused connection may keep
+
+void say_next(const std::string& why) {
+  static LogLimit limit("addresses that do not answer");
+  limit.write(why + "; trying the next address");
+}
 
 }  // namespace
 
@@ -62,7 +68,7 @@ bool BackendConnection::connect_next(BackendEnd& end) {
     end = {.cause = Cause::kUnreachable, .why = to.name + ": " + std::strerror(errno)};
     pool_.ask_for_addresses();
     if (tries_left_ == 0) return false;
-    log_info(end.why + "; trying the next address");
+    say_next(end.why);
     next_address();
   }
   state_ = State::kConnecting;
@@ -76,7 +82,7 @@ void BackendConnection::connect_failed(Cause cause, std::string_view what) {
   BackendEnd failed{.cause = cause, .why = name() + ": " + std::string(what)};
   pool_.ask_for_addresses();
   if (tries_left_ != 0) {
-    log_info(failed.why + "; trying the next address");
+    say_next(failed.why);
     next_address();
     if (connect_next(failed)) return;
   }

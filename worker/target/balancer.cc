@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 
 namespace m2 {
 namespace {
@@ -96,19 +97,21 @@ bool Balancer::may_move(Visited visited, const Backend& failed) {
 void Balancer::answered(Backend& backend) {
   const uint64_t since = backend.health.out_since_ms();
   if (!backend.health.succeeded()) return;
-  log_info(backend.name() + " is in turn again after " + std::to_string(now_ms() - since) +
-           " ms; requests " + std::to_string(backend.requests) + ", failures " +
-           std::to_string(backend.failures));
+  static LogLimit limit("backends that are in turn again");
+  limit.write(backend.name() + " is in turn again after " + std::to_string(now_ms() - since) +
+              " ms; requests " + std::to_string(backend.requests) + ", failures " +
+              std::to_string(backend.failures));
 }
 
 void Balancer::failed(Backend& backend, std::string_view why) {
   ++backend.failures;
   if (backends_.size() == 1) return;  // there is no turn to leave
   if (!backend.health.failed(now_ms(), limits_.health)) return;
-  log_warn(backend.name() + " is out of turn for " + std::to_string(backend.health.pause_ms()) +
-           " ms after " + std::to_string(backend.health.failures()) +
-           " failures in a row; requests " + std::to_string(backend.requests) + ", failures " +
-           std::to_string(backend.failures) + "; last: " + std::string(why));
+  static LogLimit limit("backends that are out of turn", LogLevel::kWarn);
+  limit.write(backend.name() + " is out of turn for " + std::to_string(backend.health.pause_ms()) +
+              " ms after " + std::to_string(backend.health.failures()) +
+              " failures in a row; requests " + std::to_string(backend.requests) + ", failures " +
+              std::to_string(backend.failures) + "; last: " + std::string(why));
 }
 
 }  // namespace m2

@@ -8,6 +8,7 @@
 
 #include "common/in_quotes.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 
 namespace m2 {
 namespace {
@@ -75,7 +76,8 @@ SentFile::State CachedFile::state() const {
     if (doubted_at_ms == 0) doubted_at_ms = monotonic_ms();
     if (monotonic_ms() - doubted_at_ms < kDoubtMs) return State::kDoubtful;
   }
-  log_info(in_quotes(path) + " " + what + " while it was sent: closing the client's connection");
+  static LogLimit limit("files that changed while they were sent");
+  limit.write(in_quotes(path) + " " + what + " while it was sent: closing the client's connection");
   return State::kChanged;
 }
 

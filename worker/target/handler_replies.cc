@@ -1,7 +1,10 @@
 #include "worker/target/handler_replies.h"
 
+#include <time.h>
+
 #include "common/in_quotes.h"
 #include "common/log.h"
+#include "proto/handler/cut_id.h"
 #include "proto/handler/extended_reply.h"
 #include "proto/handler/reply_parser.h"
 #include "proto/websocket/order.h"
@@ -30,6 +33,7 @@ void HandlerReplies::deliver(HandlerLink& link, const Reply& reply, HandlerMessa
     const ConnectionId id = parse_connection_id(text);
     Connection* const connection = id == 0 ? nullptr : clients_.find(id);
     if (connection == nullptr) {
+      if (fits_an_int(text)) look_for_cut(link, text);
       // Never for the message that closes: what it wants is so already.
       if (!reply.body.empty() && is_ours(link, id)) notices->client_left(id, true);
       continue;
@@ -135,6 +139,21 @@ void HandlerReplies::count_bad(HandlerLink& link, std::string_view why, std::str
   log_warn("Skipped invalid message from handler: " + kind +
            (detail.empty() ? "" : in_quotes(detail)) + " (so far of this kind: " +
            std::to_string(alike) + ", of all: " + std::to_string(bad_.total()) + ")");
+}
+
+// A look at all clients, so once a second at most.
+void HandlerReplies::look_for_cut(HandlerLink& link, std::string_view text) {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  if (now.tv_sec == looked_for_cut_s_) return;
+  looked_for_cut_s_ = now.tv_sec;
+  bool cut = false;
+  clients_.each([&](Connection& connection) {
+    cut = cut || (connection.is_told(&link) && is_cut(text, connection.any_id()));
+  });
+  if (!cut) return;
+  log_warn("handler pair " + link.send_spec() + ": a reply to connection " + std::string(text) +
+           ", which is another one's id cut short: " + std::string(kCutIdAdvice));
 }
 
 void HandlerReplies::count_late(HandlerLink& link, std::string_view id, size_t bytes) {

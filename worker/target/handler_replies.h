@@ -44,12 +44,14 @@ class HandlerReplies final : public HandlerLinkUser {
   bool is_ours(const HandlerLink& link, ConnectionId id) const;
   // detail: what is in no way the same in two messages of one kind.
   void count_bad(HandlerLink& link, std::string_view why, std::string_view detail = {});
+  void look_for_cut(HandlerLink& link, std::string_view text);
   void count_late(HandlerLink& link, std::string_view id, size_t bytes);
 
   Clients& clients_;
   Pairs* pairs_ = nullptr;
   KindCounter bad_;
   DropCounter late_;
+  int64_t looked_for_cut_s_ = 0;
 };
 
 }  // namespace m2

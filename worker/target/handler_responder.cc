@@ -1,6 +1,7 @@
 #include "worker/target/handler_responder.h"
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 
@@ -141,7 +142,8 @@ bool HandlerResponder::handler_reply(std::string_view body, HandlerMessage& mess
 // The zero-length message (manual 5.5): what was sent leaves, then the end.
 void HandlerResponder::closed_by_handler() {
   if (reader_.state() == ResponseReader::State::kBody) {
-    log_warn(in_words("was ended by its handler before it was complete"));
+    static LogLimit limit("answers that handlers ended", LogLevel::kWarn);
+    limit.write(in_words("was ended by its handler before it was complete"));
   }
   Exchange& exchange = *exchange_;
   target_->link().withdraw(id_);

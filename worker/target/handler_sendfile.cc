@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker/http/exchange.h"
 #include "worker/target/handler_responder.h"
 #include "worker/target/open_beneath.h"
@@ -24,7 +25,8 @@ struct OpenFile final : SentFile {
   State state() const override {
     struct stat now;
     const bool same = ::fstat(file.get(), &now) == 0 && now.st_size >= seen.st_size;
-    if (!same) log_warn("a file that a handler let us send has become shorter meanwhile");
+    static LogLimit limit("files of handlers that became shorter", LogLevel::kWarn);
+    if (!same) limit.write("a file that a handler let us send has become shorter meanwhile");
     return same ? State::kSame : State::kChanged;
   }
 };

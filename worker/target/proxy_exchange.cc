@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
 #include "worker/target/proxy.h"
@@ -131,7 +132,8 @@ bool ProxyExchange::moves(const BackendEnd& end) {
   const bool safe =
       end.never_connected() || (end.is_end() && idempotent_ && !body_passed_ && !end.received);
   if (!safe || !balancer.may_move(visited_, *backend_)) return false;
-  log_info(end.why + "; trying another backend");
+  static LogLimit limit("requests that another backend is tried for");
+  limit.write(end.why + "; trying another backend");
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "proto/handler/request_writer.h"
 #include "worker/generation.h"
 #include "worker/http/exchange.h"
@@ -122,7 +123,8 @@ void UploadToFile::file_failed(const DiskFailure& failure) {
     return fail(503, why + std::strerror(failure.error) + " (superpoll.max_fd raises the limit)");
   }
   const bool full = !create || is_full_disk(failure.error);
-  log_error(why + std::strerror(failure.error));
+  static LogLimit limit("uploads that cannot be stored", LogLevel::kError);
+  limit.write(why + std::strerror(failure.error));
   fail(full ? 507 : 500, why + std::strerror(failure.error));
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker/http/exchange.h"
 #include "worker/target/websocket_shared.h"
 
@@ -89,8 +90,9 @@ void WebSocketSession::room() {
 }
 
 void WebSocketSession::refused(std::string_view why, int status) {
-  log_info("closing the WebSocket " + std::to_string(id_) + ": handler pair " +
-           target_->row().send_spec + ": " + std::string(why));
+  static LogLimit limit("WebSockets that handlers do not take");
+  limit.write("closing the WebSocket " + std::to_string(id_) + ": handler pair " +
+              target_->row().send_spec + ": " + std::string(why));
   if (status == 503) {
     close(CloseCode::kTryLater, "no handler");
   } else {
@@ -118,9 +120,10 @@ WebSocketSession::Then WebSocketSession::close(CloseCode code, std::string_view 
 }
 
 WebSocketSession::Then WebSocketSession::fail(CloseCode code, std::string_view reason) {
-  log_info("closing the WebSocket " + std::to_string(id_) + " of " +
-           std::string(exchange_->client().peer_address()) + " with " +
-           std::to_string(static_cast<int>(code)) + ": " + std::string(reason));
+  static LogLimit limit("WebSockets that break the protocol");
+  limit.write("closing the WebSocket " + std::to_string(id_) + " of " +
+              std::string(exchange_->client().peer_address()) + " with " +
+              std::to_string(static_cast<int>(code)) + ": " + std::string(reason));
   if (!closing() && may_write_frame()) exchange_->send(close_frame(code, reason));
   return finish();
 }

@@ -22,13 +22,16 @@ Facts = Dict[str, Tuple[int, ...]]
 
 _CAPABILITIES = {"effective": "CapEff", "permitted": "CapPrm", "inheritable": "CapInh",
                  "bounding": "CapBnd", "ambient": "CapAmb"}
-# Shown in this order; how, and whether more of it is weaker, less is weaker, or any other value.
+# Shown in this order; how, and whether more of it is weaker, less is weaker, or any other value;
+# "each": more of any of several counts.
 _ROWS = [("uid", "same"), ("gid", "same"), ("groups", "most"), ("root", "same"),
          *[(name, "bits") for name in _CAPABILITIES], ("no_new_privs", "least"),
          ("seccomp", "least"), ("landlock", "least"), ("dumpable", "most"),
-         ("core_bytes", "most")]
+         ("core_bytes", "most"), ("descriptors", "each")]
 _UNLIMITED = 2 ** 64 - 1
 _BOOK_BYTES = 1 << 20
+# Of descriptors: devices, files, folders, pipes, sockets, others; as in "3c 1f 1s".
+_KINDS = "cfdpso"
 # They live for a moment, and only their latest report is kept.
 _SHORT_LIVED = ("config reader", "resolver")
 _SHORT_LIVED_NAMES = ("m2-config", "m2-resolver")
@@ -113,6 +116,8 @@ def _is_weaker(how: str, asked: Tuple[int, ...], has: Tuple[int, ...]) -> bool:
         return has[0] > asked[0]
     if how == "least":
         return has[0] < asked[0]
+    if how == "each":
+        return any(more > given for given, more in zip(asked, has))
     return has != asked
 
 
@@ -129,6 +134,8 @@ def _show(name: str, values: Optional[Tuple[int, ...]]) -> str:
         return "unlimited"
     if name in ("no_new_privs", "seccomp", "dumpable"):
         return "yes" if values[0] else "no"
+    if name == "descriptors":
+        return " ".join(f"{count}{kind}" for kind, count in zip(_KINDS, values) if count) or "none"
     if name == "landlock":
         return f"ABI {values[0]}" if values[0] else "no"
     return str(values[0])

@@ -22,5 +22,12 @@ TEST(InQuotes, CutsWhatIsVeryLong) {
   EXPECT_TRUE(text.ends_with("xxx...\"")) << text;
 }
 
+TEST(InOneLine, EscapesWhatEndsOrMovesALine) {
+  EXPECT_EQ(in_one_line("a \"b\" \\ \xE2\x82\xAC"), "a \"b\" \\ \xE2\x82\xAC");
+  EXPECT_EQ(in_one_line("a\r\nb\x1B[0m\xC2\x9B\xFF"), R"(a\x0d\x0ab\x1b[0m\xc2\x9b\xff)");
+  EXPECT_TRUE(is_one_line("plain"));
+  EXPECT_FALSE(is_one_line("two\nlines"));
+}
+
 }  // namespace
 }  // namespace m2

@@ -15,6 +15,7 @@
 #include <functional>
 
 #include "common/jail_roles.h"
+#include "common/landlock.h"
 
 namespace m2 {
 namespace {
@@ -145,7 +146,7 @@ TEST(JailReport, SurvivesTheWayAndIsRefusedWhenCutOrAltered) {
   EXPECT_FALSE(read_jail_report(text + " ").ok());
   EXPECT_FALSE(read_jail_report(' ' + text).ok());
   JailReport unknown = sample();
-  unknown.role = 4;
+  unknown.role = 5;
   EXPECT_FALSE(read_jail_report(write_jail_report(unknown)).ok());
 }
 
@@ -173,6 +174,58 @@ TEST(JailReport, EachWeaknessIsNamed) {
   EXPECT_EQ(with([](R has) { has.core_bytes = 1; }), "it may leave core files");
   EXPECT_EQ(with([](R has) { has.seccomp = 0, has.dumpable = 1; }),
             "seccomp is off; others of its user may trace it");
+}
+
+// Goal: a descriptor that nobody gave is seen, whatever its kind, also one that opens nothing
+// (O_PATH), and names the kind.
+TEST(JailReport, SeesEveryDescriptor) {
+  EXPECT_EQ(in_child([] {
+              const Result<JailReport> before = look_at_jail(JailRole::kWorker, 0);
+              const int extra[] = {::open("/", O_PATH | O_CLOEXEC), ::open("/dev/null", O_RDONLY),
+                                   ::open("/etc/passwd", O_PATH)};
+              if (::dup2(extra[0], 1000) != 1000) return 1;
+              const Result<JailReport> after = look_at_jail(JailRole::kWorker, 0);
+              if (!before.ok() || !after.ok()) return 2;
+              const auto more = [&](DescriptorKind kind) {
+                const auto at = static_cast<size_t>(kind);
+                return after.value().descriptors[at] - before.value().descriptors[at];
+              };
+              if (more(DescriptorKind::kFolder) != 2 || more(DescriptorKind::kDevice) != 1 ||
+                  more(DescriptorKind::kFile) != 1) {
+                return 3;
+              }
+              const std::string weaker = weaker_than_asked(before.value(), after.value());
+              if (weaker.find("of kind \"folder\" are open") == weaker.npos) return 4;
+              return weaker_than_asked(after.value(), before.value()).empty() ? 0 : 5;
+            }),
+            0);
+}
+
+// Goal: a rule that cannot be made ends the way into the jail, with the reason; a folder that is
+// not there needs none. Method: no descriptor is left.
+TEST(Jail, ARuleThatCannotBeMadeIsAnError) {
+  if (landlock_version() == 0) GTEST_SKIP() << "needs Landlock";
+  EXPECT_EQ(in_child([] {
+              if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 1;
+              LandlockRules rules;
+              rules.folders = {{"/tmp", kMayRead}};
+              int last = -1;
+              for (int fd; (fd = ::dup(STDERR_FILENO)) >= 0;) last = fd;
+              ::close(last);  // for the ruleset; none is left for the folder
+              const Result<unsigned> entered = enter_landlock(rules);
+              if (entered.ok()) return 2;
+              return entered.message().find("/tmp: Too many open files") == std::string::npos ? 3
+                                                                                              : 0;
+            }),
+            0);
+  EXPECT_EQ(
+      in_child([] {
+        if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 1;
+        LandlockRules rules;
+        rules.folders = {{"/nowhere", kMayRead}, {"/dev/null/below", kMayRead}, {"", kMayRead}};
+        return enter_landlock(rules).ok() ? 0 : 2;
+      }),
+      0);
 }
 
 }  // namespace

@@ -115,7 +115,7 @@ TEST(LogWriter, AFullDiskIsSaid) {
   const OwnedFd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
   LogWriter writer(full.get());
   writer.write("lost\n", 1);
-  writer.write("lost, lost\n", 2);
+  writer.write("lost\nlost\n", 2);
   EXPECT_EQ(writer.news(), "lines are being lost: write: No space left on device");
   writer.write("lost\n", 1);
   EXPECT_EQ(writer.news(), "");

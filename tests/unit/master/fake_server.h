@@ -2,6 +2,7 @@
 // that keep the treaty and write down what they are told. For supervisor_test.cc.
 #pragma once
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -238,7 +239,8 @@ class FakeServer {
   Plan plan;
   pid_t pid = 0;
   // Who does not give up its privileges: "not: worker" (also relay, reader) says nothing of it,
-  // "in part: worker" (also relay) says what it still has. "": everybody does.
+  // "in part: worker" (also relay) says what it still has, "more: worker" has a descriptor that
+  // nobody gave it. "": everybody does.
   std::string jailed;
 
  private:
@@ -269,7 +271,9 @@ class FakeServer {
     const auto child = [this](ChildStart start) {
       log_open("child", start.error_log.get(), LogLevel::kInfo);  // first, as real ones do
       const JailRole role = start.role == Role::kRelay ? JailRole::kRelay : JailRole::kWorker;
-      if (!jailed.ends_with(start.role == Role::kRelay ? "relay" : "worker")) {
+      const bool more = jailed.starts_with("more: ");
+      if (more) (void)::open("/", O_PATH | O_CLOEXEC);
+      if (more || !jailed.ends_with(start.role == Role::kRelay ? "relay" : "worker")) {
         if (!enter_and_tell(role, start.channel.get()).ok()) return 1;
       } else if (jailed.starts_with("in part")) {
         if (!send_jailed(start.channel.get(), look_at_jail(role, 0).value()).ok()) return 1;

@@ -100,5 +100,38 @@ TEST_F(LogFilesTest, AsRootAFileThatEverybodyMayWriteToIsRefusedNeedsRoot) {
   EXPECT_NE(logs.message().find("everybody may write to it"), std::string::npos);
 }
 
+// Goal: the names of standard streams mean descriptors that are there, in the foreground; nothing
+// is opened for them. Method: the files that they lead to are compared.
+TEST_F(LogFilesTest, StandardStreamsAreDescriptorsOfTheStart) {
+  const auto same = [](const OwnedFd& log, int stream) {
+    struct stat a, b;
+    return ::fstat(log.get(), &a) == 0 && ::fstat(stream, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+  };
+  ASSERT_EQ(::symlink("/dev/stdout", (folder_ / "logs/link").c_str()), 0);
+  for (const char* name : {"/dev/stdout", "/logs/link"}) {
+    plan_.access_log = name;
+    Result<Logs> logs = open(true);
+    ASSERT_TRUE(logs.ok()) << logs.message();
+    EXPECT_TRUE(same(logs.value().access, STDOUT_FILENO));
+    const Result<Logs> refused = open(false);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_NE(refused.message().find("server.daemonize"), std::string::npos) << refused.message();
+  }
+  plan_.error_log = "/dev/stdout";
+  Result<Logs> logs = open(true);
+  ASSERT_TRUE(logs.ok()) << logs.message();
+  EXPECT_TRUE(same(logs.value().error, STDOUT_FILENO));
+}
+
+TEST_F(LogFilesTest, OtherLinksLeadNowhere) {
+  for (const char* target : {"/proc/self/fd/1", "/dev/stdout/", "/dev/null", "/dev/stdoutx"}) {
+    ::unlink((folder_ / "logs/link").c_str());
+    ASSERT_EQ(::symlink(target, (folder_ / "logs/link").c_str()), 0);
+    plan_.access_log = "/logs/link";
+    EXPECT_FALSE(open(true).ok()) << target;
+  }
+}
+
 }  // namespace
 }  // namespace m2

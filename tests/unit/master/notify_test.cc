@@ -53,6 +53,17 @@ TEST_F(NotifyTest, SaysWhatHappens) {
   EXPECT_EQ(heard(), "STOPPING=1");
 }
 
+// A status with a line end would be a message of its own.
+TEST_F(NotifyTest, AStatusIsOneLine) {
+  const ScratchFolder folder;
+  listen_on(folder / "notify");
+  const Notify notify = Notify::from_environment();
+  notify.ready("base \"x\nMAINPID=1\"");
+  EXPECT_EQ(heard(), "READY=1\nSTATUS=base \"x\\x0aMAINPID=1\"");
+  notify.alive("x\nMAINPID=1");
+  EXPECT_EQ(heard(), "STATUS=x\\x0aMAINPID=1");
+}
+
 TEST_F(NotifyTest, AbstractName) {
   listen_on("@m2-notify-test-" + std::to_string(::getpid()));
   const Notify notify = Notify::from_environment();

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -130,7 +131,11 @@ TEST_F(PidFileTest, WhoReadsWhileItIsTakenAgainFindsANumber) {
   std::thread reader([&] {
     for (; !done; ++looks) odd += folder_.read("x.pid") != pid;
   });
-  for (int i = 0; i < 3000; ++i) EXPECT_TRUE(take().ok());
+  for (int i = 0; i < 3000; ++i) {
+    Result<PidFile> taken = take();
+    ASSERT_TRUE(taken.ok());
+    taken.value().let_go();
+  }
   done = true;
   reader.join();
   EXPECT_GT(looks, 0);
@@ -165,6 +170,42 @@ TEST_F(PidFileTest, RemovesOnlyItsOwn) {
   folder_.write("x.pid", "4711");
   file.value().remove();
   EXPECT_EQ(folder_.read("x.pid"), "4711");
+}
+
+TEST_F(PidFileTest, WhoeverHoldsItAtHisEndRemovesItAndWhoLetGoDoesNot) {
+  { ASSERT_TRUE(take().ok()); }
+  EXPECT_FALSE(folder_.exists("x.pid"));
+  {
+    Result<PidFile> file = take();
+    ASSERT_TRUE(file.ok());
+    file.value().let_go();
+  }
+  EXPECT_TRUE(folder_.exists("x.pid"));
+}
+
+// A full disk: the file was made, and its number cannot be written.
+TEST_F(PidFileTest, AFailureLeavesNoFileBehind) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit none{0, 0};
+    ::_exit(::setrlimit(RLIMIT_FSIZE, &none) == 0 && !take().ok() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(folder_.exists("x.pid"));
+}
+
+TEST_F(PidFileTest, RootFollowsNoLinkOnTheWayNeedsRoot) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  ASSERT_EQ(::mkdir((folder_ / "secret").c_str(), 0700), 0);
+  ASSERT_EQ(::symlink("secret", (folder_ / "run").c_str()), 0);
+  const Result<PidFile> refused = take("run/x.pid");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.message().find("its folder is a symbolic link, which root"), std::string::npos)
+      << refused.message();
+  EXPECT_FALSE(folder_.exists("secret/x.pid"));
 }
 
 }  // namespace

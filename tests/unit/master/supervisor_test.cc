@@ -29,7 +29,7 @@ TEST_F(SupervisorTest, ServesReloadsAndStops) {
   start();
   EXPECT_TRUE(server_.says("(worker 0) prepare 1 of 2 with"));
   EXPECT_TRUE(
-      server_.says("(relay) prepare 1 of 2 with zmq ipc://run/send\nzmq ipc://run/recv\n"
+      server_.says("(relay) prepare 1 of 2 with zmq ipc://run/send\\x0azmq ipc://run/recv\\x0a"
                    "control ipc://run/control;"));
   EXPECT_TRUE(server_.says("(relay) up 0"));
   EXPECT_TRUE(server_.says("(relay) up 1"));
@@ -61,6 +61,7 @@ TEST_F(SupervisorTest, NobodyServesOutsideOfItsJail) {
       {"not: relay", "relay is not in the jail that was asked for: it has not said"},
       {"in part: worker", "worker 0 is not in the jail that was asked for: "},
       {"in part: relay", "no_new_privs is off"},
+      {"more: worker", "1 descriptors of kind \"folder\" are open, 0 were given"},
       {"not: reader", "the config reader is not in the jail that was asked for: it has not said"},
   };
   for (const auto& [who, why] : cases) {
@@ -179,7 +180,7 @@ TEST_F(SupervisorTest, MoreAndFewerWorkers) {
   server_.plan.workers = 1;
   start();
   EXPECT_TRUE(
-      server_.says("(worker 0) prepare 1 of 1 with zmq ipc://run/send\nzmq ipc://run/recv;"));
+      server_.says("(worker 0) prepare 1 of 1 with zmq ipc://run/send\\x0azmq ipc://run/recv;"));
   EXPECT_TRUE(server_.says("(relay) prepare 1 of 1 with control ipc://run/control;"));
   server_.plan.workers = 3;
   reload();
@@ -215,7 +216,7 @@ TEST_F(SupervisorTest, OneWorkerGetsTheHandlersWhenTheOthersHaveEnded) {
   ::kill(server_.process("m2-worker-1"), SIGKILL);
   EXPECT_TRUE(server_.says("generation 4 gives the endpoints of handlers to the worker"));
   EXPECT_TRUE(
-      server_.says("(worker 0) prepare 4 of 1 with zmq ipc://run/send\nzmq ipc://run/recv;"));
+      server_.says("(worker 0) prepare 4 of 1 with zmq ipc://run/send\\x0azmq ipc://run/recv;"));
   EXPECT_TRUE(server_.says("(relay) prepare 4 of 1 with control ipc://run/control;"));
   EXPECT_EQ(at("generation 4 serves"), std::string::npos);
   EXPECT_TRUE(server_.says("(relay) up 0", 2)) << server_.log();

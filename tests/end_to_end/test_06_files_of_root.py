@@ -1,0 +1,242 @@
+"""Every file below the folder that the root master opens, makes, changes or removes, against what
+the serving user can put in its place, at each moment at which the master touches it."""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+from lib.deployment import GID, UID, dir_, handler, listener
+from lib.server import Server
+from lib.waiting import DEADLINE, is_alive, wait_until
+
+pytestmark = pytest.mark.usefixtures("root")
+
+FILES = ["run/mongrel2.pid", "run/mongrel2.verdict", "run/mongrel2.verdict.new",
+         "run/mongrel2.jail", "run/mongrel2.jail.new", "logs/error.log", "logs/access.log",
+         "run/control", "run/h-q", "run/h-r", "run/web", "run/m2-0-1-q"]
+FOLDERS = ["run", "logs"]
+SETTINGS = {"server.daemonize": 0, "drain_ms": 2000}
+
+
+class Secret:
+    """A folder that only root may enter, with a file of each name, and what it looked like."""
+
+    def __init__(self, deployment):
+        self.path = deployment.path("secret")
+        os.mkdir(self.path, 0o700)
+        for name in [os.path.basename(file) for file in FILES] + ["plain"]:
+            with open(os.path.join(self.path, name), "w", encoding="ascii") as file:
+                file.write("of root\n")
+            os.chmod(os.path.join(self.path, name), 0o600)
+        self.before = self.look()
+
+    def look(self):
+        found = {}
+        for name in sorted(os.listdir(self.path)):
+            path = os.path.join(self.path, name)
+            facts = os.lstat(path)
+            with open(path, "rb") as file:
+                found[name] = (file.read(), facts.st_mode, facts.st_uid, facts.st_ino)
+        return found
+
+    def check(self, moment):
+        assert self.look() == self.before, moment
+
+
+def remove(path):
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def link(deployment, file):
+    os.symlink("/secret/" + os.path.basename(file), deployment.path(file))
+
+
+def hard_link(deployment, file):
+    """What a kernel that does not protect hard links lets him do."""
+    os.link(deployment.path("secret/" + os.path.basename(file)), deployment.path(file))
+
+
+def pipe(deployment, file):
+    os.mkfifo(deployment.path(file))
+    os.chown(deployment.path(file), UID, GID)
+
+
+def folder(deployment, file):
+    os.mkdir(deployment.path(file))
+    os.chown(deployment.path(file), UID, GID)
+
+
+def plant(deployment, trick, file):
+    remove(deployment.path(file))
+    trick(deployment, file)
+
+
+def configure(deployment):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings=SETTINGS,
+                         listeners=[listener("unix:run/web")])
+
+
+def said(server):
+    """On stderr alone: its file may be a pipe."""
+    return server.deployment.read(os.path.basename(server.stderr)).decode("utf-8", "replace")
+
+
+def start(deployment):
+    """A server that serves, or None: it was refused. Nothing else, and soon."""
+    server = Server(deployment, workers=2, as_root=True, start=False).launch()
+    wait_until(lambda: server.process.poll() is not None or "serves:" in said(server),
+               "the verdict of the start")
+    if server.process.poll() is None:
+        server.wait_notified("READY")
+        return server
+    assert server.process.returncode == 1
+    server.end_now()
+    return None
+
+
+def rotate(server):
+    before = said(server).count("reopened")
+    server.send_signal(signal.SIGUSR1)
+    wait_for_word(server, lambda: said(server).count("reopened") > before)
+
+
+def wait_for_word(server, said):
+    """Its log may be the very thing that was taken away: then a reload tells that it lives."""
+    end = time.monotonic() + 2
+    while not said() and time.monotonic() < end:
+        time.sleep(0.01)
+    server.reload()
+
+
+def upgrade(server):
+    before = said(server).count("upgrade refused")
+    old = server.pid
+    server.notify.forget()
+    server.send_signal(signal.SIGUSR2)
+
+    def verdict():
+        message = server.notify.next() or {}
+        if "MAINPID" in message:
+            server.pid = int(message["MAINPID"])
+            server.known.add(server.pid)
+        return server.pid != old or "READY" in message or \
+            said(server).count("upgrade refused") > before
+    wait_until(verdict, "the verdict of the upgrade")
+    if server.pid != old:
+        wait_until(lambda: not is_alive(old), "the end of the old one")
+
+
+def stop(server):
+    pid = server.pid
+    server.send_signal(signal.SIGTERM)
+    wait_until(lambda: not is_alive(pid), "the end")
+
+
+# Goal: whatever stands in the place of a file, root changes, makes and removes nothing that is not
+# the serving user's, and waits for nothing. Method: each file, each trick, each moment; a folder
+# that only root may enter is compared with what it was.
+@pytest.mark.parametrize("trick", [link, hard_link, pipe, folder], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("file", FILES)
+def test_in_the_place_of_a_file(deployment, file, trick):
+    configure(deployment)
+    secret = Secret(deployment)
+    plant(deployment, trick, file)
+    server = start(deployment)
+    secret.check("start")
+    if server is None:
+        remove(deployment.path(file))
+        server = start(deployment)
+    with server:
+        for moment in (rotate, Server.reload, upgrade, stop):
+            plant(deployment, trick, file)
+            moment(server)
+            secret.check(moment.__name__)
+
+
+# Goal: the same for a folder of these files, which is moved away and replaced by a link.
+@pytest.mark.parametrize("name", FOLDERS)
+def test_in_the_place_of_a_folder(deployment, name):
+    configure(deployment)
+    secret = Secret(deployment)
+    place, aside = deployment.path(name), deployment.path(name + ".aside")
+
+    def swap():
+        os.rename(place, aside)
+        os.symlink("/secret", place)
+
+    def back():
+        os.unlink(place)
+        os.rename(aside, place)
+    swap()
+    server = start(deployment)
+    secret.check("start")
+    if server is not None:
+        stop(server)
+        secret.check("stop")
+    back()
+    server = start(deployment)
+    with server:
+        for moment in (rotate, Server.reload, upgrade, stop):
+            swap()
+            moment(server)
+            secret.check(moment.__name__)
+            back()
+
+
+# Goal: the same while the serving user renames without an end, so that what root looks at is not
+# what root opens. Method: a process of his puts files, links and pipes at all the names in turn.
+def test_renames_in_a_loop(deployment):
+    configure(deployment)
+    secret = Secret(deployment)
+    names = [deployment.path(file) for file in FILES]
+    spare = deployment.path("tmp")
+    for number in range(3):
+        os.chown(deployment.write(f"tmp/file{number}", "x"), UID, GID)
+    attacker = os.fork()
+    if attacker == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(GID, GID, GID)
+            os.setresuid(UID, UID, UID)
+            end = time.monotonic() + DEADLINE * 4
+            turn = 0
+            while time.monotonic() < end:
+                turn += 1
+                for path in names:
+                    made = f"{spare}/made{turn % 3}"
+                    try:
+                        if turn % 3 == 0:
+                            os.symlink("/secret/" + os.path.basename(path), made)
+                        elif turn % 3 == 1:
+                            os.mkfifo(made)
+                        else:
+                            os.close(os.open(made, os.O_CREAT | os.O_WRONLY, 0o644))
+                        os.rename(made, path)
+                    except OSError:
+                        pass
+        finally:
+            os._exit(0)
+    try:
+        for _ in range(3):
+            server = start(deployment)
+            secret.check("start")
+            if server is None:
+                continue
+            with server:
+                for moment in (signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR1, signal.SIGHUP):
+                    server.send_signal(moment)
+                    if moment == signal.SIGHUP:
+                        server.wait_notified("READY")
+                    secret.check("loop")
+                stop(server)
+                secret.check("stop")
+    finally:
+        os.kill(attacker, signal.SIGKILL)
+        os.waitpid(attacker, 0)
+    secret.check("the end")
