@@ -137,8 +137,8 @@ TEST_F(HandlerLinkOwedTest, BelievesTheRelayAboutWhatHandlersHad) {
   EXPECT_EQ(refused[1].first, 2u);
   owed[0].settle();
   owed[1].settle();
+  send_text(*words, write_relay_passed(3));  // heard before "open"
   send_text(*words, kRelayOpen);
-  send_text(*words, write_relay_passed(3));
   ASSERT_TRUE(turns.until([&] { return link->has_handlers(); }));
   for (unsigned at = 0; at < 4; ++at) receive(*requests);
   EXPECT_EQ(receive(*requests), "@worker 77 4");
