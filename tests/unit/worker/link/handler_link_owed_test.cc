@@ -163,6 +163,7 @@ TEST_F(HandlerLinkOwedTest, BelievesTheRelayAboutOneOfItsHandlers) {
   requests.connect(requests_at);
   words.connect(replies_at);
   send_text(words, kRelayOpen);
+  EXPECT_EQ(receive(requests), "@worker here 77");
   EXPECT_EQ(receive(requests), "@worker 77 0");
   std::array<Owed, 4> owed;
   for (unsigned at = 0; at < 4; ++at) submit(at + 1, owed[at]);

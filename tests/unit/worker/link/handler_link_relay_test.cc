@@ -156,6 +156,7 @@ TEST_F(LinkBehindRelayTest, SaysWhomHandlersKnow) {
   open(std::move(options));
   PlainRelay relay(directory);
   send_text(relay.replies, kRelayOpen);
+  EXPECT_EQ(receive(relay.requests), "@worker here 9");
   EXPECT_EQ(receive(relay.requests), "@worker 9 0");
   EXPECT_EQ(receive(relay.requests), "@worker told 7 8");
   std::vector<ConnectionId> read;
@@ -224,6 +225,7 @@ TEST_F(LinkBehindRelayTest, TellsTheRelayThatItLeftWhenNothingIsOwed) {
   open(std::move(options));
   PlainRelay relay(directory);
   send_text(relay.replies, kRelayOpen);
+  EXPECT_EQ(receive(relay.requests), "@worker here 9");
   EXPECT_EQ(receive(relay.requests), "@worker 9 0");
   Owed before, after;
   ASSERT_TRUE(link->submit(1, "one"));
