@@ -2,12 +2,11 @@
 
 import os
 import signal
-import socket
 import subprocess
 
 from lib.deployment import IS_ROOT, UID, UUID, Deployment, dir_, handler, m2sh
 from lib.server import Server, command, faults, process_facts, run
-from lib.waiting import can_connect, free_port, is_alive, wait_until
+from lib.waiting import can_connect, free_port, is_alive, occupy, wait_until
 
 
 def one_line(done):
@@ -108,9 +107,7 @@ def test_usage():
 # Goal: a port that somebody else has is a refusal that names it; nothing is left behind.
 def test_port_in_use(deployment):
     deployment.configure()
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", deployment.port))
-        other.listen()
+    with occupy(deployment.port):
         assert str(deployment.port) in one_line(run(deployment.database, UUID))
     assert not os.path.exists(deployment.path("run/mongrel2.pid"))
     with Server(deployment, workers=1) as server:
@@ -121,9 +118,7 @@ def test_port_in_use(deployment):
 def test_endpoint_in_use(deployment):
     port = free_port()
     deployment.configure({"/": handler(send_spec=f"tcp://127.0.0.1:{port}")})
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", port))
-        other.listen()
+    with occupy(port):
         assert str(port) in one_line(run(deployment.database, UUID))
     assert not can_connect(deployment.port)
     deployment.configure({"/": handler()})

@@ -4,7 +4,6 @@ import grp
 import os
 import shutil
 import signal
-import socket
 import tempfile
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from lib.deployment import GID, UID, UUID, dir_, handler, m2sh
 from lib.handler import Answering, http
 from lib.server import Server, process_facts, program, run
-from lib.waiting import is_alive, low_port, wait_until
+from lib.waiting import is_alive, low_port, occupy, wait_until
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -90,9 +89,7 @@ def test_privileged_port(deployment):
 # database with a fault, a missing log folder.
 def test_daemon_failure(deployment):
     deployment.configure()
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", deployment.port))
-        other.listen()
+    with occupy(deployment.port):
         done = run(deployment.database, UUID, as_root=True)
         assert done.returncode == 1 and str(deployment.port) in done.stdout
     assert not os.path.exists(deployment.path("run/mongrel2.pid"))

@@ -14,7 +14,7 @@ from lib.waiting import free_port, wait_until
 ZMTP_1 = b"\x01\x00"
 ZMTP_2 = b"\xff" + b"\x00" * 7 + b"\x01\x7f\x01\x02\x00\x00"
 ZMTP_3_BAD = b"\xff" + b"\x00" * 7 + b"\x01\x7f\x03\x00NULL" + b"\x00" * 48 + b"\x04\x05\x04WHAT"
-OLD = "speaks ZMTP 1 or 2"
+OLD = "speaks ZMTP "
 
 
 def throw(address, data):

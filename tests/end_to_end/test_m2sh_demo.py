@@ -7,7 +7,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -17,7 +16,7 @@ import pytest
 
 from lib import m2sh_tools
 from lib.m2sh_tools import NOBODY, SECONDS, TOP, fetch
-from lib.waiting import free_port, wait_until
+from lib.waiting import free_port, occupy, wait_until
 
 
 class Demo:
@@ -160,9 +159,7 @@ def check_guest_book(demo):
 
 
 def test_a_busy_port_is_explained(demo):
-    with socket.socket() as busy:
-        busy.bind(("127.0.0.1", demo.port))
-        busy.listen()
+    with occupy(demo.port):
         demo.start()
         assert demo.child.wait(SECONDS) == 1
     output = demo.child.stdout.read()

@@ -155,6 +155,7 @@ def test_refused_start_ends(deployment, fault):
     fill(writable)
     with socket.socket() as other:
         if fault == "port":
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind(("127.0.0.1", deployment.port))
             other.listen()
         else:

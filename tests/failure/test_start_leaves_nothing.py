@@ -9,6 +9,7 @@ import pytest
 
 from lib.deployment import GID, IS_ROOT, UID, UUID, dir_, handler, listener
 from lib.server import run
+from lib.waiting import occupy
 
 
 class Disk:
@@ -41,10 +42,7 @@ def no_inodes(number):
 
 
 def port_in_use(deployment):
-    other = socket.socket()
-    other.bind(("127.0.0.1", deployment.port))
-    other.listen()
-    return other.close
+    return occupy(deployment.port).close
 
 
 def second_port_in_use(deployment):

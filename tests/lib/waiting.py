@@ -74,6 +74,11 @@ def _claim(port):
     return True
 
 
+def occupy(port, host="127.0.0.1"):
+    """The socket of somebody who serves there, to be closed by the caller."""
+    return socket.create_server((host, port))
+
+
 def has_ipv6():
     try:
         with socket.socket(socket.AF_INET6) as probe:

@@ -24,7 +24,6 @@ constexpr int kAcceptsPerTurn = 16;
 constexpr size_t kBatch = 8;
 // No descriptors left: trying again at once would only spin.
 constexpr double kPauseS = 0.2;
-constexpr double kComplainS = 1.0;  // strangers get one line in so long
 // Peers on TCP that are gone without a word: found by the kernel (docs/relay.md).
 constexpr int kKeepaliveIdleS = 10;
 constexpr int kKeepaliveIntervalS = 5;
@@ -49,16 +48,16 @@ std::string address_text(int fd, const sockaddr_storage& peer) {
   if (peer.ss_family == AF_INET) {
     const auto& in = reinterpret_cast<const sockaddr_in&>(peer);
     ::inet_ntop(AF_INET, &in.sin_addr, text.data(), text.size());
-    return text.data() + (":" + std::to_string(ntohs(in.sin_port)));
+    return "a peer at " + std::string(text.data()) + ":" + std::to_string(ntohs(in.sin_port));
   }
   if (peer.ss_family == AF_INET6) {
     const auto& in = reinterpret_cast<const sockaddr_in6&>(peer);
     ::inet_ntop(AF_INET6, &in.sin6_addr, text.data(), text.size());
-    return "[" + std::string(text.data()) + "]:" + std::to_string(ntohs(in.sin6_port));
+    return "a peer at [" + std::string(text.data()) + "]:" + std::to_string(ntohs(in.sin6_port));
   }
   ucred who{};
   socklen_t size = sizeof who;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || who.pid <= 0) return "ipc";
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || who.pid <= 0) return "a peer";
   return "process " + std::to_string(who.pid);
 }
 
@@ -141,18 +140,18 @@ bool ZmtpPush::accept_one() {
 // The queue stays readable whatever we do: wait, rather than be told so again and again.
 void ZmtpPush::pause(int error) {
   const bool no_descriptors = error == EMFILE || error == ENFILE;
-  complain(Status::from_errno("accept", error).message() +
-           (no_descriptors ? " (superpoll.max_fd raises the limit)" : "") + ": handlers wait");
+  complain("", Status::from_errno("accept", error).message() +
+                   (no_descriptors ? " (superpoll.max_fd raises the limit)" : "") +
+                   ": handlers wait");
   connections_.stop();
   pause_.start<&ZmtpPush::watch>(loop_, kPauseS, 0.0, this);
 }
 
-void ZmtpPush::complain(const std::string& text) {
-  ++complaints_;
-  if (loop_.now() - complained_at_ < kComplainS) return;
-  complained_at_ = loop_.now();
-  log_warn("handler endpoint " + options_.endpoint + ": " + text +
-           " (so far: " + std::to_string(complaints_) + ")");
+void ZmtpPush::complain(std::string_view who, std::string_view what) {
+  const uint64_t alike = complaints_.add(what);
+  if (alike == 0) return;
+  log_warn("handler endpoint " + options_.endpoint + ": " + std::string(who) + std::string(what) +
+           " (so far for that: " + std::to_string(alike) + ")");
 }
 
 void ZmtpPush::peer_ready(ZmtpPeer& peer) {
@@ -172,8 +171,7 @@ void ZmtpPush::peer_ended(ZmtpPeer& peer, std::string_view why) {
   const auto at = std::find(ready_.begin(), ready_.end(), &peer);
   const bool was_ready = at != ready_.end();
   if (!why.empty()) {
-    complain("a peer at " + peer.address() + (was_ready ? " is let go: " : " is refused: ") +
-             std::string(why));
+    complain(peer.address(), (was_ready ? " is let go: " : " is refused: ") + std::string(why));
   }
   // Until the end of this call: the peer is in the middle of its own.
   const std::unique_ptr<ZmtpPeer> ended = std::move(places_[place_of(peer.id())]);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "worker/link/drop_counter.h"
 #include "worker/link/push_socket.h"
 #include "worker/link/zmtp_peer.h"
 
@@ -34,7 +35,7 @@ class ZmtpPush final : public PushSocket, ZmtpPeerUser {
   bool has_place() const { return ready_.size() + handshaking_.size() < kPeerPlacesMax; }
   void watch();
   void pause(int error);
-  void complain(const std::string& text);
+  void complain(std::string_view who, std::string_view what);
   ZmtpPeer* find(PeerId peer) const;
   size_t choose() const;  // of ready_; its size: nobody has room
   void flush();
@@ -56,8 +57,7 @@ class ZmtpPush final : public PushSocket, ZmtpPeerUser {
   PrepareWatcher end_of_turn_;
   IdleWatcher idle_;
   bool wants_to_send_ = false;
-  double complained_at_ = 0;
-  uint64_t complaints_ = 0;
+  KindCounter complaints_;
 };
 
 }  // namespace m2
