@@ -51,8 +51,12 @@ constexpr Column kHost[] = {
 };
 
 constexpr Column kRoute[] = {
-    number("id", kNone),        text("path"),        number("host_id", kNone),
-    number("target_id", kNone), text("target_type"), later(number("reversed", "0")),
+    number("id", kNone),
+    text("path"),
+    number("host_id", kNone),
+    number("target_id", kNone),
+    text("target_type"),
+    later(number("reversed", "0")),
     later(number("timeout_ms", kOfSetting)),
 };
 

@@ -11,6 +11,7 @@
 #include "worker/link/in_doubt.h"
 #include "worker/link/link_drops.h"
 #include "worker/link/link_place.h"
+#include "worker/link/parted_connections.h"
 #include "worker/link/recent_ids.h"
 #include "worker/link/relay_words.h"
 #include "worker/link/request_queue.h"
@@ -20,10 +21,6 @@
 namespace m2 {
 namespace {
 
-// The relay hears of connections that need no notice in words of up to so many, or so late.
-constexpr size_t kPartedPerWord = 256;
-constexpr size_t kPartedMax = 64 * 1024;  // what it does not hear of then is a notice too many
-constexpr double kPartedS = 0.05;
 constexpr double kLookS = 0.05;  // how often a place that was left is looked at
 constexpr size_t kToldEndedMax = 64 * 1024;
 // Connections of which it is known which handler knows them: 24 MB at most.
@@ -124,7 +121,6 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
     if (told_ != nullptr) told_->erase({id, told_as_});
     known_by_.erase(id);
   }
-  void say_parted();
   void emptied() override;
   void serve_waiters();
   void introduce();
@@ -157,8 +153,7 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
   InDoubt in_doubt_;                 // of the others, those that no ledger knows
   uint64_t left_last_ = 0;           // of those sent, the last that went to the place that was left
   double handlers_s_ = 0;            // how long handlers may stay there
-  std::vector<ConnectionId> parted_;  // the relay is to be told of
-  TimerWatcher parted_timer_;
+  PartedConnections parted_{loop_, now_};
   uint64_t torn_until_ = 0;
   std::vector<ConnectionId> torn_;
   TimerWatcher torn_timer_;
@@ -198,6 +193,7 @@ void Link::listen(const std::string& endpoint) {
 
 void Link::leave() {
   gone_ = true;
+  parted_.stop();
   left_timer_.stop();
   return_.stop();
   left_.reset();
@@ -265,19 +261,7 @@ void Link::notify(ConnectionId id, std::string_view message) {
 
 void Link::forget(ConnectionId id) {
   not_told(id);
-  if (gone_ || !now_->behind_relay() || parted_.size() >= kPartedMax) return;
-  parted_.push_back(id);
-  if (!parted_timer_.active()) {
-    parted_timer_.start<&Link::say_parted>(loop_, kPartedS, kPartedS, this);
-  }
-  if (parted_.size() == kPartedPerWord) say_parted();
-}
-
-void Link::say_parted() {
-  ZmqMessage word(write_worker_parted(parted_));
-  if (!gone_ && now_->behind_relay() && !now_->requests().say(word)) return;
-  parted_timer_.stop();
-  parted_.clear();
+  if (!gone_) parted_.add(id);
 }
 
 Status Link::prepare_move(ZmqContext& context, HandlerLinkOptions options) {

@@ -113,10 +113,10 @@ void ZmtpPush::on_connection(int) {
 bool ZmtpPush::accept_one() {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
-  OwnedFd connection = within_budget(
-      OwnedFd(::accept4(listening_.get(), reinterpret_cast<sockaddr*>(&peer), &size,
-                        SOCK_NONBLOCK | SOCK_CLOEXEC)),
-      DescriptorUse::kHandlers);
+  OwnedFd connection =
+      within_budget(OwnedFd(::accept4(listening_.get(), reinterpret_cast<sockaddr*>(&peer), &size,
+                                      SOCK_NONBLOCK | SOCK_CLOEXEC)),
+                    DescriptorUse::kHandlers);
   if (!connection.valid()) {
     if (is_of_one_peer(errno)) return true;
     if (errno != EAGAIN) pause(errno);

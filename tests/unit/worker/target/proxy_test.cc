@@ -42,8 +42,9 @@ TEST_F(ProxyTest, KeepsClientsForwardedForWhenTheSettingSaysSo) {
   auto client = connect_client();
   client->send("GET / HTTP/1.1\r\nX-Forwarded-For: 9.9.9.9\r\nHost: a\r\n\r\n");
   auto backend = accept();
-  EXPECT_EQ(expect(*backend, "\r\n\r\n"),
-            "GET / HTTP/1.1\r\nX-Forwarded-For: 9.9.9.9\r\nHost: a\r\nX-Forwarded-Proto: http\r\n\r\n");
+  EXPECT_EQ(
+      expect(*backend, "\r\n\r\n"),
+      "GET / HTTP/1.1\r\nX-Forwarded-For: 9.9.9.9\r\nHost: a\r\nX-Forwarded-Proto: http\r\n\r\n");
 }
 
 TEST_F(ProxyTest, AnswerInSingleBytesIsTheSame) {
@@ -67,7 +68,8 @@ TEST_F(ProxyTest, BodyByLengthArrivesWholeAndInPieces) {
   configure();
   auto client = connect_client();
   const std::string head = "POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n";
-  const std::string forwarded = head + "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n\r\n";
+  const std::string forwarded =
+      head + "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n\r\n";
   client->send(head + "\r\n0123456789");
   auto backend = accept();
   EXPECT_EQ(expect(*backend, "789"), forwarded + "0123456789");
@@ -170,7 +172,8 @@ TEST_F(ProxyTest, Http10ClientGetsNoInterimAnswer) {
     client->send("GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     if (backend == nullptr) backend = accept();
     EXPECT_EQ(expect(*backend, "\r\n\r\n"),
-              "GET /old HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n\r\n");
+              "GET /old HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: "
+              "127.0.0.1\r\nX-Forwarded-Proto: http\r\n\r\n");
     const std::string all =
         "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok";
     for (size_t at = 0; at < all.size(); at += step) {
