@@ -70,8 +70,8 @@ Status check_ipc(std::string_view path) {
   return {};
 }
 
-// Multicast (manual 5.2) could carry replies only. It is opened by whoever speaks 0MQ, within its
-// jail, and libzmq ends the whole process when that fails.
+// Multicast (manual 5.2) could carry replies only. Whoever receives it can be ended from outside:
+// libzmq answers a packet it did not expect with abort().
 Status refuse_multicast(std::string_view transport, EndpointUse use) {
   const std::string name(transport);
   if (use != EndpointUse::kReplies) {
@@ -79,10 +79,13 @@ Status refuse_multicast(std::string_view transport, EndpointUse use) {
                          " for PUB and SUB only; write tcp://ADDRESS:PORT or ipc://PATH");
   }
   const std::string why =
-      transport == "pgm://" ? "raw network sockets (CAP_NET_RAW)" : "UDP multicast sockets";
-  return Status::error(name + " needs " + why +
-                       ", which no process that meets handlers has in its jail; write "
-                       "tcp://ADDRESS:PORT, and have handlers connect to each server's");
+      transport == "pgm://"
+          ? "needs raw network sockets (CAP_NET_RAW), which no process that meets handlers may have"
+          : "is refused since one bad UDP packet from anybody on the network ends the process "
+            "that receives it (libzmq)";
+  return Status::error(name + " " + why +
+                       "; write tcp://ADDRESS:PORT or ipc://PATH, and have "
+                       "docs/examples/multicast.py pass on what comes by multicast");
 }
 
 }  // namespace

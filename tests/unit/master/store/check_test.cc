@@ -256,6 +256,29 @@ TEST(Check, LooksAtEndpoints) {
   EXPECT_EQ(after([](Config& config) { config.server.control_port = ""; }), Lines{});
 }
 
+// Goal: each end of a pair hears its own reason why it cannot be multicast.
+TEST(Check, RefusesMulticast) {
+  const std::string group = "epgm://10.9.0.1;239.192.1.1:5555";
+  const std::string no_socket =
+      "\": cannot be multicast: 0MQ has epgm:// for PUB and SUB only; write tcp://ADDRESS:PORT or "
+      "ipc://PATH";
+  const auto with_recv_spec = [&](Replies replies) {
+    return after([&](Config& config) {
+      config.handlers[0].recv_spec = group;
+      config.handlers[0].replies = replies;
+    });
+  };
+  EXPECT_EQ(with_send_spec(group), Lines{"E handler row 1, send_spec \"" + group + no_socket});
+  EXPECT_EQ(with_recv_spec(Replies::kPull),
+            Lines{"E handler row 1, recv_spec \"" + group + no_socket});
+  EXPECT_EQ(
+      with_recv_spec(Replies::kSub),
+      Lines{"E handler row 1, recv_spec \"" + group +
+            "\": epgm:// is refused since one bad UDP packet from anybody on the network ends "
+            "the process that receives it (libzmq); write tcp://ADDRESS:PORT or ipc://PATH, "
+            "and have docs/examples/multicast.py pass on what comes by multicast"});
+}
+
 TEST(Check, LooksAtIdents) {
   const auto with_idents = [](const std::string& send, const std::string& recv) {
     return after([&](Config& config) {
