@@ -33,6 +33,8 @@ def descriptors(pid):
 @pytest.mark.parametrize("closed", [which for size in range(4)
                                     for which in itertools.combinations((0, 1, 2), size)], ids=str)
 def test_closed_at_the_start(deployment, as_root, closed):
+    if as_root:
+        deployment.give_database_to_root()  # nobody else may switch Landlock off
     deployment.configure(settings={"server.daemonize": 0, "jail.landlock": 0})
 
     def close():
@@ -52,7 +54,8 @@ def test_closed_at_the_start(deployment, as_root, closed):
             assert found[1] in logs and found[2] in logs, (name, found)
             folders = [target for target in found.values() if os.path.isdir(target)]
             assert folders == [], (name, found)
-        text = m2sh("jail", "-db", "config.sqlite", "-uuid", UUID, cwd=deployment.folder).stdout
+        text = m2sh("jail", "-db", deployment.database, "-uuid", UUID,
+                    cwd=deployment.folder).stdout
         assert "All of it is as asked for." in text, text
         os.kill(server.workers()[0], signal.SIGKILL)
         server.says("died: killed by signal 9")

@@ -73,8 +73,14 @@ def folder(deployment, file):
 
 
 def plant(deployment, trick, file):
-    remove(deployment.path(file))
-    trick(deployment, file)
+    def planted():
+        remove(deployment.path(file))
+        try:
+            trick(deployment, file)
+        except FileExistsError:  # the server was quicker
+            return False
+        return True
+    wait_until(planted, f"room for {file}")
 
 
 def configure(deployment):

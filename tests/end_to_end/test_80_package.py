@@ -11,7 +11,7 @@ import pytest
 from lib.client import Client
 from lib.deployment import TOP, UUID, dir_
 from lib.server import Server
-from lib.waiting import DEADLINE, free_port, is_alive, wait_until
+from lib.waiting import DEADLINE, can_connect, free_port, is_alive, wait_until
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -163,6 +163,7 @@ class Service:
             ["chroot", system.root, "/usr/bin/mongrel2", "/etc/mongrel2/site.sqlite", "site"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self.pid, "the server's start")
+        wait_until(lambda: can_connect(self.port), "the server")
 
     def pid(self):
         try:

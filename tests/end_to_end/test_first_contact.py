@@ -82,6 +82,7 @@ class Reader:
 
     def install(self):
         build = os.path.dirname(server_binary())
+        assert os.path.basename(server_binary()) == "mongrel2"
         # -o: the server under test is installed as it is, older than a source or not.
         self.machine.run(f"make -s -o {build}/mongrel2 install BUILD={build}", TOP, as_root=True)
 
@@ -137,9 +138,9 @@ def test_readme(reader):
             reader.write(named[1], "\n".join(lines) + "\n")
             continue
         for line in lines:
-            if line.startswith("m2sh start") and reader.machine.user == 0:
-                reader.type(re.search("`(chown [^`]+)`", text)[1])
             reader.type(line)
+            if line.startswith("cd ") and reader.machine.user == 0:
+                reader.type(re.search("`(chown [^`]+)`", text)[1])
     url, answer = re.search("`curl ([^`]+)` says `([^`]+)`", text).groups()
     reader.says(url, answer)
     if reader.machine.user == 0:

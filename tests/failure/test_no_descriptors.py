@@ -78,7 +78,8 @@ def site(deployment):
         deployment.configure(
             {"/a/": dir_("a/"), "/p": proxy(port=backend.port), "/h": handler(),
              "/t": handler(send_spec=specs[0], recv_spec=specs[1])},
-            settings={"upload.temp_store": "tmp/body.XXXXXX", "handler.wait_ms": 30000})
+            settings={"upload.temp_store": "tmp/body.XXXXXX", "limits.content_length": 20480,
+                      "handler.wait_ms": 30000})
         made = Site(deployment, backend, specs)
         stack.enter_context(made.server)
         yield made
