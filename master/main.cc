@@ -151,9 +151,9 @@ Status serve_inside(Beginning& begun, Reading first, Post post) {
   Result<OwnedFd> held = hold_signals();
   if (!held.ok()) return std::move(held).status();
   const std::string pid_path = inside(plan, plan.pid_file);
-  const auto take_pid_file = [pid_path, shown = place.outside(pid_path),
+  const auto take_pid_file = [pid_path, shown = place.outside(pid_path), jail = place.jail,
                               root = origin.root.get()](pid_t predecessor) {
-    return PidFile::take(pid_path, shown, root, predecessor);
+    return PidFile::take(pid_path, shown, jail, root, predecessor);
   };
   std::optional<PidFile> pid_file;
   if (begun.predecessor == nullptr) {
