@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import time
 
 import pytest
@@ -295,6 +296,36 @@ def test_a_strangers_lock_on_the_pid_file(deployment):
             assert f"Process {server.pid} is still running" in said(deployment.servers[-1])
             stop(server)
     assert not os.path.exists(file)
+
+
+# Goal: nothing is opened in the folder by the C library on its own behalf, as the zone for the time
+# of a line. Method: a pipe nobody writes to is in that file's place, at start and upgrade.
+def test_files_of_the_c_library(deployment, monkeypatch):
+    monkeypatch.delenv("TZ", raising=False)
+    configure(deployment)
+    os.mkdir(deployment.path("etc"))
+    pipe(deployment, "etc/localtime")
+    with start(deployment) as server:
+        rotate(server)
+        old = server.pid
+        upgrade(server)
+        assert server.pid != old
+        stop(server)
+
+
+# Goal: the master is not kept busy by names that the serving user makes up. Method: very many that
+# look like those of a worker; they cost no more than some, and are left where they are.
+def test_very_many_files(deployment):
+    configure(deployment)
+    names = [deployment.path(f"run/m2-0-1-{number}") for number in range(6000)]
+    for name in names:
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(name)
+            os.chown(name, UID, GID)
+    with start(deployment) as server:
+        left = sum(map(os.path.lexists, names))
+        assert 0 < left < len(names)
+        stop(server)
 
 
 def as_user(body):
