@@ -64,7 +64,8 @@ std::set<uid_t> owners_above(const std::string& path) {
     rest.erase(0, std::min(rest.find_first_not_of('/', end), rest.size()));
     struct stat folder, entry;
     OwnedFd next(::openat(here.get(), name.c_str(), kStep));
-    if (::fstat(here.get(), &folder) != 0 || !next.valid() || ::fstat(next.get(), &entry) != 0) break;
+    if (::fstat(here.get(), &folder) != 0 || !next.valid() || ::fstat(next.get(), &entry) != 0)
+      break;
     if (name != "." && name != "..") owners.insert(folder.st_uid);
     if (!S_ISLNK(entry.st_mode)) {
       here = std::move(next);

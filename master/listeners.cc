@@ -102,7 +102,8 @@ Status Listeners::give_away(const Socket& socket, const IpcAccess& access) const
   if (!file.valid() || ::fstat(file.get(), &found) != 0) return Status::from_errno("open", errno);
   // Who renamed a folder since the bind may have had another's socket remembered for ours.
   const bool made_by_us = !jail_.drop || found.st_uid == jail_.uid;
-  if (!made_by_us || !S_ISSOCK(found.st_mode) || found.st_dev != socket.device || found.st_ino != socket.inode) {
+  if (!made_by_us || !S_ISSOCK(found.st_mode) || found.st_dev != socket.device ||
+      found.st_ino != socket.inode) {
     return Status::error("something else stands in its place");
   }
   if (::fchownat(file.get(), "", access.uid, access.gid, AT_EMPTY_PATH) == 0) return {};

@@ -117,8 +117,8 @@ Status check_own_file(int fd, const std::string& shown, const Jail& jail) {
   }
   if (!jail.drop) return {};
   if (opened.st_uid != 0 && opened.st_uid != jail.uid) {
-    return Status::error("pid file " + shown + ": belongs to uid " +
-                         std::to_string(opened.st_uid) + " (remove it)");
+    return Status::error("pid file " + shown + ": belongs to uid " + std::to_string(opened.st_uid) +
+                         " (remove it)");
   }
   if (opened.st_size != 0 && read_pid(fd) == 0) {
     return Status::error("pid file " + shown +

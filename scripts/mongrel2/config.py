@@ -353,8 +353,8 @@ def include(name: str, script: str) -> Any:
     if spec is None or spec.loader is None or not os.path.isfile(path):
         raise ConfigError(f"include({name!r}): {path} is not a Python file")
     if os.geteuid() == 0 and folder.writers_of(path):
-        raise ConfigError(f"include({name!r}): others than root can change {path}, so root does not "
-                          "run it; give it to root, in a folder of root's")
+        raise ConfigError(f"include({name!r}): others than root can change {path}, so root does "
+                          "not run it; give it to root, in a folder of root's")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     _included.append(name)

@@ -234,7 +234,8 @@ def test_the_folder_of_another_user(deployment, how):
         os.chown(home, UID - 1, GID)
         for words in ([], ["--check"]):
             done = run(*words, deployment.database, UUID, as_root=True)
-            assert done.returncode == 1 and f"and uid {UID - 1}, who owns" in done.stdout, done.stdout
+            assert done.returncode == 1, done.stdout
+            assert f"and uid {UID - 1}, who owns" in done.stdout, done.stdout
         assert not os.path.exists(os.path.join(victims, "run/mongrel2.pid"))
         os.chown(home, UID, GID)
         with Server(deployment, workers=1, as_root=True) as server:
