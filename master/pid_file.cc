@@ -161,6 +161,9 @@ bool PidFile::is_named() const {
 Status PidFile::lock_or_replace(const std::string& shown) {
   struct flock lock = whole_file(F_WRLCK);
   if (::fcntl(fd_.get(), F_SETLK, &lock) == 0) return {};
+  if (errno != EAGAIN && errno != EACCES) {
+    return Status::from_errno("pid file " + shown + ": cannot be locked", errno);
+  }
   if (const pid_t holder = holder_of(fd_.get()); holder != 0) {
     return still_running(holder > 0 ? holder : read_pid(fd_.get()), shown);
   }

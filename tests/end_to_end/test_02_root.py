@@ -91,7 +91,6 @@ def test_privileged_port(deployment):
 def test_daemon_failure(deployment):
     deployment.configure()
     with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the tests' claim is there
         other.bind(("127.0.0.1", deployment.port))
         other.listen()
         done = run(deployment.database, UUID, as_root=True)

@@ -161,7 +161,6 @@ def check_guest_book(demo):
 
 def test_a_busy_port_is_explained(demo):
     with socket.socket() as busy:
-        busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the tests' claim is there
         busy.bind(("127.0.0.1", demo.port))
         busy.listen()
         demo.start()

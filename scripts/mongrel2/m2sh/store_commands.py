@@ -35,7 +35,7 @@ def _replace(options: Options, history: List[str]) -> int:
     author = _author(options.config)
     if author:
         status = process.run_as(author, options.words(without=()))
-        if status:
+        if status and folder.folder_writers(options.db) != {author}:
             print(f"{options.config} was loaded with the rights of uid {author}, who can change "
                   "it; to load it as root, give it to root, in a folder of root's",
                   file=sys.stderr)
