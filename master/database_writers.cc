@@ -199,6 +199,7 @@ class Walk {
     }
     while (folder_ && step()) {
     }
+    if (!folder_) unknown(path_);
   }
 
  private:
@@ -213,10 +214,12 @@ class Walk {
     path_ = ::getcwd(name, sizeof name) == nullptr || name[0] != '/' ? "." : name;
     if (path_ == "/") path_.clear();
     folder_ = find(AT_FDCWD, ".");
-    Found entry = find(AT_FDCWD, ".");
+    if (!folder_) return;
+    Found entry = find(folder_.fd.get(), ".");
     for (std::string path = path_; entry;) {
       Found above = find(entry.fd.get(), "..");
-      if (!above || same(above.facts, entry.facts)) return;
+      if (!above) return unknown(path + "/..");
+      if (same(above.facts, entry.facts)) return;
       const std::string below = path;
       path.resize(std::min(path.size(), path.rfind('/')));
       writers_.add_folder(above, path.empty() ? "/" : path, &entry, below);
@@ -244,8 +247,7 @@ class Walk {
       return false;
     }
     if (!entry) {
-      writers_.refuse("who may write to " + path_ + "/" + name + " cannot be known (" +
-                      std::strerror(errno) + ")");
+      unknown(path_ + '/' + name);
       return false;
     }
     writers_.add_folder(folder_, shown, &entry, path_ + '/' + name);
@@ -257,6 +259,10 @@ class Walk {
     }
     arrive(entry, name, shown);
     return false;
+  }
+
+  void unknown(const std::string& path) {
+    writers_.refuse("who may write to " + path + " cannot be known (" + std::strerror(errno) + ")");
   }
 
   bool follow(const Found& link) {

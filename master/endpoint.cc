@@ -63,6 +63,10 @@ Result<Endpoint> parse_ipc(const std::string& text, std::string_view path) {
   return endpoint;
 }
 
+// More than all workers of a server have; whoever may write to the folder could make millions, and
+// keep the master at it.
+constexpr size_t kLooksMax = 4096, kEntriesMax = 65536;
+
 enum class SocketFile { kAbsent, kNotASocket, kStale, kInUse };
 
 SocketFile look_at(const std::string& path) {
@@ -115,7 +119,9 @@ void remove_stale_sockets(const std::string& folder, const std::string& prefix) 
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(folder.c_str()), ::closedir);
   if (directory == nullptr) return;
   std::vector<std::string> paths;
-  while (const dirent* entry = ::readdir(directory.get())) {
+  for (size_t seen = 0; seen < kEntriesMax && paths.size() < kLooksMax; ++seen) {
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr) break;
     if (std::string_view(entry->d_name).starts_with(prefix)) {
       paths.push_back(folder + "/" + entry->d_name);
     }

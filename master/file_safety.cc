@@ -1,12 +1,15 @@
 #include "master/file_safety.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "common/owned_fd.h"
 
@@ -14,6 +17,8 @@ namespace m2 {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kLinksMax = 40;  // as many as the kernel follows
 
 // The kernel walks like a process in a chroot: absolute links and ".." stay below root.
 OwnedFd open_in_root(const std::string& root, const std::string& path) {
@@ -41,6 +46,40 @@ std::string open_folder_above(const std::string& path) {
     if (everybody_may_write(facts) && (facts.st_mode & S_ISVTX) == 0) return place.string();
   }
   return {};
+}
+
+std::set<uid_t> owners_above(const std::string& path) {
+  constexpr int kStep = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  std::set<uid_t> owners;
+  std::string rest = path;
+  OwnedFd here;
+  for (int links = 0; links <= kLinksMax;) {
+    if (!here.valid() || rest.starts_with('/')) {
+      here.reset(::open(rest.starts_with('/') ? "/" : ".", kStep));
+    }
+    const size_t begin = rest.find_first_not_of('/');
+    if (begin == rest.npos || !here.valid()) break;
+    const size_t end = std::min(rest.find('/', begin), rest.size());
+    const std::string name = rest.substr(begin, end - begin);
+    rest.erase(0, std::min(rest.find_first_not_of('/', end), rest.size()));
+    struct stat folder, entry;
+    OwnedFd next(::openat(here.get(), name.c_str(), kStep));
+    if (::fstat(here.get(), &folder) != 0 || !next.valid() || ::fstat(next.get(), &entry) != 0)
+      break;
+    if (name != "." && name != "..") owners.insert(folder.st_uid);
+    if (!S_ISLNK(entry.st_mode)) {
+      here = std::move(next);
+      continue;
+    }
+    owners.insert(entry.st_uid);
+    char target[PATH_MAX];
+    const ssize_t size = ::readlinkat(next.get(), "", target, sizeof target);
+    if (size <= 0) break;
+    rest = std::string(target, static_cast<size_t>(size)) + '/' + rest;
+    ++links;
+  }
+  owners.erase(0);
+  return owners;
 }
 
 std::string real_name(const std::string& root, const std::string& path) {

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <set>
 #include <string>
 
 namespace m2 {
@@ -20,5 +21,9 @@ std::string real_name(const std::string& root, const std::string& path);
 
 // Both real names. A folder is inside of itself.
 bool is_inside(const std::string& path, const std::string& folder);
+
+// Who, root apart, decides which folder a path leads to: the owners of the folders that its last
+// name and those before it are in, and of the links on the way.
+std::set<uid_t> owners_above(const std::string& path);
 
 }  // namespace m2

@@ -95,12 +95,15 @@ bool Listeners::share_port(bool on, uint16_t port, int with) const {
 
 // By its descriptor: the folder belongs to the jail's user, who may put another file in its place
 // at any time. Nothing but a socket is ever given away.
-Status Listeners::give_away(const Socket& socket, const IpcAccess& access) {
+Status Listeners::give_away(const Socket& socket, const IpcAccess& access) const {
   if (access.uid == IpcAccess::kSame && access.gid == IpcAccess::kSame) return {};
   const OwnedFd file(::open(socket.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat found;
   if (!file.valid() || ::fstat(file.get(), &found) != 0) return Status::from_errno("open", errno);
-  if (!S_ISSOCK(found.st_mode) || found.st_dev != socket.device || found.st_ino != socket.inode) {
+  // Who renamed a folder since the bind may have had another's socket remembered for ours.
+  const bool made_by_us = !jail_.drop || found.st_uid == jail_.uid;
+  if (!made_by_us || !S_ISSOCK(found.st_mode) || found.st_dev != socket.device ||
+      found.st_ino != socket.inode) {
     return Status::error("something else stands in its place");
   }
   if (::fchownat(file.get(), "", access.uid, access.gid, AT_EMPTY_PATH) == 0) return {};

@@ -80,7 +80,7 @@ class Listeners {
   static std::vector<Wanted> wanted_by(const Plan& plan);
   Result<Socket> listen_on(const Wanted& wanted) const;
   static void remember_file(Socket& socket, const std::string& path);
-  static Status give_away(const Socket& socket, const IpcAccess& access);
+  Status give_away(const Socket& socket, const IpcAccess& access) const;
   Status bind_and_listen(const Wanted& wanted, Socket& socket) const;
   bool share_port(bool on, uint16_t port, int with) const;
   void adjust(Socket& socket, const Wanted& wanted) const;

@@ -2,6 +2,7 @@
 // only place of the program that prints to the terminal and exits.
 #include <fcntl.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -151,9 +152,9 @@ Status serve_inside(Beginning& begun, Reading first, Post post) {
   Result<OwnedFd> held = hold_signals();
   if (!held.ok()) return std::move(held).status();
   const std::string pid_path = inside(plan, plan.pid_file);
-  const auto take_pid_file = [pid_path, shown = place.outside(pid_path),
+  const auto take_pid_file = [pid_path, shown = place.outside(pid_path), jail = place.jail,
                               root = origin.root.get()](pid_t predecessor) {
-    return PidFile::take(pid_path, shown, root, predecessor);
+    return PidFile::take(pid_path, shown, jail, root, predecessor);
   };
   std::optional<PidFile> pid_file;
   if (begun.predecessor == nullptr) {
@@ -240,6 +241,9 @@ int run(const Arguments& arguments, Program program) {
   if (Status tidy = tidy_inheritance(static_cast<unsigned>(kept)); !tidy.ok()) {
     return fail(tidy.message());
   }
+  // The C library reads the zone when it is first asked for a time, which would be in a folder of
+  // somebody else, who may have put a pipe there.
+  ::tzset();
   Result<Origin> remembered = Origin::remember();
   if (!remembered.ok()) return fail(remembered.message());
   begun.origin = std::move(remembered).value();

@@ -13,9 +13,12 @@
 #include <string_view>
 
 #include "master/file_safety.h"
+#include "master/privileges.h"
 
 namespace m2 {
 namespace {
+
+constexpr int kAttempts = 5;
 
 Status still_running(long pid, const std::string& shown) {
   return Status::error("Process " + std::to_string(pid) +
@@ -95,7 +98,16 @@ Result<OwnedFd> open_folder(const std::string& path, const std::string& shown) {
   return Status::error("pid file " + shown + ": " + std::strerror(error) + way_out);
 }
 
-Status check_own_file(int fd, const std::string& shown) {
+// The serving user may rename other folders to this name, so root makes the file only where that
+// user could make one himself.
+Status check_folder(int folder, const std::string& shown, const Jail& jail) {
+  const AsJailUser rights(jail);
+  if (!jail.drop || ::faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return Status::error("pid file " + shown + ": its folder cannot be written by uid " +
+                       std::to_string(jail.uid) + " (chown it)");
+}
+
+Status check_own_file(int fd, const std::string& shown, const Jail& jail) {
   struct stat opened {};
   if (::fstat(fd, &opened) != 0 || !S_ISREG(opened.st_mode) || opened.st_nlink > 1) {
     return Status::error("pid file " + shown + ": is not a file of its own (remove it)");
@@ -103,7 +115,25 @@ Status check_own_file(int fd, const std::string& shown) {
   if (everybody_may_write(opened)) {
     return Status::error("pid file " + shown + ": everybody may write to it (remove it)");
   }
+  if (!jail.drop) return {};
+  if (opened.st_uid != 0 && opened.st_uid != jail.uid) {
+    return Status::error("pid file " + shown + ": belongs to uid " + std::to_string(opened.st_uid) +
+                         " (remove it)");
+  }
+  if (opened.st_size != 0 && read_pid(fd) == 0) {
+    return Status::error("pid file " + shown +
+                         ": there is something else than the number of a process in it (remove "
+                         "it)");
+  }
   return {};
+}
+
+// Of the lock for writing, which a master has: one for reading may be anybody's who may read the
+// file. 0: nobody's.
+pid_t holder_of(int fd) {
+  struct flock lock = whole_file(F_RDLCK);
+  if (::fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return 0;
+  return lock.l_pid > 0 ? lock.l_pid : -1;
 }
 
 }  // namespace
@@ -126,24 +156,37 @@ bool PidFile::is_named() const {
          same_file(opened, named);
 }
 
-Result<PidFile> PidFile::take(const std::string& path, const std::string& shown, int original_root,
-                              pid_t predecessor) {
+// A lock for reading that a stranger has on the file of a dead master stands in the way of ours, so
+// another file takes its place.
+Status PidFile::lock_or_replace(const std::string& shown) {
+  struct flock lock = whole_file(F_WRLCK);
+  if (::fcntl(fd_.get(), F_SETLK, &lock) == 0) return {};
+  if (errno != EAGAIN && errno != EACCES) {
+    return Status::from_errno("pid file " + shown + ": cannot be locked", errno);
+  }
+  if (const pid_t holder = holder_of(fd_.get()); holder != 0) {
+    return still_running(holder > 0 ? holder : read_pid(fd_.get()), shown);
+  }
+  if (is_named() && ::unlinkat(folder_.get(), name_.c_str(), 0) == 0) {
+    stale_pid_ = read_pid(fd_.get());
+  }
+  return {};
+}
+
+Result<PidFile> PidFile::take(const std::string& path, const std::string& shown, const Jail& jail,
+                              int original_root, pid_t predecessor) {
   PidFile file;
   if (Status there = file.open(path, shown); !there.ok()) return there;
+  if (Status his = check_folder(file.folder_.get(), shown, jail); !his.ok()) return his;
   struct stat opened {};
   // The previous owner may unlink the file between our open and our lock: then once more.
-  for (int attempt = 0; attempt < 5 && !file.is_named(); ++attempt) {
+  for (int attempt = 0; attempt < kAttempts && !file.is_named(); ++attempt) {
     file.fd_.reset(::openat(file.folder_.get(), file.name_.c_str(),
                             O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
     const int fd = file.fd_.get();
     if (fd < 0) return open_refused(shown, errno, path);
-    Status refused = check_own_file(fd, shown);
-    struct flock lock = whole_file(F_WRLCK);
-    if (refused.ok() && ::fcntl(fd, F_SETLK, &lock) != 0) {
-      ::fcntl(fd, F_GETLK, &lock);
-      refused = still_running(lock.l_type != F_UNLCK && lock.l_pid > 0 ? lock.l_pid : read_pid(fd),
-                              shown);
-    }
+    Status refused = check_own_file(fd, shown, jail);
+    if (refused.ok()) refused = file.lock_or_replace(shown);
     if (refused.ok()) continue;
     file.let_go();  // it is somebody else's
     return refused;
@@ -151,12 +194,13 @@ Result<PidFile> PidFile::take(const std::string& path, const std::string& shown,
   if (!file.is_named()) return Status::error("pid file " + shown + ": is being replaced by others");
 
   long before = read_pid(file.fd_.get());
+  if (before == 0) before = file.stale_pid_;
   if (before == predecessor) before = ::getpid();
   if (runs_without_lock(before, original_root)) {
     file.let_go();
     return still_running(before, shown);
   }
-  if (before != ::getpid()) file.stale_pid_ = before;
+  file.stale_pid_ = before != ::getpid() ? before : 0;
   // At once unless the old number is the longer one: whoever reads meanwhile finds one of them, and
   // not an empty file.
   const std::string text = std::to_string(::getpid());

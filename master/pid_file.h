@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "common/jail.h"
 #include "common/owned_fd.h"
 #include "common/status.h"
 
@@ -17,9 +18,10 @@ class PidFile {
   // of the real "/", for /proc. Refused while another server holds it ("Process N is still
   // running, ..."), also one without a lock (Mongrel2 1.x). What a dead one left is replaced.
   // predecessor: one that has let go of it, whose number does not count; 0: none. Root, who makes
-  // the file as himself in a folder of somebody else, follows no link on the way there.
-  static Result<PidFile> take(const std::string& path, const std::string& shown, int original_root,
-                              pid_t predecessor = 0);
+  // the file as himself in a folder of somebody else, follows no link on the way there, and makes
+  // and changes none that the jail's user could not remove.
+  static Result<PidFile> take(const std::string& path, const std::string& shown, const Jail& jail,
+                              int original_root, pid_t predecessor = 0);
   PidFile(PidFile&&) = default;
   PidFile& operator=(PidFile&&) = default;
   // Whoever holds it at his end, whatever that is, removes it.
@@ -37,6 +39,7 @@ class PidFile {
   PidFile() = default;
 
   Status open(const std::string& path, const std::string& shown);
+  Status lock_or_replace(const std::string& shown);
   bool is_named() const;
 
   OwnedFd folder_;  // wherever its name leads later

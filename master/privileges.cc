@@ -55,6 +55,19 @@ Status choose_jail(const Plan& plan, const Author& author, const struct stat& fo
   return {};
 }
 
+// Who can put another folder in this one's place would have root serve as that one's owner.
+Status check_way(const Place& place, const struct stat& folder) {
+  for (const uid_t uid : owners_above(place.folder)) {
+    if (uid == folder.st_uid) continue;
+    return refuse(place.folder, "belongs to uid " + std::to_string(folder.st_uid) + ", and uid " +
+                                    std::to_string(uid) +
+                                    ", who owns a folder above it or a link on the way, can put "
+                                    "that of anybody in its place (give both to one of them, or "
+                                    "what is above to root)");
+  }
+  return {};
+}
+
 // Root makes the pid file, wherever the author says.
 Status check_run_directory(const Plan& plan, const Author& author, const Place& place) {
   if (!author.bounded) return {};
@@ -137,6 +150,7 @@ Result<Place> inspect_place(const Plan& plan, const Author& author) {
   if (Status safe = check_writers(plan, place); !safe.ok()) return safe;
   if (!place.as_root) return place;
   if (Status chosen = choose_jail(plan, author, folder, place); !chosen.ok()) return chosen;
+  if (Status way = check_way(place, folder); !way.ok()) return way;
   if (Status own = check_run_directory(plan, author, place); !own.ok()) return own;
   if ((folder.st_mode & S_IWGRP) != 0) {
     place.warnings.push_back("server.chroot " + place.folder +

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Union
 
-from mongrel2 import tnetstrings
+from mongrel2 import folder, tnetstrings
 
 __all__ = [
     "Server", "Listener", "Host", "Route", "Dir", "Proxy", "Handler", "Filter", "Xrequest",
@@ -352,6 +352,9 @@ def include(name: str, script: str) -> Any:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not os.path.isfile(path):
         raise ConfigError(f"include({name!r}): {path} is not a Python file")
+    if os.geteuid() == 0 and folder.writers_of(path):
+        raise ConfigError(f"include({name!r}): others than root can change {path}, so root does "
+                          "not run it; give it to root, in a folder of root's")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     _included.append(name)

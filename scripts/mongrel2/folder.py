@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import grp
 import os
+import pwd
 import stat
+import struct
 from typing import Iterator, List, Optional, Set
 
 # Stands among the ids of users for everybody.
 ANYBODY = -1
+_ACCESS_LIST = "system.posix_acl_access"
 _LINKS_MOST = 40  # as many as the kernel follows
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder",
@@ -36,6 +40,8 @@ class Folder:
         self.path = path
         self.start = start
         self.writers: Set[int] = set(start.writers) if start else set()
+        # Who can do so by a group or an access list alone.
+        self.by_group: Set[int] = set(start.by_group) if start else set()
         # As root, paths inside end in the server's chroot, and no link there leads anywhere.
         self._jailed = start is not None and os.geteuid() == 0
         self._steps: List[int] = []
@@ -54,6 +60,11 @@ class Folder:
     def close(self) -> None:
         while self._steps:
             os.close(self._steps.pop())
+
+    @property
+    def makers(self) -> Set[int]:
+        """Who can make files in it by a group or an access list, also where they remove none."""
+        return by_group(self._steps[-1])
 
     @property
     def facts(self) -> os.stat_result:
@@ -129,6 +140,8 @@ class Folder:
         self._note(facts.st_uid)
         if facts.st_mode & stat.S_IWOTH and not facts.st_mode & stat.S_ISVTX:
             self._note(ANYBODY)
+        if not facts.st_mode & stat.S_ISVTX:
+            self.by_group |= by_group(self._steps[-1])
         return None
 
     def _note(self, uid: int) -> None:
@@ -155,11 +168,43 @@ def _faults(shown: str, folder: bool = False) -> Iterator[None]:
         raise FolderError(shown + text) from None
 
 
+def by_group(opened: int) -> Set[int]:
+    """Whom, root and everybody apart, a file's group or access list lets write to it."""
+    facts = os.fstat(opened)
+    if not facts.st_mode & stat.S_IWGRP:
+        return set()
+    try:
+        entries = os.getxattr(f"/proc/self/fd/{opened}", _ACCESS_LIST)[4:]
+    except OSError:  # none
+        return _members(facts.st_gid)
+    users: Set[int] = set()
+    for tag, rights, number in struct.iter_unpack("=HHI", entries):
+        if rights & 2:
+            users |= ({number} - {0} if tag == 2 else _members(facts.st_gid) if tag == 4 else
+                      _members(number) if tag == 8 else set())
+    return users
+
+
+def _members(gid: int) -> Set[int]:
+    """As the system's name services list them."""
+    members = {user.pw_uid for user in pwd.getpwall() if user.pw_gid == gid}
+    with contextlib.suppress(KeyError):
+        for name in grp.getgrgid(gid).gr_mem:
+            with contextlib.suppress(KeyError):
+                members.add(pwd.getpwnam(name).pw_uid)
+    return members - {0}
+
+
 def writers_of(path: str) -> Set[int]:
     """Who can change, or replace, the file at path, root apart; ANYBODY may be among them."""
     writers = folder_writers(path)
     with _faults(path):
-        facts = os.stat(path)
+        opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        facts = os.fstat(opened)
+        writers |= by_group(opened)
+    finally:
+        os.close(opened)
     if facts.st_uid != 0:
         writers.add(facts.st_uid)
     if facts.st_mode & stat.S_IWOTH:
@@ -172,7 +217,7 @@ def folder_writers(path: str) -> Set[int]:
     writers: Set[int] = set()
     for name in {path, os.path.realpath(path)}:
         with Folder(os.path.dirname(name) or ".") as folder:
-            writers |= folder.writers
+            writers |= folder.writers | folder.by_group | folder.makers
             if folder.facts.st_uid != 0:  # also where no step was needed to get there
                 writers.add(folder.facts.st_uid)
         if os.path.islink(name) and os.lstat(name).st_uid != 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 import traceback
 from dataclasses import fields
@@ -39,9 +40,12 @@ def read(path: str) -> config.Commit:
 
 def _run(text: str, path: str) -> config.Commit:
     """Runs a Python file. The words of the language are there even if it does not import them."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.geteuid() == 0 and os.stat(folder).st_mode & stat.S_IWOTH:
+        raise config.ConfigError(f"{path}: everybody can put modules beside it, which root would "
+                                 f"run; make a folder for it in {folder}")
     names = {name: getattr(config, name) for name in config.__all__}
     names.update(__name__="mongrel2_configuration", __file__=path)
-    folder = os.path.dirname(os.path.abspath(path))
     with config.collecting(path) as commit:
         sys.path.insert(0, folder)
         try:

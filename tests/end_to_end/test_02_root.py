@@ -205,3 +205,34 @@ def test_m2sh(deployment):
     finally:
         if is_alive(pid):
             os.kill(pid, signal.SIGKILL)
+
+
+# Goal: a user who can put another folder in the place of the server's has root serve nobody else's.
+# Method: the folder of another user, by a link or a rename in a folder of his; and his own.
+@pytest.mark.parametrize("how", ["link", "rename", "link of root's"])
+def test_the_folder_of_another_user(deployment, how):
+    deployment.give_database_to_root()
+    with tempfile.TemporaryDirectory(prefix="m2-home-") as home:
+        os.chmod(home, 0o755)
+        his, victims = os.path.join(home, "site"), deployment.folder
+        if how == "rename":
+            victims = shutil.copytree(deployment.folder, his)
+            for place, _, names in os.walk(his):
+                for path in [place] + [os.path.join(place, name) for name in names]:
+                    os.chown(path, UID, GID)
+        else:
+            os.symlink(deployment.folder, his)
+        named = his
+        if how == "link of root's":
+            named = os.path.join(deployment.of_root, "link")
+            os.symlink(his, named)
+        deployment.configure(chroot=named)
+        os.chown(home, UID - 1, GID)
+        for words in ([], ["--check"]):
+            done = run(*words, deployment.database, UUID, as_root=True)
+            assert done.returncode == 1, done.stdout
+            assert f"and uid {UID - 1}, who owns" in done.stdout, done.stdout
+        assert not os.path.exists(os.path.join(victims, "run/mongrel2.pid"))
+        os.chown(home, UID, GID)
+        with Server(deployment, workers=1, as_root=True) as server:
+            assert server.get().status == 200

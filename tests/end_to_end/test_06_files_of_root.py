@@ -1,9 +1,12 @@
 """Every file below the folder that the root master opens, makes, changes or removes, against what
 the serving user can put in its place, at each moment at which the master touches it."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
+import socket
 import time
 
 import pytest
@@ -49,8 +52,9 @@ class Secret:
 def remove(path):
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
-    elif os.path.lexists(path):
-        os.unlink(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):  # the server may just have done it
+            os.unlink(path)
 
 
 def link(deployment, file):
@@ -246,3 +250,99 @@ def test_renames_in_a_loop(deployment):
         os.kill(attacker, signal.SIGKILL)
         os.waitpid(attacker, 0)
     secret.check("the end")
+
+
+# Goal: root makes and changes its pid file nowhere but where the serving user could remove it.
+# Method: the user renames a folder of root's that lies in his own; with and without a file there.
+@pytest.mark.parametrize("there", [None, "of root\n", "4711"])
+def test_a_folder_of_roots_in_the_place_of_run(deployment, there):
+    deployment.give_database_to_root()
+    configure(deployment)
+    roots, file = deployment.path("roots"), deployment.path("run/mongrel2.pid")
+    os.mkdir(roots, 0o755)
+    if there is not None:
+        with open(os.path.join(roots, "mongrel2.pid"), "w", encoding="ascii") as made:
+            made.write(there)
+    before = os.listdir(roots)
+    os.rename(deployment.path("run"), deployment.path("old"))
+    as_user(lambda: os.rename(roots, deployment.path("run")))
+    assert start(deployment) is None
+    assert f"its folder cannot be written by uid {UID}" in said(deployment.servers[-1])
+    assert os.listdir(deployment.path("run")) == before
+    assert there is None or deployment.read(file) == there.encode()
+
+
+# Goal: in a folder of his too root writes over nothing but a pid file. Method: files of root's and
+# of another user's that the serving user has put in its place.
+def test_another_file_in_the_place_of_the_pid_file(deployment):
+    deployment.give_database_to_root()
+    configure(deployment)
+    file = deployment.path("run/mongrel2.pid")
+    for text, owner, word in (("of root\n", 0, "something else than the number"),
+                              ("17", UID - 1, f"belongs to uid {UID - 1}")):
+        deployment.write(file, text)
+        os.chown(file, owner, owner)
+        assert start(deployment) is None
+        assert word in said(deployment.servers[-1])
+        assert deployment.read(file) == text.encode()
+
+
+# Goal: who may only read the pid file of a dead master keeps no other one from starting. Method:
+# a lock for reading by a stranger.
+def test_a_strangers_lock_on_the_pid_file(deployment):
+    configure(deployment)
+    file = deployment.path("run/mongrel2.pid")
+    deployment.write(file, "4711")
+    os.chown(file, 0, 0)
+    with open(file, "rb") as opened:
+        fcntl.lockf(opened, fcntl.LOCK_SH)
+        with start(deployment) as server:
+            assert deployment.read(file) == b"%d" % server.pid
+            assert start(deployment) is None
+            assert f"Process {server.pid} is still running" in said(deployment.servers[-1])
+            stop(server)
+    assert not os.path.exists(file)
+
+
+# Goal: nothing is opened in the folder by the C library on its own behalf, as the zone for the time
+# of a line. Method: a pipe nobody writes to is in that file's place, at start and upgrade.
+def test_files_of_the_c_library(deployment, monkeypatch):
+    monkeypatch.delenv("TZ", raising=False)
+    configure(deployment)
+    os.mkdir(deployment.path("etc"))
+    pipe(deployment, "etc/localtime")
+    with start(deployment) as server:
+        rotate(server)
+        old = server.pid
+        upgrade(server)
+        assert server.pid != old
+        stop(server)
+
+
+# Goal: the master is not kept busy by names that the serving user makes up. Method: very many that
+# look like those of a worker; they cost no more than some, and are left where they are.
+def test_very_many_files(deployment):
+    configure(deployment)
+    names = [deployment.path(f"run/m2-0-1-{number}") for number in range(6000)]
+    for name in names:
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(name)
+            os.chown(name, UID, GID)
+    with start(deployment) as server:
+        left = sum(map(os.path.lexists, names))
+        assert 0 < left < len(names)
+        stop(server)
+
+
+def as_user(body):
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(GID, GID, GID)
+            os.setresuid(UID, UID, UID)
+            body()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -240,7 +240,7 @@ def test_databases_in_the_users_folder(sites):
     os.symlink(target, link)
     os.chown(link, UID, GID, follow_symlinks=False)
     for line in (["init"], ["commit", "-what", "a", "-why", "b"],
-                 ["load", "-config", sites.mine.path("config.py")]):
+                 ["load", "-config", os.path.join(sites.place, "config.py")]):
         done = m2sh(line[0], "-db", link, *line[1:], check=False)
         assert done.returncode == 1 and "folder of uid" in done.stdout, done.stdout
     assert open(target, "rb").read() == before
@@ -310,3 +310,61 @@ def test_without_the_right_to_look(sites):
         assert run("stop").returncode == 0
         assert server.wait_end() == 0
     sites.other_serves()
+
+
+PROGRAM = """
+import os
+with open({witness!r}, "a") as file:
+    file.write(f"{{os.getresuid()}} {{os.getresgid()}} {{os.getsid(0) == os.getpid()}}\\n")
+"""
+
+
+# Goal: a configuration file is a program, and root runs none that somebody else can write; the
+# user's is loaded with his rights. Method: it writes down who runs it; a database of his and one of
+# root's, which is not his to change.
+@pytest.mark.parametrize("how", ["file", "folder", "link"])
+def test_configuration_files_of_the_users(sites, how):
+    witness = sites.mine.path("tmp/witness")
+    file = sites.mine.write("site.py", PROGRAM.format(witness=witness) + sites.mine.source())
+    if how == "folder":  # root's file, which he can replace
+        os.chown(file, 0, 0)
+    elif how == "link":
+        os.chown(os.rename(file, moved := os.path.join(sites.place, "site.py")) or moved, 0, 0)
+        os.symlink(moved, file)
+        os.chown(file, UID, GID, follow_symlinks=False)
+    before = open(sites.mine.database, "rb").read()
+    done = m2sh("load", "-db", sites.mine.database, "-config", file, "-force", check=False)
+    assert done.returncode == 1 and f"with the rights of uid {UID}" in done.stdout, done.stdout
+    assert open(sites.mine.database, "rb").read() == before
+    m2sh("config", "-db", sites.mine.path("new.sqlite"), "-config", file, "-force")
+    assert os.stat(sites.mine.path("new.sqlite")).st_uid == UID
+    assert set(open(witness, encoding="ascii")) == {f"{(UID,) * 3} {(GID,) * 3} True\n"}
+
+
+# Goal: nor does root run what a file of its own includes, or finds beside itself, of others.
+def test_parts_of_configuration_files(sites):
+    witness = sites.mine.path("tmp/witness")
+    part = sites.mine.write("part.py", PROGRAM.format(witness=witness))
+    places = {os.path.join(sites.place, "site.py"): "others than root can change",
+              sites.mine.path("tmp/site.py"): "everybody can put modules beside it"}
+    for folder in (sites.mine.path("tmp"), sites.mine.folder):
+        os.chown(folder, 0, 0)
+    os.chmod(sites.mine.path("tmp"), 0o1777)
+    for path, word in places.items():
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"from mongrel2.config import *\ninclude('part', {part!r})\n"
+                       + sites.mine.source())
+        done = m2sh("load", "-db", sites.mine.database, "-config", path, "-force", check=False)
+        assert done.returncode == 1 and word in done.stdout, done.stdout
+    assert not os.path.exists(witness)
+
+
+# Goal: who can write to a folder by its group counts for a database and a configuration file there.
+def test_a_group_that_can_write(sites):
+    path, config = (os.path.join(sites.place, name) for name in ("config.sqlite", "config.py"))
+    os.chown(sites.place, 0, GID)
+    os.chmod(sites.place, 0o775)
+    for line in (["init"], ["load", "-config", config, "-force"]):
+        done = m2sh(line[0], "-db", path, *line[1:], check=False)
+        assert done.returncode == 1 and "the users " in done.stdout, done.stdout
+        assert str(UID) in done.stdout, done.stdout

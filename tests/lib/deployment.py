@@ -163,8 +163,11 @@ class Deployment:
     def configure(self, *arguments, **named):
         """Writes the configuration and loads it with m2sh, whatever is wrong with it; a server that
         runs sees it at its next reload."""
-        self.write("config.py", self.source(*arguments, **named))
-        m2sh("config", "-db", self.database, "-config", self.path("config.py"), "-force")
+        source = self.write("config.py", self.source(*arguments, **named))
+        place = os.path.dirname(self.database)
+        if place != self.folder:  # root obeys no file of the user's
+            source = shutil.copy(source, place)
+        m2sh("config", "-db", self.database, "-config", source, "-force")
         self._give_database_away()
 
     def sql(self, *statements):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
@@ -36,6 +37,25 @@ def run_again(sudo: Union[str, bool, None], words: List[str], pid: int) -> int:
     if status != 0:
         raise ProcessError(f"{shlex.join(command)} failed; {way_out}")
     return status
+
+
+def run_as(uid: int, words: List[str]) -> int:
+    """Runs m2sh with these words as another user than root; its status. In a session of its own,
+    since whoever shares root's terminal can type there."""
+    group, groups = uid, []
+    try:
+        user = pwd.getpwuid(uid)
+        group, groups = user.pw_gid, os.getgrouplist(user.pw_name, user.pw_gid)
+    except KeyError:  # a user without a name, as in some containers
+        pass
+    command = [sys.executable, os.path.realpath(sys.argv[0]), *words]
+    sys.stdout.flush()
+    try:
+        return subprocess.run(command, user=uid, group=group, extra_groups=groups,
+                              start_new_session=True).returncode
+    except OSError as error:
+        raise ProcessError(f"m2sh cannot be run as uid {uid}: {error.strerror}; run it as that "
+                           "user") from None
 
 
 def program() -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 from typing import List, Optional
 
 import mongrel2
-from mongrel2 import db, loader
-from mongrel2.m2sh import checker, dump, select
+from mongrel2 import db, folder, loader
+from mongrel2.m2sh import checker, dump, process, select
 from mongrel2.m2sh.output import one_line
 from mongrel2.m2sh.options import Command, Options, UsageError, flag, value
 
@@ -31,11 +32,31 @@ def _config(options: Options) -> int:
 
 
 def _replace(options: Options, history: List[str]) -> int:
+    author = _author(options.config)
+    if author:
+        status = process.run_as(author, options.words(without=()))
+        if status and folder.folder_writers(options.db) != {author}:
+            print(f"{options.config} was loaded with the rights of uid {author}, who can change "
+                  "it; to load it as root, give it to root, in a folder of root's",
+                  file=sys.stderr)
+        return status
     commit = loader.read(options.config)
     if not options.force:
         checker.refuse_faults(options.db, commit)
     db.replace(options.db, commit, history, options.line)
     return 0
+
+
+def _author(path: str) -> int:
+    """Who, beside root, decides what a configuration file says, which may be a program; 0: nobody,
+    or we are not root."""
+    if os.geteuid() != 0 or not os.path.exists(path):
+        return 0
+    writers = folder.writers_of(path)
+    if folder.crowd(writers):
+        raise folder.FolderError(f"{path}: {folder.crowd(writers)} can change it, so root does not "
+                                 "load it; give it to root, in a folder of root's")
+    return writers.pop() if writers else 0
 
 
 def _dump(options: Options) -> int:

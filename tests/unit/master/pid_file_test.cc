@@ -21,7 +21,7 @@ namespace {
 class PidFileTest : public testing::Test {
  protected:
   Result<PidFile> take(const char* name = "x.pid") {
-    return PidFile::take(folder_ / name, std::string("site/") + name, root_.get());
+    return PidFile::take(folder_ / name, std::string("site/") + name, {}, root_.get());
   }
   // A process that does body and then waits to be killed; its pid once body has been done.
   pid_t start(const std::function<void()>& body) {
