@@ -237,9 +237,10 @@ void HandlerPair::push_peer_gone(PeerId peer, std::vector<PushMessage>& unsent) 
     queue_->put_back(*message, nullptr);
   }
   if (!had_handlers_) say_put_back();
-  for (const Hop& each : hops_) {
+  for (Hop& each : hops_) {
     const std::vector<ConnectionId> ids = each.hop->told().known_at(place_of(peer));
     if (ids.empty()) continue;
+    each.lost = true;
     each.hop->say_consumed();  // first: those are meant that were passed on by now
     for (size_t from = 0; from < ids.size(); from += kGonePerWord) {
       const size_t count = std::min(kGonePerWord, ids.size() - from);
@@ -362,6 +363,13 @@ void HandlerPair::say_put_back() {
   }
 }
 
+// It may be the one whose connection broke: what it goes on with is not lost.
+void HandlerPair::say_came() {
+  for (Hop& each : hops_) {
+    if (std::exchange(each.lost, false)) each.hop->say(kRelayCame);
+  }
+}
+
 void HandlerPair::worker_word(std::string_view word) {
   const auto knows = [this](ConnectionId id) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
@@ -394,6 +402,8 @@ void HandlerPair::pace() {
 
 void HandlerPair::gate_changed() {
   if (gate_->open()) flush();
+  const size_t peers = gate_->request_peers();
+  if (std::exchange(request_peers_, peers) < peers) say_came();
   if (has_handlers() == had_handlers_) return;
   had_handlers_ = has_handlers();
   if (!had_handlers_) say_consumed();  // before "closed": that is what the handlers had
