@@ -21,6 +21,10 @@ constexpr int kWorkerMark = 64;
 // How long a worker may not know that its request was passed on: what is in doubt if we die.
 constexpr double kSayConsumedS = 0.005;
 
+RequestQueue::Limits queue_limits(const HandlerPairOptions& options) {
+  return {options.queue_max, options.queue_bytes, options.wait_ms};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<HandlerPair>> HandlerPair::open(Loop& loop, ZmqContext& context,
@@ -82,8 +86,7 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
   if (!gate.ok()) return std::move(gate).status();
   gate_ = std::move(gate).value();
   RequestQueueUser& queue_user = *this;
-  queue_ = std::make_unique<RequestQueue>(loop_, *to_handlers_, options_.queue_max,
-                                          options_.wait_ms, queue_user);
+  queue_ = std::make_unique<RequestQueue>(loop_, *to_handlers_, queue_limits(options_), queue_user);
   return {};
 }
 
@@ -111,7 +114,7 @@ void HandlerPair::update(const HandlerPairOptions& options) {
   options_.protocol = options.protocol;
   options_.targets_max = options.targets_max;
   options_.queue_max = options.queue_max;
-  queue_->set_limits(options.queue_max, options.wait_ms);
+  queue_->set_limits(queue_limits(options));
 }
 
 Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_endpoint,
@@ -202,7 +205,7 @@ void HandlerPair::request(ZmqMessage& message) {
   if (!queue_->submit(head.id, message, kind)) {
     consumed(head.id);
     if (head.disconnect) return notice_dropped(head.id, "the queue is full");
-    refuse(head.id, "the queue of the relay is full");
+    refuse(head.id, "the queue of the relay is full: " + queue_->why_full());
   }
   pace();
 }

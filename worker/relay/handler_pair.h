@@ -31,6 +31,7 @@ struct HandlerPairOptions {
   uint32_t send_mark = 64;
   uint32_t recv_mark = 1000;
   uint32_t queue_max = 1000;
+  uint64_t queue_bytes = 64 << 20;
   uint32_t wait_ms = 5000;
   bool send_held = false;  // not to be bound before listen(): the handlers of another server are
   bool recv_held = false;  // there yet
