@@ -91,6 +91,9 @@ constexpr int kUploads[] = {SCMP_SYS(flock),     SCMP_SYS(fchmod),    SCMP_SYS(u
                             SCMP_SYS(fallocate), SCMP_SYS(fdatasync), SCMP_SYS(fsync)};
 // The end of a line that broke off is taken back.
 constexpr int kLogFiles[] = {SCMP_SYS(ftruncate)};
+// Written whole, by renaming.
+constexpr int kSmallFiles[] = {SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
+                               SCMP_SYS(unlink), SCMP_SYS(unlinkat)};
 // The private endpoints between workers and the relay.
 constexpr int kListen[] = {SCMP_SYS(bind), SCMP_SYS(listen)};
 constexpr int kNames[] = {SCMP_SYS(bind), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(statfs),
@@ -133,7 +136,7 @@ using Calls = std::span<const int>;
 constexpr Calls kWorkerCalls[] = {kTraffic, kSendFiles, kProcess, kReadFiles, kUploads, kListen};
 constexpr Calls kRelayCalls[] = {kTraffic, kProcess, kReadFiles, kLogFiles};
 constexpr Calls kReaderCalls[] = {kTraffic, kProcess, kReadFiles, kDatabase, kNames};
-constexpr Calls kLogCalls[] = {kTraffic, kProcess, kReadFiles, kLogFiles};
+constexpr Calls kLogCalls[] = {kTraffic, kProcess, kReadFiles, kLogFiles, kSmallFiles};
 constexpr Calls kResolverCalls[] = {kTraffic, kProcess, kReadFiles, kSealed, kNames};
 
 // ---- the table
@@ -169,8 +172,9 @@ constexpr JailRules kResolverRules = {
               .sockets = kUnixStreams | kTcpStreams | kNameService,
               .executable_memory = true}};
 
-// Its file is handed to it, and so is each new one.
+// Its log is handed to it, and so is each new one; in the folder of the pid file it makes files.
 constexpr JailRules kLogRules = {.name = "log",
+                                 .root_keeps = uint64_t{1} << CAP_DAC_OVERRIDE,
                                  .calls = {.allowed = kLogCalls, .fatal = kFatal, .sockets = 0}};
 
 }  // namespace

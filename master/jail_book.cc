@@ -24,7 +24,8 @@ bool lives_for_a_moment(JailRole role) {
 
 }  // namespace
 
-Result<JailBook> JailBook::open(const Jail& jail, const Origin& origin, std::string path) {
+Result<JailBook> JailBook::open(const Jail& jail, const Origin& origin, std::string path,
+                                RunFiles& files) {
   Result<JailReport> own = look_at_jail(JailRole::kWorker, 0);
   if (!own.ok()) return std::move(own).status();
   struct stat root;
@@ -35,6 +36,7 @@ Result<JailBook> JailBook::open(const Jail& jail, const Origin& origin, std::str
   book.origin_.root_device = root.st_dev;
   book.origin_.root_inode = root.st_ino;
   book.path_ = std::move(path);
+  book.files_ = &files;
   return book;
 }
 
@@ -100,7 +102,7 @@ void JailBook::write() const {
   if (quiet_) return;
   std::string text;
   for (const Page& page : pages_) text += page.line;
-  if (Status written = replace_file(path_, text, jail_); !written.ok()) {
+  if (Status written = files_->write(path_, text); !written.ok()) {
     log_warn("the file for m2sh jail is not written: " + written.message());
   }
 }
@@ -119,8 +121,7 @@ std::string JailBook::shortcomings() const {
 
 void JailBook::remove() {
   if (quiet_) return;
-  const AsJailUser rights(jail_);
-  ::unlink(path_.c_str());
+  (void)files_->remove(path_);
 }
 
 std::string jail_book_path(std::string pid_path) {

@@ -11,14 +11,17 @@
 
 #include "common/jail.h"
 #include "master/config_child.h"
+#include "master/run_files.h"
 
 namespace m2 {
 
 class JailBook {
  public:
-  // jail: of the children that serve. path: of the file, inside the folder of the server. To be
-  // called in the server's place: what the master itself has is part of what it can ask.
-  static Result<JailBook> open(const Jail& jail, const Origin& origin, std::string path);
+  // jail: of the children that serve. path: of the file, inside the folder of the server. files:
+  // who writes it, outlives the book. To be called in the server's place: what the master itself
+  // has is part of what it can ask.
+  static Result<JailBook> open(const Jail& jail, const Origin& origin, std::string path,
+                               RunFiles& files);
 
   // In what the process is weaker than asked; "": in nothing. pid 0: one that may have ended.
   // given: the descriptors that it was born with.
@@ -38,6 +41,7 @@ class JailBook {
     std::string line;  // "NAME\tWHAT WAS ASKED\tWHAT IT HAS"
   };
 
+  JailBook() = default;
   JailReport asked_of(JailRole role, const JailReport& has) const;
   void put_down(Page page);
   void write() const;
@@ -46,6 +50,7 @@ class JailBook {
   JailReport master_;
   JailReport origin_;  // only its root counts
   std::string path_;
+  RunFiles* files_ = nullptr;
   bool quiet_ = false;
   std::vector<Page> pages_;
 };

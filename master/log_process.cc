@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include <thread>
 #include <utility>
 
 #include "common/log.h"
@@ -28,17 +29,28 @@ double now_s() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
+Result<std::pair<OwnedFd, OwnedFd>> packet_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return Status::from_errno("create a channel for the log", errno);
+  }
+  return std::make_pair(OwnedFd(ends[0]), OwnedFd(ends[1]));
+}
+
 // In the child.
-int write_lines(const Jail& jail, int channel, int socket, OwnedFd file) {
+int write_lines(const Jail& jail, const std::string& folder, int channel, int lines, int files,
+                OwnedFd file) {
   log_open("log", file.get(), LogLevel::kInfo);
-  const Result<JailReport> jailed = enter_jail(jail, JailRole::kLog);
+  const Result<JailReport> jailed = enter_jail(jail, JailRole::kLog, {folder});
   if (!jailed.ok()) {
     log_error("cannot give up privileges: " + jailed.message());
     return 1;
   }
   if (!send_jailed(channel, jailed.value()).ok()) return 1;
   log_close();
-  serve_log_channel(socket, std::move(file));
+  std::thread small_files(serve_run_files, files);
+  serve_log_channel(lines, std::move(file));
+  small_files.join();
   return 0;
 }
 
@@ -47,22 +59,28 @@ int write_lines(const Jail& jail, int channel, int socket, OwnedFd file) {
 Status LogProcess::start(int error_log, JailBook& jails) {
   Result<std::pair<OwnedFd, OwnedFd>> channel = channel_pair();
   if (!channel.ok()) return std::move(channel).status();
-  int lines[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lines) != 0) {
-    return Status::from_errno("create a channel for the log", errno);
-  }
-  OwnedFd ours(lines[0]), theirs(lines[1]), file(::fcntl(error_log, F_DUPFD_CLOEXEC, 3));
+  Result<std::pair<OwnedFd, OwnedFd>> lines = packet_pair(), files = packet_pair();
+  if (!lines.ok()) return std::move(lines).status();
+  if (!files.ok()) return std::move(files).status();
+  OwnedFd& lines_end = lines.value().second;
+  OwnedFd& files_end = files.value().second;
+  OwnedFd file(::fcntl(error_log, F_DUPFD_CLOEXEC, 3));
   if (!file.valid()) return Status::from_errno("duplicate the error log", errno);
   OwnedFd& end = channel.value().second;
-  const SpawnPlan plan{
-      .name = "m2-log", .keep = {theirs.get(), file.get(), end.get()}, .output = file.get()};
+  const SpawnPlan plan{.name = "m2-log",
+                       .keep = {lines_end.get(), files_end.get(), file.get(), end.get()},
+                       .output = file.get()};
   const DescriptorCounts given = given_to(plan);
-  const Result<pid_t> pid =
-      spawn(plan, [&] { return write_lines(jail_, end.get(), theirs.get(), std::move(file)); });
+  const Result<pid_t> pid = spawn(plan, [&] {
+    return write_lines(jail_, folder_, end.get(), lines_end.get(), files_end.get(),
+                       std::move(file));
+  });
   if (!pid.ok()) return Status::error(pid.message());
   pid_ = pid.value();
   started_s_ = now_s();
   end.reset();
+  lines_end.reset();
+  files_end.reset();
   const Result<Message> first = receive_within(channel.value().first.get(), kJailMs);
   const bool said = first.ok() && first.value().type == MessageType::kJailed;
   const std::string weaker =
@@ -72,7 +90,8 @@ Status LogProcess::start(int error_log, JailBook& jails) {
     return Status::error("the process that writes the log is not in the jail that was asked for: " +
                          weaker);
   }
-  log_hand_to(std::move(ours));
+  log_hand_to(std::move(lines.value().first));
+  files_.hand_to(std::move(files.value().first));
   if (!death_.empty()) log_error(std::exchange(death_, {}));
   return {};
 }
@@ -87,6 +106,7 @@ std::optional<unsigned> LogProcess::died(JailBook& jails) {
 
 LogProcess::~LogProcess() {
   log_close();
+  files_.let_go();
   if (pid_ <= 0) return;
   for (int waited = 0; waited < kEndMs; waited += kLookMs) {
     if (take_end(pid_)) return;

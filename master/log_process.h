@@ -1,6 +1,6 @@
-// The process that writes the master's lines (common/log_channel.h), as the master sees it: starts
-// it, starts another one when it has died, and waits a little for its end. What it does not take
-// is counted by the log, and said when it takes lines again.
+// The process that writes the master's lines (common/log_channel.h) and small files (run_files.h),
+// as the master sees it: starts it, starts another one when it has died, and waits a little for its
+// end. What it does not take is counted by the log, and said when it takes lines again.
 #pragma once
 
 #include <sys/types.h>
@@ -11,13 +11,16 @@
 #include "common/jail.h"
 #include "master/jail_book.h"
 #include "master/reap.h"
+#include "master/run_files.h"
 
 namespace m2 {
 
 class LogProcess {
  public:
-  explicit LogProcess(const Jail& jail) : jail_(jail) {}
-  // Closes the log; the process has two seconds for what still waits.
+  // folder: where files may be written. All outlive it.
+  LogProcess(const Jail& jail, std::string folder, RunFiles& files)
+      : jail_(jail), folder_(std::move(folder)), files_(files) {}
+  // Closes the log and lets files go; the process has two seconds for what still waits.
   ~LogProcess();
   LogProcess(const LogProcess&) = delete;
   LogProcess& operator=(const LogProcess&) = delete;
@@ -30,6 +33,8 @@ class LogProcess {
 
  private:
   const Jail jail_;
+  const std::string folder_;
+  RunFiles& files_;
   pid_t pid_ = -1;
   std::string death_;  // of the one before, not yet in the log
   double started_s_ = 0;

@@ -168,10 +168,11 @@ Status serve_inside(Beginning& begun, Reading first, Post post) {
   log_open("master", logs.value().error.get(), static_cast<LogLevel>(plan.error_log_level));
 
   // What is asked of every child from here on; the first one writes our lines.
-  Result<JailBook> jails = JailBook::open(place.jail, origin, jail_book_path(pid_path));
+  RunFiles files(place.jail);
+  Result<JailBook> jails = JailBook::open(place.jail, origin, jail_book_path(pid_path), files);
   if (!jails.ok()) return std::move(jails).status();
   jails.value().keep_quiet(begun.predecessor != nullptr);
-  LogProcess log_process(place.jail);
+  LogProcess log_process(place.jail, run_directory(plan), files);
   if (Status started = log_process.start(logs.value().error.get(), jails.value()); !started.ok()) {
     jails.value().remove();
     return started;
@@ -191,6 +192,7 @@ Status serve_inside(Beginning& begun, Reading first, Post post) {
                     .launcher = std::move(post.launcher),
                     .notify = std::move(post.notify),
                     .verdict_path = verdict_path(pid_path),
+                    .files = files,
                     .jails = std::move(jails).value(),
                     .log_process = &log_process,
                     .inherited = std::move(begun.inherited),

@@ -34,7 +34,7 @@ Supervisor::Supervisor(Loop& loop, Setup setup)
     : loop_(loop),
       setup_(std::move(setup)),
       signals_(loop, std::move(setup_.held_signals), *this),
-      verdict_(setup_.verdict_path, setup_.place.jail),
+      verdict_(setup_.verdict_path, setup_.files),
       listeners_(setup_.place.jail, std::move(setup_.inherited)),
       children_(loop, setup_.kit, *this),
       resolver_(loop, setup_.look_up, setup_.reader_keeps, *this),
@@ -267,9 +267,9 @@ void Supervisor::child_gone(Child& child, const std::string& why) {
       message.number = child.id();
       relay->send(std::move(message));
     }
-    const AsJailUser rights(setup_.place.jail);
-    remove_stale_sockets(setup_.kit.run_directory, "m2-" + std::to_string(child.slot()) + "-" +
-                                                       std::to_string(child.id()) + "-");
+    (void)setup_.files.remove_sockets(
+        setup_.kit.run_directory,
+        "m2-" + std::to_string(child.slot()) + "-" + std::to_string(child.id()) + "-");
   }
   setup_.jails.forget(child.pid());
   carry_out(reload_.child_gone(child.id(), "died: " + why));

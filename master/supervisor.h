@@ -59,6 +59,7 @@ class Supervisor final : public SignalUser,
     Launcher launcher;
     Notify notify;
     std::string verdict_path;
+    RunFiles& files;  // outlives the supervisor
     JailBook jails;
     LogProcess* log_process = nullptr;  // none: lines are written at once
     InheritedSockets inherited = {};

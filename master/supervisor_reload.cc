@@ -312,8 +312,8 @@ void Supervisor::say_serves(double ms) {
 }
 
 void Supervisor::say_verdict(const std::string& text) {
-  setup_.notify.ready(text);
   verdict_.write(true, text);
+  setup_.notify.ready(text);
   heartbeat_.watch(current_.plan.heartbeat_ms, text);
   if (std::exchange(upgrade_due_, false)) upgrade_requested();
 }
@@ -328,8 +328,8 @@ void Supervisor::report_refused(const std::string& why) {
   const std::string text =
       "reload refused, generation " + std::to_string(current_.number) + " goes on: " + why;
   log_error(text);
-  setup_.notify.ready(text);
   verdict_.write(false, why);
+  setup_.notify.ready(text);
   if (std::exchange(upgrade_due_, false)) upgrade_requested();
   move_handlers();
 }

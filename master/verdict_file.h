@@ -1,19 +1,19 @@
 // What came of the latest reload, in a file beside the pid file, for `m2sh reload`, which waits for
 // it: "COUNT ok TEXT" or "COUNT refused TEXT". COUNT grows with each verdict. Written whole, by
-// renaming; with the rights of the jail's user, whose folder it is.
+// renaming.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "common/jail.h"
+#include "master/run_files.h"
 
 namespace m2 {
 
 class VerdictFile {
  public:
-  // path: inside the folder of the server.
-  VerdictFile(std::string path, const Jail& jail) : path_(std::move(path)), jail_(jail) {}
+  // path: inside the folder of the server. files: who writes it, outlives it.
+  VerdictFile(std::string path, RunFiles& files) : path_(std::move(path)), files_(files) {}
 
   // A file that cannot be written costs a line in the log, never the reload.
   void write(bool ok, const std::string& text);
@@ -24,7 +24,7 @@ class VerdictFile {
 
  private:
   const std::string path_;
-  const Jail jail_;
+  RunFiles& files_;
   uint64_t count_ = 0;
 };
 

@@ -166,6 +166,9 @@ constexpr SettingSpec kSpecs[] = {
     number("handler.queue", 1000, 1, 1048576, "requests",
            "Requests that wait for the handlers of one pair, in each worker; one more is answered "
            "503."),
+    number("handler.queue_bytes", 67108864, 65536, 1073741824, "bytes",
+           "Bytes of such requests: when so many wait, one more is answered 503, however few they "
+           "are."),
     number("handler.send_mark", 64, 1, 1048576, "messages",
            "0MQ high-water mark towards each handler: what a hung handler can hold back. For pairs "
            "that are opened from then on."),

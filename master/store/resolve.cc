@@ -1,15 +1,22 @@
-// getaddrinfo_a, because plain getaddrinfo has no limit that a caller could set.
+// Threads of our own, because getaddrinfo has no limit that a caller could set, and getaddrinfo_a
+// with gai_suspend has one that ends the process: a request that gets done while gai_suspend
+// returns stays in a list on the stack of the caller, which the C library's thread then walks.
 #include "master/store/resolve.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
-#include <time.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "common/in_quotes.h"
 #include "master/store/endpoint.h"
@@ -18,50 +25,7 @@ namespace m2 {
 namespace {
 
 constexpr size_t kAddressesMax = 16;
-
-// The C library works on this until every request is done, perhaps longer than we wait.
-struct Batch {
-  addrinfo hints{};
-  std::vector<std::string> names;
-  std::vector<gaicb> requests;
-  std::vector<gaicb*> pointers;
-
-  explicit Batch(std::vector<std::string> all) : names(std::move(all)), requests(names.size()) {
-    hints.ai_flags = AI_ADDRCONFIG;
-    hints.ai_socktype = SOCK_STREAM;
-    for (size_t at = 0; at < names.size(); ++at) {
-      requests[at] = gaicb{};
-      requests[at].ar_name = names[at].c_str();
-      requests[at].ar_request = &hints;
-      pointers.push_back(&requests[at]);
-    }
-  }
-  ~Batch() {
-    for (const gaicb& request : requests) {
-      if (request.ar_result != nullptr) freeaddrinfo(request.ar_result);
-    }
-  }
-  bool is_done() {
-    return std::none_of(pointers.begin(), pointers.end(),
-                        [](gaicb* request) { return gai_error(request) == EAI_INPROGRESS; });
-  }
-};
-
-int64_t now_ms() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
-void wait_for(Batch& batch, int limit_ms) {
-  const int64_t end_ms = now_ms() + limit_ms;
-  while (!batch.is_done()) {
-    const int64_t left_ms = end_ms - now_ms();
-    if (left_ms <= 0) return;
-    const timespec left{left_ms / 1000, left_ms % 1000 * 1'000'000};
-    gai_suspend(batch.pointers.data(), static_cast<int>(batch.pointers.size()), &left);
-  }
-}
+constexpr size_t kThreadsMax = 20;
 
 std::vector<std::string> numeric_addresses(const addrinfo* list) {
   std::vector<std::string> addresses;
@@ -81,32 +45,96 @@ std::vector<std::string> numeric_addresses(const addrinfo* list) {
   return addresses;
 }
 
+struct Answer {
+  bool done = false;
+  int error = 0;
+  std::vector<std::string> addresses;
+};
+
+Answer ask(const std::string& name) {
+  addrinfo hints{};
+  hints.ai_flags = AI_ADDRCONFIG;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  Answer answer;
+  answer.done = true;
+  answer.error = ::getaddrinfo(name.c_str(), nullptr, &hints, &list);
+  if (answer.error != 0) return answer;
+  answer.addresses = numeric_addresses(list);
+  ::freeaddrinfo(list);
+  return answer;
+}
+
+// Each thread has a share, because the C library may keep it longer than we wait.
+struct Batch {
+  explicit Batch(std::vector<std::string> all) : names(std::move(all)), answers(names.size()) {}
+
+  const std::vector<std::string> names;
+  std::mutex mutex;
+  std::condition_variable all_done;
+  std::vector<Answer> answers;
+  size_t next = 0;
+  size_t done = 0;
+
+  void work() {
+    std::unique_lock lock(mutex);
+    while (next < names.size()) {
+      const size_t at = next++;
+      lock.unlock();
+      Answer answer = ask(names[at]);
+      lock.lock();
+      answers[at] = std::move(answer);
+      if (++done == names.size()) all_done.notify_all();
+    }
+  }
+};
+
+void* work(void* argument) {
+  const std::unique_ptr<std::shared_ptr<Batch>> share(
+      static_cast<std::shared_ptr<Batch>*>(argument));
+  (*share)->work();
+  return nullptr;
+}
+
+// 0, or why there is not even one thread.
+int start_threads(const std::shared_ptr<Batch>& batch) {
+  for (size_t at = 0; at < std::min(kThreadsMax, batch->names.size()); ++at) {
+    auto share = std::make_unique<std::shared_ptr<Batch>>(batch);
+    pthread_t thread;
+    if (const int failed = ::pthread_create(&thread, nullptr, &work, share.get()); failed != 0) {
+      return at == 0 ? failed : 0;
+    }
+    (void)share.release();  // the thread's now
+    ::pthread_detach(thread);
+  }
+  return 0;
+}
+
 }  // namespace
 
 NamedAddresses look_up(const std::vector<std::string>& names, int limit_ms,
                        std::map<std::string, std::string>& failures) {
   NamedAddresses found;
   if (names.empty()) return found;
-  auto batch = std::make_unique<Batch>(names);
-  const int started = getaddrinfo_a(GAI_NOWAIT, batch->pointers.data(),
-                                    static_cast<int>(batch->pointers.size()), nullptr);
-  if (started == 0) wait_for(*batch, limit_ms);
-  for (size_t at = 0; at < names.size(); ++at) {
-    gaicb* request = batch->pointers[at];
-    const int error = started != 0 ? started : gai_error(request);
-    std::vector<std::string> addresses;
-    if (error == 0) addresses = numeric_addresses(request->ar_result);
-    if (!addresses.empty()) {
-      found[names[at]] = std::move(addresses);
-      continue;
-    }
-    failures[names[at]] = error == EAI_INPROGRESS
-                              ? "no answer within " + std::to_string(limit_ms) + " ms"
-                          : error != 0 ? gai_strerror(error)
-                                       : "no address";
+  const auto batch = std::make_shared<Batch>(names);
+  const int failed = start_threads(batch);
+  std::unique_lock lock(batch->mutex);
+  if (failed == 0) {
+    batch->all_done.wait_for(lock, std::chrono::milliseconds(limit_ms),
+                             [&] { return batch->done == names.size(); });
   }
-  // What is not done still writes into the batch: it is left behind on purpose.
-  if (started == 0 && !batch->is_done()) (void)batch.release();
+  for (size_t at = 0; at < names.size(); ++at) {
+    const Answer& answer = batch->answers[at];
+    if (!answer.addresses.empty()) {
+      found[names[at]] = answer.addresses;
+    } else if (failed != 0) {
+      failures[names[at]] = std::string("no thread to look it up: ") + std::strerror(failed);
+    } else {
+      failures[names[at]] = !answer.done ? "no answer within " + std::to_string(limit_ms) + " ms"
+                            : answer.error != 0 ? gai_strerror(answer.error)
+                                                : "no address";
+    }
+  }
   return found;
 }
 

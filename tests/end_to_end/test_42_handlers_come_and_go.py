@@ -118,6 +118,31 @@ def test_queue_is_bounded(deployment):
                 assert client.answer().body == b"ok"
 
 
+# Goal: so is it in bytes, however few the requests are, and the log names the setting. Method: each
+# body is a third of what may wait.
+def test_queue_is_bounded_in_bytes(deployment, workers):
+    deployment.configure({"/": dir_(), "/h": handler()}, settings={
+        "handler.wait_ms": 60000, "handler.queue_bytes": 300_000})
+    body = b"x" * 100_000
+    with Server(deployment, workers=workers) as server:
+        clients = server.clients_of(server.workers()[0], 8)
+        for client in clients:
+            client.send_request("POST", "/h", body=body)
+
+        def refused():
+            return [client for client in clients if not client.is_quiet()]
+        wait_until(lambda: len(refused()) == 5, "503 for five of them")
+        others = refused()
+        for client in others:
+            assert client.answer().status == 503
+        server.says("wait already (handler.queue_bytes), request of connection")
+        with Answering(deployment, lambda request: http(str(len(request.body)))):
+            for client in clients:
+                if client not in others:
+                    assert client.answer().body == b"100000"
+            assert others[0].request("POST", "/h", body=body).body == b"100000"
+
+
 # Goal: a client that shuts down its sending side while its request still waits for a handler gets
 # the answer that it is owed.
 def test_half_close_while_waiting(deployment, workers):

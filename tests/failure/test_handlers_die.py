@@ -207,6 +207,71 @@ def test_stream_is_taken_up(deployment, workers):
             taken_up.take_until(b"three")
 
 
+def streams(server, on, other, count=2):
+    """Event streams of one handler with the ids of their connections, and those of its neighbour
+    that came about meanwhile."""
+    clients, others = {}, []
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    while len(clients) < count:
+        client = server.client().send_request(path="/h")
+        wait_until(lambda: on.has_message(0) or other.has_message(0), "the request at a handler")
+        has_it = on if on.has_message(0) else other
+        request = has_it.recv_request()
+        has_it.send(request.id, head + b"one ")
+        client.take_until(b"one ")
+        if has_it is on:
+            clients[client] = request.id
+        else:
+            others.append(client)
+    return clients, others
+
+
+# Goal: the same for one of several handlers that lost only its connection for requests and comes
+# back: what it sends on with goes on beyond the grace time. Its neighbour's streams never end.
+def test_one_of_two_loses_its_connection(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={"handler.grace_ms": 3000})
+    place = deployment.endpoint("ipc://run/h-q")
+    with Server(deployment, workers=workers) as server, Handler(deployment) as on:
+        wait_until(server.has_handlers, "the first")
+        with Handler(deployment) as other:
+            wait_until(lambda: server.handler_peers() == 2, "2 at the endpoint")
+            clients, others = streams(server, on, other)
+            (left, _), (taken_up, id_) = clients.items()
+            on.requests.disconnect(place)
+            wait_until(lambda: not on.has_message(0) and server.handler_peers() == 1, "its end")
+            on.requests.connect(place)
+            probes, more = streams(server, on, other, 1)  # it is there again
+            on.send(id_, b"two ")
+            taken_up.take_until(b"two ")
+            assert left.is_closed()  # none has spoken of it, and the time is over
+            on.send(id_, b"three ")
+            taken_up.take_until(b"three ")
+            assert all(client.is_quiet() for client in others)
+            assert all(client.is_quiet() for client in probes)
+            for client in [taken_up, *others, *probes, *more]:
+                client.close()
+
+
+# Goal: one that does not come back takes its streams along, though its neighbour lives and its
+# reply socket goes on speaking.
+def test_one_of_two_stays_away(deployment, workers):
+    deployment.configure({"/h": handler()}, settings={"handler.grace_ms": 500})
+    with Server(deployment, workers=workers) as server, Handler(deployment) as on:
+        wait_until(server.has_handlers, "the first")
+        with Handler(deployment) as other:
+            wait_until(lambda: server.handler_peers() == 2, "2 at the endpoint")
+            clients, others = streams(server, on, other)
+            on.requests.disconnect(deployment.endpoint("ipc://run/h-q"))
+            wait_until(lambda: not on.has_message(0) and server.handler_peers() == 1, "its end")
+            for client in clients:
+                on.send(clients[client], b"two ")
+                client.take_until(b"two ")
+            assert all(client.is_closed() for client in clients)
+            assert all(client.is_quiet() for client in others)
+            for client in others:
+                client.close()
+
+
 # Goal: a WebSocket outlives its handlers: what its client says next is for those that come.
 @pytest.mark.parametrize("contract", ["frames", "messages"])
 def test_websocket_stays(deployment, workers, contract):

@@ -1,5 +1,5 @@
 """The master waits for nobody who reads what it writes: with a reader of stderr that has stopped,
-or a disk that hangs under the error log, dead workers are replaced and TERM ends the server."""
+or a disk that hangs under the error log or the pid file, dead workers are replaced and TERM ends the server."""
 
 import fcntl
 import os
@@ -46,6 +46,10 @@ def replace_and_reload(server, turns=3):
         wait_until(lambda worker=worker: server.workers() not in ([], [worker]), "another worker")
         wait_until(server.answers, "an answer of it")
         assert "serves" in server.reload()
+
+
+def named(server, name):
+    return [pid for pid, its in server.children().items() if its == name]
 
 
 # Goal: as in the first line of this file. Method: stderr is full from the start on.
@@ -131,15 +135,82 @@ def test_stop_with_a_disk_that_hangs(deployment):
     assert not os.path.exists(deployment.path("run/mongrel2.pid"))
 
 
+# Goal: the same for a disk that hangs under the folder of the pid file: reloads work, dead processes
+# are replaced, and what was to be written there is there when the disk goes on. A new worker, which
+# has a socket there, serves then, too.
+@pytest.mark.usefixtures("root")
+def test_disk_under_the_pid_file_hangs(deployment):
+    deployment.configure({"/": dir_()})
+    with StiffDisk(deployment, "run") as disk:
+        server = Server(deployment, workers=1, as_root=True, start=False)
+        assert server.start_daemon() == 0
+        with server:
+            verdict = deployment.read("run/mongrel2.verdict")
+            disk.freeze()
+            for generation in 2, 3:
+                server.send_signal(signal.SIGHUP)
+                server.says(f"reload: generation {generation} serves")
+                assert server.answers()
+            assert deployment.read("run/mongrel2.verdict") == verdict
+            assert server.log().count("the verdict for m2sh reload is not written") <= 1
+            for name in "m2-relay", "m2-worker-0":
+                old = named(server, name)
+                os.kill(old[0], signal.SIGKILL)
+                wait_until(lambda name=name, old=old: named(server, name) not in ([], old), name)
+            disk.thaw()
+            wait_until(server.answers, "an answer of the new worker")
+            wait_until(lambda: deployment.read("run/mongrel2.verdict").startswith(b"3 ok "),
+                       "the latest verdict")
+            new = b"pid=%d " % server.workers()[0]
+            wait_until(lambda: new in deployment.read("run/mongrel2.jail"), "the new worker's page")
+            server.stop()
+
+
+# Goal: such a server can be told to end: it sees to the end of its workers, who hang in the removal
+# of their sockets, and only its own last act, the removal of the pid file, waits.
+@pytest.mark.usefixtures("root")
+def test_stop_with_a_disk_that_hangs_under_the_pid_file(deployment):
+    deployment.configure({"/": dir_()}, settings={"drain_ms": 1000})
+    with StiffDisk(deployment, "run") as disk:
+        server = Server(deployment, workers=1, as_root=True, start=False)
+        assert server.start_daemon() == 0
+        with server:
+            disk.freeze()
+            server.send_signal(signal.SIGTERM)
+            server.says("stops: what is in flight has 1000 ms to finish")
+            server.says("worker 0 has not finished within its limit and is killed")
+            disk.thaw()
+            pid = server.pid
+            wait_until(lambda: not os.path.exists(f"/proc/{pid}") or
+                       open(f"/proc/{pid}/stat", encoding="ascii").read().split()[2] == "Z",
+                       "the end of the master")
+            assert [name for name in os.listdir(deployment.path("run")) if name != "lost+found"] == []
+
+
+# Goal: the process that writes is replaced when it dies, and writes what the one before did not.
+def test_small_files_after_the_log_process(deployment):
+    deployment.configure({"/": dir_()})
+    with Server(deployment, workers=1) as server:
+        writer = named(server, "m2-log")[0]
+        for name in "mongrel2.verdict", "mongrel2.jail":
+            os.remove(deployment.path(f"run/{name}"))
+        os.kill(writer, signal.SIGKILL)
+        for name in "mongrel2.verdict", "mongrel2.jail":
+            wait_until(lambda name=name: os.path.exists(deployment.path(f"run/{name}")), name)
+        assert "serves" in server.reload()
+        wait_until(lambda: deployment.read("run/mongrel2.verdict").startswith(b"2 ok "),
+                   "the verdict")
+        assert server.stop() == 0
+    assert os.listdir(deployment.path("run")) == []
+
+
 # Goal: the process that writes the lines is replaced when it dies, and that is said.
 def test_log_process_is_replaced(deployment):
     deployment.configure({"/": dir_()})
     with Server(deployment, workers=1) as server:
-        def writer():
-            return [pid for pid, name in server.children().items() if name == "m2-log"]
-        first = writer()
+        first = named(server, "m2-log")
         os.kill(first[0], signal.SIGKILL)
-        wait_until(lambda: writer() not in ([], first), "another one")
+        wait_until(lambda: named(server, "m2-log") not in ([], first), "another one")
         server.says(f"log (process {first[0]}) died: killed by signal 9 (Killed)")
         assert "serves" in server.reload()
         server.says("reload: generation 2 serves")

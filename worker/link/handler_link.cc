@@ -34,6 +34,10 @@ constexpr int kNotHandedOver = 503;
 constexpr int kTooLate = 504;
 constexpr int kHandlersGone = 502;
 
+RequestQueue::Limits queue_limits(const HandlerLinkOptions& options) {
+  return {options.queue_max, options.queue_bytes, options.wait_ms};
+}
+
 class Message final : public HandlerMessage {
  public:
   explicit Message(const std::shared_ptr<ZmqMessage>& message) : message_(message) {}
@@ -168,20 +172,19 @@ class Link final : public HandlerLink, LinkPlaceUser, RequestQueueUser, LedgerUs
 };
 
 Status Link::start(ZmqContext& context, HandlerLinkOptions options) {
-  const uint32_t queue_max = options.queue_max;
-  const uint32_t wait_ms = options.wait_ms;
+  const RequestQueue::Limits limits = queue_limits(options);
   ledger_.set_limits(options.timeout_ms, options.grace_ms);
   handlers_s_ = options.handlers_ms / 1000.0;
   auto place = LinkPlace::open(loop_, context, std::move(options), *this);
   if (!place.ok()) return std::move(place).status();
   now_ = std::move(place).value();
   RequestQueueUser& queue_user = *this;
-  queue_ = std::make_unique<RequestQueue>(loop_, now_->requests(), queue_max, wait_ms, queue_user);
+  queue_ = std::make_unique<RequestQueue>(loop_, now_->requests(), limits, queue_user);
   return {};
 }
 
 void Link::set_limits(const HandlerLinkOptions& limits) {
-  queue_->set_limits(limits.queue_max, limits.wait_ms);
+  queue_->set_limits(queue_limits(limits));
   ledger_.set_limits(limits.timeout_ms, limits.grace_ms);
   handlers_s_ = limits.handlers_ms / 1000.0;
 }
@@ -207,7 +210,7 @@ bool Link::submit(ConnectionId id, std::string_view message) {
     ZmqMessage copy(message.data(), message.size());
     return queue_->submit(id, copy, QueuedKind::kRequest);
   }
-  drops_.queue_full(id, queue_->size());
+  drops_.queue_full(id, queue_->why_full());
   return false;
 }
 
@@ -346,6 +349,10 @@ void Link::relay_word(LinkPlace& place, std::string_view word) {
   const auto add = [&ids](ConnectionId id) { ids.push_back(id); };
   if (read_relay_gone(word, add)) {
     if (&place == now_.get()) ledger_.gone(std::move(ids), relay_passed_);
+    return;
+  }
+  if (word == kRelayCame) {
+    if (&place == now_.get()) ledger_.returned();
     return;
   }
   if (read_relay_back(word, add)) return ledger_.not_gone(std::move(ids));

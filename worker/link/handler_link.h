@@ -72,10 +72,11 @@ struct HandlerLinkOptions {
   uint32_t send_mark = 64;        // ZMQ_SNDHWM of the PUSH socket: what one handler may hold unread
   uint32_t recv_mark = 1000;      // ZMQ_RCVHWM of the reply socket
   uint32_t queue_max = 1000;      // requests waiting here
-  uint32_t wait_ms = 5000;        // how long one may wait
-  uint32_t timeout_ms = 0;        // from submit() to the first bytes of the answer; 0: no limit
-  uint32_t grace_ms = 2000;       // for handlers that are gone to come back and answer; 0: for ever
-  uint32_t handlers_ms = 2000;    // a move: for handlers to answer what they have where they are
+  uint64_t queue_bytes = 64 << 20;  // of them
+  uint32_t wait_ms = 5000;          // how long one may wait
+  uint32_t timeout_ms = 0;          // from submit() to the first bytes of the answer; 0: no limit
+  uint32_t grace_ms = 2000;     // for handlers that are gone to come back and answer; 0: for ever
+  uint32_t handlers_ms = 2000;  // a move: for handlers to answer what they have where they are
   // Where to note whom handlers were told of, for the worker after this one; null: nowhere.
   ToldTable* told = nullptr;
   uint64_t told_as = 0;

@@ -77,6 +77,7 @@ void HandlerLinks::begin(uint32_t workers, const Settings& settings, const Curve
   marks_.send_mark = number("handler.send_mark");
   marks_.recv_mark = number("handler.recv_mark");
   marks_.queue_max = number("handler.queue");
+  marks_.queue_bytes = number("handler.queue_bytes");
   marks_.wait_ms = number("handler.wait_ms");
   marks_.timeout_ms = number("handler.timeout");
   marks_.grace_ms = number("handler.grace_ms");
@@ -157,6 +158,7 @@ HandlerLinkOptions HandlerLinks::limits_for(const HandlerRow& row) const {
   limits.send_mark = marks_.send_mark;
   limits.recv_mark = marks_.recv_mark;
   limits.queue_max = marks_.queue_max;
+  limits.queue_bytes = marks_.queue_bytes;
   limits.wait_ms = marks_.wait_ms;
   limits.timeout_ms = row.timeout_ms == kAsSetting ? marks_.timeout_ms : row.timeout_ms;
   limits.grace_ms = row.grace_ms == kAsSetting ? marks_.grace_ms : row.grace_ms;

@@ -22,8 +22,7 @@ void Owed::settle() {
 
 void Owed::answer_came() {
   if (ledger_ == nullptr) return;
-  const bool spoke_anew = lost_at_ != 0 && lost_at_ - ledger_->grace_s_ < ledger_->returned_at_;
-  if (spoke_anew) lost_at_ = 0;
+  if (came_) lost_at_ = 0;
   if (begun_) return;
   begun_ = true;
   unlink();
@@ -142,7 +141,9 @@ template <typename HadIt>
 void Ledger::lose(HadIt had_it) {
   if (grace_s_ == 0) return;
   for_each([&](Owed& owed) {
-    if (owed.lost_at_ == 0 && had_it(owed)) owed.lost_at_ = loop_.now() + grace_s_;
+    if (owed.lost_at_ != 0 || !had_it(owed)) return;
+    owed.lost_at_ = loop_.now() + grace_s_;
+    owed.came_ = false;
   });
   watch_lost();
 }
@@ -151,6 +152,10 @@ void Ledger::gone(uint64_t first, uint64_t last) {
   lose([=](const Owed& owed) {
     return owed.number_ != 0 && owed.number_ >= first && owed.number_ <= last;
   });
+}
+
+void Ledger::returned() {
+  for_each([](Owed& owed) { owed.came_ = owed.lost_at_ != 0; });
 }
 
 void Ledger::peer_gone(PeerId peer) {

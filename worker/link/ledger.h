@@ -54,6 +54,7 @@ class Owed {
   uint64_t number_ = 0;
   bool begun_ = false;
   bool gone_ = false;
+  bool came_ = false;  // a handler has, since its own went
   PeerId peer_ = kUnknownPeer;
   uint32_t timeout_ms_ = kAsSetting;
   double since_ = 0;
@@ -93,7 +94,7 @@ class Ledger {
   // Messages number first to last were with handlers (or a relay) that are gone.
   void gone(uint64_t first, uint64_t last);
   // A handler has come that was not there before.
-  void returned() { returned_at_ = loop_.now(); }
+  void returned();
   // That handler is gone.
   void peer_gone(PeerId peer);
   // The handlers that these connections were with last are gone: as for messages up to last.
@@ -130,7 +131,6 @@ class Ledger {
   LedgerUser& user_;
   double timeout_s_ = 0;
   double grace_s_ = 0;
-  double returned_at_ = 0;
   size_t size_ = 0;
   // Heads of lists in order of time. Nothing came yet: with the time of the ledger, or with one of
   // their own, which are few. Some of the answer came.

@@ -4,10 +4,6 @@
 
 namespace m2 {
 
-void LinkDrops::queue_full(ConnectionId id, size_t waiting) {
-  if (full_.add()) say(full_, id, std::to_string(waiting) + " requests wait already");
-}
-
 void LinkDrops::refused(DropCounter& counter, ConnectionId id, std::string_view why) {
   if (counter.add()) say(counter, id, why);
 }

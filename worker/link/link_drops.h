@@ -19,7 +19,7 @@ class LinkDrops {
       : send_spec_(send_spec), recv_spec_(recv_spec) {}
 
   // Requests that get no answer.
-  void queue_full(ConnectionId id, size_t waiting);
+  void queue_full(ConnectionId id, std::string_view why) { refused(full_, id, why); }
   void late(ConnectionId id, std::string_view why) { refused(late_, id, why); }
   void relay_refused() { relay_.add(); }  // the relay has logged it
   void timeout(ConnectionId id, std::string_view why) { refused(timeout_, id, why); }

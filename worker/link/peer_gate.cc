@@ -24,11 +24,12 @@ void PeerGate::peers_changed() {
   const size_t replies = reply_monitor_ ? reply_monitor_->peers() : 0;
   const bool joined = requests > requests_seen_ || replies > replies_seen_;
   const bool had_peers = has_peers();
+  const bool others = requests != requests_seen_;
   requests_seen_ = requests;
   replies_seen_ = replies;
   usual_unpaired_ = std::clamp(unpaired(), 0, usual_unpaired_);
   if (joined) hold();
-  update(had_peers != has_peers());
+  update(had_peers != has_peers() || others);
 }
 
 void PeerGate::hold() {

@@ -14,7 +14,7 @@ namespace m2 {
 
 class PeerGateUser {
  public:
-  // open() or has_peers() is not what it was.
+  // open(), has_peers() or request_peers() is not what it was.
   virtual void gate_changed() = 0;
 
  protected:

@@ -6,6 +6,7 @@
 //   @relay closed          the last handler has gone: keep requests until one comes
 //   @relay refused ID WHY  a request that the relay could not pass on in time
 //   @relay gone ID ID      the handlers that had these requests, of those passed, are gone
+//   @relay came            behind "gone": a handler has come that was not there before
 //   @relay back ID ID      behind "closed": these wait again, the handlers never had them
 //   @relay passed NUMBER   it has handed over, or given up, your messages up to this number
 //
@@ -41,6 +42,7 @@ inline constexpr std::string_view kRelayOpen = "@relay open";
 inline constexpr std::string_view kRelayClosed = "@relay closed";
 inline constexpr std::string_view kRelayRefused = "@relay refused ";
 inline constexpr std::string_view kRelayGone = "@relay gone";
+inline constexpr std::string_view kRelayCame = "@relay came";
 inline constexpr std::string_view kRelayBack = "@relay back";
 inline constexpr std::string_view kRelayPassed = "@relay passed ";
 inline constexpr std::string_view kWorkerWord = "@worker ";

@@ -16,7 +16,7 @@ RequestQueue::~RequestQueue() {
 }
 
 bool RequestQueue::submit(ConnectionId id, ZmqMessage& message, QueuedKind kind) {
-  if (full()) return false;
+  if (kind == Kind::kNotice ? has_too_many() : full()) return false;
   if (kind == Kind::kNotice) drop_credits(id);
   send_or_keep(id, message, kind);
   return true;
@@ -39,7 +39,7 @@ bool RequestQueue::send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind)
     if (sent.taken) return true;
   }
   waiting_.push_back({id, kind, nullptr, false, Clock::now() + wait_, std::move(message)});
-  count(kind, 1);
+  add_up(waiting_.back());
   if (!timer_.active()) watch_the_oldest();
   return false;
 }
@@ -49,7 +49,7 @@ void RequestQueue::put_back(PushMessage& message, Owed* owed) {
   Clock::time_point until = Clock::now() + wait_;
   if (!waiting_.empty()) until = std::min(until, waiting_.front().until);
   waiting_.push_front({message.id, message.kind, owed, true, until, std::move(message.bytes)});
-  count(message.kind, 1);
+  add_up(waiting_.front());
   if (!timer_.active()) watch_the_oldest();
 }
 
@@ -61,14 +61,35 @@ std::vector<ConnectionId> RequestQueue::put_back_ids() const {
   return ids;
 }
 
-void RequestQueue::count(Kind kind, int change) {
-  following_ += static_cast<size_t>(kind == Kind::kFollowing ? change : 0);
-  credits_ += static_cast<size_t>(kind == Kind::kCredits ? change : 0);
+void RequestQueue::add_up(const Waiting& waiting) {
+  bytes_ += waiting.bytes;
+  if (waiting.kind == Kind::kFollowing) ++following_;
+  if (waiting.kind == Kind::kCredits) ++credits_;
 }
 
-void RequestQueue::set_limits(uint32_t count_max, uint32_t wait_ms) {
-  count_max_ = count_max;
-  wait_ = std::chrono::milliseconds(wait_ms);
+void RequestQueue::take_off(const Waiting& waiting) {
+  bytes_ -= waiting.bytes;
+  if (waiting.kind == Kind::kFollowing) --following_;
+  if (waiting.kind == Kind::kCredits) --credits_;
+}
+
+template <typename Leaves>
+void RequestQueue::drop(Leaves leaves) {
+  std::erase_if(waiting_, [&](const Waiting& waiting) {
+    if (!leaves(waiting)) return false;
+    take_off(waiting);
+    return true;
+  });
+}
+
+std::string RequestQueue::why_full() const {
+  if (has_too_many()) return std::to_string(size()) + " requests wait already (handler.queue)";
+  return std::to_string(bytes_) + " bytes of requests wait already (handler.queue_bytes)";
+}
+
+void RequestQueue::set_limits(const Limits& limits) {
+  limits_ = limits;
+  wait_ = std::chrono::milliseconds(limits.wait_ms);
   const Clock::time_point latest = Clock::now() + wait_;
   for (Waiting& waiting : waiting_) waiting.until = std::min(waiting.until, latest);
   watch_the_oldest();  // the timer may run for what has long left
@@ -99,6 +120,7 @@ bool RequestQueue::withdraw(ConnectionId id) {
     return waiting.id == id && waiting.kind == Kind::kRequest;
   });
   if (found == waiting_.end()) return false;
+  take_off(*found);
   waiting_.erase(found);
   drop_following(id);
   if (waiting_.empty()) user_.emptied();
@@ -107,14 +129,14 @@ bool RequestQueue::withdraw(ConnectionId id) {
 
 void RequestQueue::drop_following(ConnectionId id) {
   if (following_ == 0) return;
-  following_ -= std::erase_if(waiting_, [id](const Waiting& waiting) {
+  drop([id](const Waiting& waiting) {
     return waiting.id == id && waiting.kind == Kind::kFollowing;
   });
 }
 
 void RequestQueue::drop_credits(ConnectionId id) {
   if (credits_ == 0) return;
-  credits_ -= std::erase_if(waiting_, [this, id](const Waiting& waiting) {
+  drop([this, id](const Waiting& waiting) {
     const bool is_void = waiting.id == id && waiting.kind == Kind::kCredits;
     if (is_void) user_.credits_void(id, waiting.again);
     return is_void;
@@ -127,7 +149,7 @@ void RequestQueue::flush() {
     Waiting& first = waiting_.front();
     const PushSocket::Sent sent = send(first.id, first.kind, first.message);
     if (!sent.taken) break;
-    count(first.kind, -1);
+    take_off(first);
     user_.passed({first.id, first.kind, first.owed, sent.peer, first.again});
     waiting_.pop_front();
   }
@@ -146,7 +168,7 @@ void RequestQueue::expire() {
       waiting_.push_back(std::move(late));
       continue;
     }
-    count(late.kind, -1);
+    take_off(late);
     // A stream with a gap is worth nothing: what comes behind goes with it.
     if (late.kind != Kind::kNotice) drop_following(late.id);
     user_.expired(late.id, late.kind == Kind::kNotice, late.again);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <vector>
 
 #include "common/loop.h"
@@ -42,10 +43,14 @@ class RequestQueueUser {
 
 class RequestQueue {
  public:
-  // All outlive the queue. count_max: requests and notices that may wait. wait_ms: for how long.
-  RequestQueue(Loop& loop, PushSocket& push, uint32_t count_max, uint32_t wait_ms,
-               RequestQueueUser& user)
-      : loop_(loop), push_(&push), user_(user), count_max_(count_max), wait_(wait_ms) {}
+  struct Limits {
+    uint32_t count_max = 1000;      // requests and notices that may wait
+    uint64_t bytes_max = 64 << 20;  // with so many none may join them; notices may
+    uint32_t wait_ms = 5000;        // for how long
+  };
+  // All outlive the queue.
+  RequestQueue(Loop& loop, PushSocket& push, const Limits& limits, RequestQueueUser& user)
+      : loop_(loop), push_(&push), user_(user), limits_(limits), wait_(limits.wait_ms) {}
   ~RequestQueue();
   RequestQueue(const RequestQueue&) = delete;
   RequestQueue& operator=(const RequestQueue&) = delete;
@@ -69,16 +74,20 @@ class RequestQueue {
   // Takes a waiting request back, with what follows it. False: there is none of this connection.
   bool withdraw(ConnectionId id);
   // A longer wait is for what is submitted from now on; a shorter one begins now for all.
-  void set_limits(uint32_t count_max, uint32_t wait_ms);
+  void set_limits(const Limits& limits);
   // Another socket takes its place from now on.
   void use(PushSocket& push) { push_ = &push; }
   // Sends what may go: call it when may_pass() has become true and from push_writable.
   void flush();
 
   size_t size() const { return waiting_.size(); }
-  bool full() const { return waiting_.size() >= count_max_; }
+  bool full() const { return has_too_many() || bytes_ >= limits_.bytes_max; }
+  // For people, with the setting that bounds it.
+  std::string why_full() const;
   // No room for what can wait elsewhere: the second half is for requests and notices.
-  bool crowded() const { return 2 * waiting_.size() >= count_max_; }
+  bool crowded() const {
+    return 2 * waiting_.size() >= limits_.count_max || 2 * bytes_ >= limits_.bytes_max;
+  }
   int64_t wait_ms() const { return wait_.count(); }
 
  private:
@@ -91,10 +100,15 @@ class RequestQueue {
     bool again;
     Clock::time_point until;
     ZmqMessage message;
+    size_t bytes = message.size();  // it may be gone when it is taken off the count
   };
+  bool has_too_many() const { return waiting_.size() >= limits_.count_max; }
   PushSocket::Sent send(ConnectionId id, Kind kind, ZmqMessage& message);
   bool send_or_keep(ConnectionId id, ZmqMessage& message, Kind kind);
-  void count(Kind kind, int change);
+  void add_up(const Waiting& waiting);
+  void take_off(const Waiting& waiting);
+  template <typename Leaves>
+  void drop(Leaves leaves);
   void drop_following(ConnectionId id);
   void drop_credits(ConnectionId id);
   void expire();
@@ -103,9 +117,10 @@ class RequestQueue {
   Loop& loop_;
   PushSocket* push_;
   RequestQueueUser& user_;
-  uint32_t count_max_;
+  Limits limits_;
   std::chrono::milliseconds wait_;
   std::deque<Waiting> waiting_;
+  uint64_t bytes_ = 0;    // of them
   size_t following_ = 0;  // of them
   size_t credits_ = 0;    // of them
   TimerWatcher timer_;    // runs only while something waits

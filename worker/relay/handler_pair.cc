@@ -21,6 +21,10 @@ constexpr int kWorkerMark = 64;
 // How long a worker may not know that its request was passed on: what is in doubt if we die.
 constexpr double kSayConsumedS = 0.005;
 
+RequestQueue::Limits queue_limits(const HandlerPairOptions& options) {
+  return {options.queue_max, options.queue_bytes, options.wait_ms};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<HandlerPair>> HandlerPair::open(Loop& loop, ZmqContext& context,
@@ -82,8 +86,7 @@ Status HandlerPair::open_sockets(ZmqContext& context) {
   if (!gate.ok()) return std::move(gate).status();
   gate_ = std::move(gate).value();
   RequestQueueUser& queue_user = *this;
-  queue_ = std::make_unique<RequestQueue>(loop_, *to_handlers_, options_.queue_max,
-                                          options_.wait_ms, queue_user);
+  queue_ = std::make_unique<RequestQueue>(loop_, *to_handlers_, queue_limits(options_), queue_user);
   return {};
 }
 
@@ -111,7 +114,7 @@ void HandlerPair::update(const HandlerPairOptions& options) {
   options_.protocol = options.protocol;
   options_.targets_max = options.targets_max;
   options_.queue_max = options.queue_max;
-  queue_->set_limits(options.queue_max, options.wait_ms);
+  queue_->set_limits(queue_limits(options));
 }
 
 Status HandlerPair::add_worker(WorkerName worker, const std::string& requests_endpoint,
@@ -202,7 +205,7 @@ void HandlerPair::request(ZmqMessage& message) {
   if (!queue_->submit(head.id, message, kind)) {
     consumed(head.id);
     if (head.disconnect) return notice_dropped(head.id, "the queue is full");
-    refuse(head.id, "the queue of the relay is full");
+    refuse(head.id, "the queue of the relay is full: " + queue_->why_full());
   }
   pace();
 }
@@ -237,9 +240,10 @@ void HandlerPair::push_peer_gone(PeerId peer, std::vector<PushMessage>& unsent) 
     queue_->put_back(*message, nullptr);
   }
   if (!had_handlers_) say_put_back();
-  for (const Hop& each : hops_) {
+  for (Hop& each : hops_) {
     const std::vector<ConnectionId> ids = each.hop->told().known_at(place_of(peer));
     if (ids.empty()) continue;
+    each.lost = true;
     each.hop->say_consumed();  // first: those are meant that were passed on by now
     for (size_t from = 0; from < ids.size(); from += kGonePerWord) {
       const size_t count = std::min(kGonePerWord, ids.size() - from);
@@ -362,6 +366,13 @@ void HandlerPair::say_put_back() {
   }
 }
 
+// It may be the one whose connection broke: what it goes on with is not lost.
+void HandlerPair::say_came() {
+  for (Hop& each : hops_) {
+    if (std::exchange(each.lost, false)) each.hop->say(kRelayCame);
+  }
+}
+
 void HandlerPair::worker_word(std::string_view word) {
   const auto knows = [this](ConnectionId id) {
     if (WorkerHop* hop = owner_of(id)) hop->told().insert(id);
@@ -394,6 +405,8 @@ void HandlerPair::pace() {
 
 void HandlerPair::gate_changed() {
   if (gate_->open()) flush();
+  const size_t peers = gate_->request_peers();
+  if (std::exchange(request_peers_, peers) < peers) say_came();
   if (has_handlers() == had_handlers_) return;
   had_handlers_ = has_handlers();
   if (!had_handlers_) say_consumed();  // before "closed": that is what the handlers had

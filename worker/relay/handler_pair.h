@@ -31,6 +31,7 @@ struct HandlerPairOptions {
   uint32_t send_mark = 64;
   uint32_t recv_mark = 1000;
   uint32_t queue_max = 1000;
+  uint64_t queue_bytes = 64 << 20;
   uint32_t wait_ms = 5000;
   bool send_held = false;  // not to be bound before listen(): the handlers of another server are
   bool recv_held = false;  // there yet
@@ -96,6 +97,7 @@ class HandlerPair final : PushSocketUser,
     std::unique_ptr<WorkerHop> hop;
     std::string requests_endpoint;
     bool stale = false;  // the worker has another end by now
+    bool lost = false;   // it was told of handlers that are gone, and of none since that came
   };
   // Connections of a dead worker that the handlers are still to be told of.
   struct Departed {
@@ -141,6 +143,7 @@ class HandlerPair final : PushSocketUser,
   void consumed(ConnectionId id);
   void say_consumed();
   void say_put_back();
+  void say_came();
   void worker_word(std::string_view word);
   void bad_reply(std::string_view why);
   void notice_dropped(ConnectionId id, std::string_view why);
@@ -162,6 +165,7 @@ class HandlerPair final : PushSocketUser,
   std::string notice_;
   double last_message_ = 0;
   bool had_handlers_ = false;
+  size_t request_peers_ = 0;  // as last seen
   DropCounter late_;
   KindCounter invalid_;
   DropCounter notices_;

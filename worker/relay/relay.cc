@@ -51,6 +51,7 @@ std::vector<HandlerPairOptions> distinct_pairs(const Config& config) {
                     .send_mark = number("handler.send_mark"),
                     .recv_mark = number("handler.recv_mark"),
                     .queue_max = number("handler.queue"),
+                    .queue_bytes = number("handler.queue_bytes"),
                     .wait_ms = number("handler.wait_ms")});
   }
   return rows;

@@ -281,8 +281,9 @@ class FakeServer {
       return FakeChild(std::move(start)).run();
     };
     Reading first = read_once(read, {}, 20'000);
+    RunFiles files(jail_without_filters());
     Result<JailBook> jails =
-        JailBook::open(jail_without_filters(), Origin::remember().value(), "run/fake.jail");
+        JailBook::open(jail_without_filters(), Origin::remember().value(), "run/fake.jail", files);
     Loop loop;
     Supervisor supervisor(loop, {.place = std::move(place),
                                  .kit = {jail_without_filters(), "run", child, child},
@@ -295,6 +296,7 @@ class FakeServer {
                                  .launcher = Launcher(),
                                  .notify = Notify(),
                                  .verdict_path = "run/fake.verdict",
+                                 .files = files,
                                  .jails = std::move(jails).value()});
     const Status served = supervisor.run(std::move(first));
     folder.write("failure", served.message());

@@ -42,9 +42,10 @@ class RequestQueueTest : public testing::Test,
     ASSERT_TRUE(push->adopt(endpoint, std::move(listener.fd)).ok());
     make(100, 60'000);
   }
-  void make(uint32_t count_max, uint32_t wait_ms) {
+  void make(uint32_t count_max, uint32_t wait_ms, uint64_t bytes_max = 1 << 20) {
     RequestQueueUser& user = *this;
-    queue = std::make_unique<RequestQueue>(turns.loop, *push, count_max, wait_ms, user);
+    const RequestQueue::Limits limits{count_max, bytes_max, wait_ms};
+    queue = std::make_unique<RequestQueue>(turns.loop, *push, limits, user);
   }
   bool submit(ConnectionId id, bool notice = false) {
     const std::string text = std::to_string(id);
@@ -102,6 +103,28 @@ TEST_F(RequestQueueTest, FollowsRequests) {
   EXPECT_TRUE(submit_following(1));
 }
 
+// Goal: so many bytes may wait, however few the requests are; notices go by their number alone.
+// What leaves, by whichever way, makes room.
+TEST_F(RequestQueueTest, BoundsTheBytesToo) {
+  make(100, 60'000, 4);
+  EXPECT_TRUE(submit(10));
+  EXPECT_FALSE(queue->full());
+  EXPECT_TRUE(queue->crowded());
+  EXPECT_FALSE(submit_following(10));
+  EXPECT_TRUE(queue->full());
+  EXPECT_FALSE(submit(11));
+  EXPECT_EQ(queue->why_full(), "5 bytes of requests wait already (handler.queue_bytes)");
+  EXPECT_TRUE(submit(12, true));
+  EXPECT_TRUE(queue->withdraw(10));
+  EXPECT_FALSE(queue->full());
+  EXPECT_TRUE(submit(13));
+  EXPECT_TRUE(queue->full());
+  peer.connect(endpoint);
+  EXPECT_EQ(receive(2), (std::vector<std::string>{"12", "13"}));
+  EXPECT_FALSE(queue->full());
+  EXPECT_FALSE(queue->crowded());
+}
+
 // Goal: credits outlive the limit of time and are nobody's refusal; what expires is the request
 // behind them. The notice of their client makes them void.
 TEST_F(RequestQueueTest, CreditsDoNotExpire) {
@@ -114,7 +137,7 @@ TEST_F(RequestQueueTest, CreditsDoNotExpire) {
   EXPECT_EQ(queue->size(), 2u);
   EXPECT_TRUE(submit(2, true));
   EXPECT_EQ(void_ids, (std::vector<ConnectionId>{2}));
-  queue->set_limits(100, 60'000);
+  queue->set_limits({100, 1 << 20, 60'000});
   peer.connect(endpoint);
   std::vector<std::string> texts = receive(1);
   EXPECT_TRUE(std::count(texts.begin(), texts.end(), "1c") == 1 || receive(1)[0] == "1c");
@@ -218,7 +241,7 @@ TEST_F(RequestQueueTest, GivesBackWhatIsLate) {
 TEST_F(RequestQueueTest, AShorterWaitHoldsAtOnce) {
   may = false;
   EXPECT_TRUE(submit(1));
-  queue->set_limits(100, 1);
+  queue->set_limits({100, 1 << 20, 1});
   EXPECT_TRUE(submit(2));
   const std::vector<std::pair<ConnectionId, bool>> both = {{1, false}, {2, false}};
   EXPECT_TRUE(turns.until([&] { return expired_ids.size() == 2; }));
@@ -226,7 +249,7 @@ TEST_F(RequestQueueTest, AShorterWaitHoldsAtOnce) {
   make(100, 60'000);
   EXPECT_TRUE(submit(3));
   EXPECT_TRUE(queue->withdraw(3));
-  queue->set_limits(100, 1);
+  queue->set_limits({100, 1 << 20, 1});
   EXPECT_TRUE(submit(4));
   EXPECT_TRUE(turns.until([&] { return expired_ids.size() == 3; }));
 }
