@@ -67,7 +67,10 @@ std::vector<OwnedFd> take_descriptors(msghdr& packet) {
   return taken;
 }
 
-enum class Received { kMessage, kNothing, kEnd, kMalformed };
+enum class Received { kMessage, kNothing, kEnd, kMalformed, kNoRoom };
+
+constexpr char kNoRoomText[] =
+    "no descriptors are left for those that a message brings (superpoll.max_fd)";
 
 Received receive_packet(int fd, Message& message) {
   Header header;
@@ -89,7 +92,9 @@ Received receive_packet(int fd, Message& message) {
   if (size == 0) return Received::kEnd;
   message.descriptors = take_descriptors(packet);
   if (static_cast<size_t>(size) < sizeof header) return Received::kMalformed;
-  if ((packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Received::kMalformed;
+  if ((packet.msg_flags & MSG_TRUNC) != 0) return Received::kMalformed;
+  // The table is full, and the rest of them is lost.
+  if ((packet.msg_flags & MSG_CTRUNC) != 0) return Received::kNoRoom;
   if ((header.type < static_cast<uint32_t>(MessageType::kOffer) ||
        header.type > static_cast<uint32_t>(MessageType::kLast)) &&
       header.type != static_cast<uint32_t>(MessageType::kUpgrade)) {
@@ -162,6 +167,8 @@ void Channel::receive() {
         return fail(broken_.empty() ? "closed by its peer" : broken_);
       case Received::kMalformed:
         return fail("a message that is not well formed");
+      case Received::kNoRoom:
+        return fail(kNoRoomText);
     }
   }
 }
@@ -201,6 +208,8 @@ Result<Message> receive_within(int channel, int limit_ms) {
         return Status::error("the channel was closed by its peer");
       case Received::kMalformed:
         return Status::error("a message that is not well formed");
+      case Received::kNoRoom:
+        return Status::error(kNoRoomText);
       case Received::kNothing:
         break;
     }

@@ -7,7 +7,7 @@ import zmq
 import zmq.utils.monitor
 
 from lib.deployment import handler
-from lib.handler import Answering, http
+from lib.handler import Answering, Handler, http
 from lib.server import Server
 from lib.waiting import free_port, wait_until
 
@@ -92,3 +92,26 @@ def test_curve_on_one_side(deployment, workers):
                 monitor.close()
             return "do not agree on CURVE" in server.log()
         wait_until(said, "the reason in the log")
+
+
+# Goal: a handler whose replies are malformed all the time hides nobody: the first malformed reply of
+# its neighbour, with another fault, has its line at once. Method: the first goes on until the line of
+# the second is there.
+def test_another_fault_beside_many_of_one_kind(deployment, workers):
+    deployment.configure({"/h": handler()})
+    with Server(deployment, workers=workers) as server, Handler(deployment) as noisy, \
+            Handler(deployment) as other:
+        wait_until(server.has_handlers, "a handler")
+
+        def lines():
+            for _ in range(500):
+                noisy.replies.send(f"{noisy.ident} rubbish".encode())
+            return server.log().count("Skipped invalid message from handler")
+        wait_until(lines, "the first line")
+        before = lines()
+        # Until it is connected for replies, too.
+        wait_until(lambda: other.send("1 " * 200 + "2", b"x") or lines() > before, "the other's line")
+        kinds = {line.split("from handler: ", 1)[1].split(" (so far")[0]
+                 for line in server.log().splitlines() if "Skipped invalid" in line}
+        assert len(kinds) == 2, kinds
+        assert server.log().count("Skipped invalid message from handler") < 10

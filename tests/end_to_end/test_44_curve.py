@@ -128,3 +128,17 @@ def test_m2sh_keys(deployment):
         keys.read(deployment.path("k.pub"))
     again = m2sh("keys", "-out", deployment.path("k"), check=False)
     assert again.returncode == 1 and "File exists" in again.stdout
+
+
+# Goal: the reason of a refusal stands in the log: a client's key that is not in the list, and a
+# server's key that is not the server's.
+@pytest.mark.parametrize("which, reason", [
+    ("stranger", "no key that stands in curve.clients_file"),
+    ("mistaken", "has another CURVE key of the server than curve.key_file: refused"),
+])
+def test_wrong_keys_are_named(guarded, workers, which, reason):
+    friend, stranger = curve_of(guarded, "friend"), curve_of(guarded, "stranger")
+    curve = {"stranger": stranger, "mistaken": friend._replace(server=stranger.public)}[which]
+    with Server(guarded, workers=workers) as server:
+        with Handler(guarded, specs=guarded.specs, curve=curve):
+            wait_until(lambda: reason in server.log(), "the refusal in the log")

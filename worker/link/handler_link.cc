@@ -351,10 +351,7 @@ void Link::relay_word(LinkPlace& place, std::string_view word) {
     if (&place == now_.get()) ledger_.gone(std::move(ids), relay_passed_);
     return;
   }
-  if (word == kRelayCame) {
-    if (&place == now_.get()) ledger_.returned();
-    return;
-  }
+  if (word == kRelayCame) return &place == now_.get() ? ledger_.returned() : void();
   if (read_relay_back(word, add)) return ledger_.not_gone(std::move(ids));
   const RelayRefusal refusal = read_relay_refusal(word);
   if (refusal.id == 0) return log_error("unknown word of the relay: " + std::string(word));

@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <vector>
 
@@ -167,6 +169,24 @@ struct Destroyer final : ChannelUser {
   void channel_closed(const std::string&) override { channel.reset(); }
   std::unique_ptr<Channel> channel;
 };
+
+// Descriptors that find no room are lost, and the reason names the setting.
+TEST_F(ChannelTest, NoRoomForDescriptorsEndsTheChannelWithTheReason) {
+  Channel sender(loop_, std::move(left_fd_), left_);
+  Channel receiver(loop_, std::move(right_fd_), right_);
+  Message message = numbered(1);
+  for (int count = 0; count < 2; ++count) message.descriptors.emplace_back(::dup(STDIN_FILENO));
+  sender.send(std::move(message));
+  const int next = ::dup(STDIN_FILENO);
+  ::close(next);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  run_until([this] { return !right_.closed.empty(); });
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_NE(right_.closed[0].find("superpoll.max_fd"), std::string::npos) << right_.closed[0];
+}
 
 TEST_F(ChannelTest, MayBeDestroyedWhenItCloses) {
   Destroyer user;
