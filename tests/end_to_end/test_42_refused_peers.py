@@ -94,9 +94,9 @@ def test_curve_on_one_side(deployment, workers):
         wait_until(said, "the reason in the log")
 
 
-# Goal: a handler whose replies are malformed all the time hides nobody: the first malformed reply of
-# its neighbour, with another fault, has its line at once. Method: the first goes on until the line of
-# the second is there.
+# Goal: a handler whose replies are malformed all the time hides nobody: the first malformed reply
+# of its neighbour, with another fault, has its line at once. Method: the first goes on until the
+# line of the second is there.
 def test_another_fault_beside_many_of_one_kind(deployment, workers):
     deployment.configure({"/h": handler()})
     with Server(deployment, workers=workers) as server, Handler(deployment) as noisy, \
@@ -110,7 +110,8 @@ def test_another_fault_beside_many_of_one_kind(deployment, workers):
         wait_until(lines, "the first line")
         before = lines()
         # Until it is connected for replies, too.
-        wait_until(lambda: other.send("1 " * 200 + "2", b"x") or lines() > before, "the other's line")
+        wait_until(lambda: other.send("1 " * 200 + "2", b"x") or lines() > before,
+                   "the other's line")
         kinds = {line.split("from handler: ", 1)[1].split(" (so far")[0]
                  for line in server.log().splitlines() if "Skipped invalid" in line}
         assert len(kinds) == 2, kinds

@@ -137,8 +137,8 @@ def test_stop_with_a_disk_that_hangs(deployment):
 
 
 # Goal: the same for a disk that hangs under the folder of the pid file: reloads work, dead
-# processes are replaced, and what was to be written there is there when the disk goes on. A new worker, which
-# has a socket there, serves then, too.
+# processes are replaced, and what was to be written there is there when the disk goes on. A new
+# worker, which has a socket there, serves then, too.
 @pytest.mark.usefixtures("root")
 def test_disk_under_the_pid_file_hangs(deployment):
     deployment.configure({"/": dir_()})
