@@ -33,12 +33,18 @@ void check(std::string_view text) {
   }
   (void)m2::read_relay_refusal(text);
   (void)m2::read_worker_word(text);
-  size_t told = 0;
-  m2::read_worker_told(text, [&told](m2::ConnectionId id) {
+  (void)m2::read_worker_here(text);
+  (void)m2::read_worker_settled(text);
+  size_t ids = 0;
+  const auto count = [&ids](m2::ConnectionId id) {
     CHECK(id != 0);
-    ++told;
-  });
-  CHECK(told <= text.size() / 2 + 1);
+    ++ids;
+  };
+  m2::read_worker_told(text, count);
+  m2::read_worker_parted(text, count);
+  m2::read_relay_gone(text, count);
+  m2::read_relay_back(text, count);
+  CHECK(ids <= text.size() / 2 + 1);
 }
 
 }  // namespace
@@ -47,10 +53,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check({reinterpret_cast<const char*>(data), size});
   m2::HeldClients held;
   held.add(m2::HeldAs::kWebSocket, true);
+  constexpr m2::ConnectionId kIds[] = {1, 2, 3};
   for (const std::string& sound :
        {m2::write_jail_report({}), held.line(), m2::write_relay_passed(4711),
         m2::write_relay_refusal(42, "why"), m2::write_worker_word(42, 4711),
-        m2::write_worker_told({1, 2, 3})}) {
+        m2::write_worker_told(kIds), m2::write_worker_parted(kIds), m2::write_worker_here(42),
+        m2::write_relay_gone(kIds), m2::write_relay_back(kIds)}) {
     check(m2::damaged(sound, data, size));
   }
   return 0;
