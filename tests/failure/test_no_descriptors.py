@@ -111,6 +111,7 @@ def test_too_many_handlers(site):
     answered = clients.pop()
     site.use_up(clients[:])
     sent_away = "a peer that connects to a 0MQ endpoint is sent away"
+    waits = "handlers wait"
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(Answering(site.deployment, lambda request: http("first")))
         assert answered.request(path="/h/1").body == b"first"
@@ -118,10 +119,13 @@ def test_too_many_handlers(site):
         while sent_away not in site.server.log():
             assert others < MANY
             taken = len(os.listdir(f"/proc/{site.worker}/fd"))
+            waiting = site.server.log().count(waits)
             stack.enter_context(Answering(site.deployment, lambda request: http("other"),
                                           specs=site.specs if others % 2 else None))
             others += 1
+            # Its request socket may find the last descriptor taken by its reply socket.
             wait_until(lambda: sent_away in site.server.log() or
+                       site.server.log().count(waits) > waiting or
                        len(os.listdir(f"/proc/{site.worker}/fd")) >= min(taken + 2, FILES - 3),
                        "the handler's connections")
         for number in range(10):

@@ -106,6 +106,7 @@ class Reloads:
                     continue  # a reader that has just ended
                 had_kb, had = found.get(name, (kb, count))
                 found[name] = min(kb, had_kb), min(count, had)
+                self.least[name] = min(count, self.least.get(name, count))
             time.sleep(0.1)
         self.figures.append(found)
 
