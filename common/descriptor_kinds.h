@@ -1,5 +1,5 @@
-// What kinds of descriptors a process has, and how many of each: what a child was given is compared
-// with what it says it has (common/jail_report.h).
+// Counts of a process's descriptors by kind. The master compares what it gave to a child with what
+// the child says it has (common/jail_report.h).
 #pragma once
 
 #include <array>
